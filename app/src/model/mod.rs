@@ -1,0 +1,57 @@
+//! The nouns of Berth, the same in code, API, command line and console. Serde and std only; compiles to WebAssembly.
+
+mod actor;
+mod environment;
+mod event;
+mod host;
+mod ids;
+mod names;
+mod people;
+mod release;
+mod rollout;
+mod run;
+mod service;
+mod time;
+
+pub use actor::*;
+pub use environment::*;
+pub use event::*;
+pub use host::*;
+pub use ids::*;
+pub use names::*;
+pub use people::*;
+pub use release::*;
+pub use rollout::*;
+pub use run::*;
+pub use service::*;
+pub use time::*;
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a listing, newest first unless the method says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Give this as `cursor` to get the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// Which page of a listing is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRequest {
+    /// Where the last page ended: its `next`.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// How many rows, 1 to 200; 50 where absent.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+impl PageRequest {
+    /// The number of rows within its bounds.
+    pub fn size(&self) -> usize {
+        self.limit.unwrap_or(50).clamp(1, 200) as usize
+    }
+}

@@ -1,0 +1,213 @@
+//! Runs, stages, steps and their logs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{RolloutBrief, ServiceName, StepId, TeamName, Timestamp};
+
+/// How a run, a stage or a step is. It only moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Recorded, not begun.
+    Queued,
+    /// Under way.
+    Running,
+    /// Good.
+    Passed,
+    /// Its own commands said no.
+    Failed,
+    /// Berth or the engine could not carry it out.
+    Errored,
+    /// A person stopped it.
+    Cancelled,
+    /// It took longer than it may.
+    TimedOut,
+    /// Its holder vanished in the middle.
+    Lost,
+    /// A newer push took its place.
+    Superseded,
+    /// Not reached, or asked to be left out.
+    Skipped,
+}
+
+impl RunState {
+    const ALL: [Self; 10] = [
+        Self::Queued,
+        Self::Running,
+        Self::Passed,
+        Self::Failed,
+        Self::Errored,
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::Lost,
+        Self::Superseded,
+        Self::Skipped,
+    ];
+
+    /// Whether it has ended.
+    pub const fn ended(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+
+    /// Its name in store, API and command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Errored => "errored",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+            Self::Lost => "lost",
+            Self::Superseded => "superseded",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// A run as its page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Run {
+    /// The team.
+    pub team: TeamName,
+    /// The service.
+    pub service: ServiceName,
+    /// Its number within the service.
+    pub number: u64,
+    /// How it is.
+    pub state: RunState,
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// The first line of the commit's message.
+    pub title: String,
+    /// The commit's author, as the commit says.
+    pub author: String,
+    /// The branch.
+    pub branch: String,
+    /// Who pushed.
+    pub by: String,
+    /// Why it runs, as a sentence.
+    pub reason: String,
+    /// Why it waits, as a sentence, while queued.
+    pub waits: Option<String>,
+    /// What failed and why, in one sentence.
+    pub failure: Option<String>,
+    /// Its stages in order; the building of the image and the candidate are the last two.
+    pub stages: Vec<Stage>,
+    /// The number of the candidate it made.
+    pub candidate: Option<u64>,
+    /// The rollouts its candidate started by itself.
+    pub rollouts: Vec<RolloutBrief>,
+    /// Whether cancelling was asked for.
+    pub cancelling: bool,
+    /// When the push was accepted.
+    pub created_at: Timestamp,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StageKind {
+    /// Runs steps in containers.
+    Steps,
+    /// Builds the image.
+    Image,
+}
+
+/// A stage of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Stage {
+    /// Its name in `berth.yaml`, or `image`.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// How it is.
+    pub state: RunState,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Its steps, side by side.
+    pub steps: Vec<Step>,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A step of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Step {
+    /// Its id: the name of its log.
+    pub id: StepId,
+    /// Its name.
+    pub name: String,
+    /// The image it runs in, as written; empty for the building of an image.
+    pub image: String,
+    /// How it is.
+    pub state: RunState,
+    /// The exit code of the command that ended it.
+    pub exit_code: Option<i64>,
+    /// Why it failed, in one sentence.
+    pub failure: Option<String>,
+    /// How many lines its log has.
+    pub lines: u64,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a line of a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LineKind {
+    /// What the program wrote to its standard output.
+    Out,
+    /// What the program wrote to its standard error.
+    Err,
+    /// A command about to run.
+    Command,
+    /// What Berth says.
+    Note,
+}
+
+/// A line of a log. Its text is text: it may hold ANSI colours and never markup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct LogLine {
+    /// Its number within the log, from 1.
+    pub number: u64,
+    /// When it was read.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: LineKind,
+    /// The text without its line end; cut at 16 KiB.
+    pub text: String,
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct LogRange {
+    /// Lines in order.
+    pub lines: Vec<LogLine>,
+    /// How many lines the log has now.
+    pub total: u64,
+    /// Whether no line will be added.
+    pub complete: bool,
+}

@@ -1,0 +1,1 @@
+//! Passwords, tokens, sessions: who somebody is; and [`rights`]: what they may do.

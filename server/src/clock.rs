@@ -1,0 +1,16 @@
+//! The one place that reads the wall clock. Decisions take `now` as an argument instead.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use app::model::Timestamp;
+
+/// Now.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A fresh id: a UUID of version 7, so that ids sort by the time they were made.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

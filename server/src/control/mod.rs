@@ -1,0 +1,1 @@
+//! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.

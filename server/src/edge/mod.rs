@@ -1,0 +1,1 @@
+//! The edge: leads requests from outside to proven instances.

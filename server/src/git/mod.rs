@@ -1,0 +1,1 @@
+//! Hosted repositories, over the real `git` with fixed arguments.

@@ -1,0 +1,1 @@
+//! The two doors: HTML and REST; and Git over HTTP.

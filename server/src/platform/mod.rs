@@ -1,0 +1,344 @@
+//! Hosts behind a few verbs. Declarative and idempotent: everything made carries labels, so that what runs can be
+//! recomputed from the engines after any crash. Every call has a deadline.
+
+pub mod container;
+pub mod docker;
+pub mod fake;
+pub mod network;
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
+
+use app::model::{Host, Profile, RunId, ServiceName, TargetId, TeamId, Timestamp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+use tokio_util::sync::CancellationToken;
+
+/// Which copy of which release this is. Its parts are labels on the container, and its name is made of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkloadId {
+    /// The team it belongs to.
+    pub team: TeamId,
+    /// The target it serves.
+    pub target: TargetId,
+    /// The release's number within the target.
+    pub release: u64,
+    /// Its process.
+    pub process: String,
+    /// Its slot, from 0.
+    pub slot: u32,
+}
+
+/// What a container may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory in bytes, swap included.
+    pub memory: u64,
+    /// Thousandths of a core.
+    pub cpu_millis: u32,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 512 << 20, cpu_millis: 1_000, pids: 512 }
+    }
+}
+
+/// Which network a container is on. Made when first needed, removed when nothing uses it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// That of a team in an environment.
+    Target {
+        /// The team.
+        team: TeamId,
+        /// The environment's id.
+        environment: app::model::EnvironmentId,
+    },
+    /// That of one run.
+    Run(RunId),
+    /// None at all.
+    None,
+}
+
+/// A copy of a release that should run.
+#[derive(Clone)]
+pub struct Workload {
+    /// Which one.
+    pub id: WorkloadId,
+    /// A number that only grows with each attempt to run this target; a label.
+    pub fence: i64,
+    /// For the container's host name and the reader of a listing.
+    pub service: ServiceName,
+    /// The image's id, `sha256:…`; never a tag.
+    pub image: String,
+    /// What to run instead of the image's own command.
+    pub command: Option<Vec<String>>,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Writable paths beside the usual ones.
+    pub writable: Vec<String>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its hardening.
+    pub profile: Profile,
+    /// Its network.
+    pub network: Network,
+}
+
+/// How a container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, not started yet.
+    Created,
+    /// Runs.
+    Running,
+    /// Ended.
+    Exited {
+        /// Its exit code.
+        code: i64,
+        /// Whether the kernel ended it for want of memory.
+        out_of_memory: bool,
+    },
+}
+
+/// A copy of a release that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Which one.
+    pub id: WorkloadId,
+    /// Its fence.
+    pub fence: i64,
+    /// The engine's name for it.
+    pub container: String,
+    /// The id of the image it really runs.
+    pub image: String,
+    /// How it is.
+    pub state: ContainerState,
+    /// Where it is reached, where it runs.
+    pub address: Option<IpAddr>,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
+    /// How often the engine started it again.
+    pub restarts: u32,
+}
+
+/// Which copies are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every copy of this Berth.
+    All,
+    /// Those of a team.
+    Team(TeamId),
+    /// Those of a target.
+    Target(TargetId),
+}
+
+/// A command that runs to its end: a step, a release command.
+#[derive(Clone)]
+pub struct Task {
+    /// A name of its own, also a label: two of the same name never run at once, and one left over from before a crash is
+    /// found (and removed) by it.
+    pub name: String,
+    /// The team it belongs to.
+    pub team: TeamId,
+    /// The run it belongs to, if one.
+    pub run: Option<RunId>,
+    /// The image: an id or a reference.
+    pub image: String,
+    /// What to run; an exec array.
+    pub command: Vec<String>,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// The workspace volume, mounted writable at this path, which is the working directory too.
+    pub workspace: Option<(Workspace, String)>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its hardening.
+    pub profile: Profile,
+    /// Its network.
+    pub network: Network,
+    /// Whether its root file system is writable: a step's is, a release command's is not.
+    pub writable_root: bool,
+    /// Writable paths beside the usual ones, where the root is not.
+    pub writable: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The named volume that carries a run's files from stage to stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Workspace {
+    /// The run.
+    pub run: RunId,
+    /// The team it belongs to.
+    pub team: TeamId,
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// By itself.
+    Exited {
+        /// Its exit code.
+        code: i64,
+        /// Whether the kernel ended it for want of memory.
+        out_of_memory: bool,
+    },
+    /// It took longer than it may, and was stopped.
+    TimedOut,
+    /// It was cancelled, and was stopped.
+    Cancelled,
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Whether it was written to the standard error.
+    pub error: bool,
+    /// The bytes, as they came.
+    pub bytes: Bytes,
+}
+
+/// Takes output as it comes. Waits where the reader is slower than the writer.
+pub type Sink = tokio::sync::mpsc::Sender<Output>;
+
+/// A stream of output that ends with its container, or when dropped.
+pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Output, PlatformError>> + Send>>;
+
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// `sha256:…`.
+    pub id: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The TCP ports it exposes.
+    pub ports: Vec<u16>,
+    /// The volumes it declares.
+    pub volumes: Vec<String>,
+    /// The user it names; empty: root.
+    pub user: String,
+}
+
+/// The making of an image from a Dockerfile.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The team.
+    pub team: TeamId,
+    /// A tar archive of the context: a file, so that no context is held in memory.
+    pub context: PathBuf,
+    /// The Dockerfile's path in the context.
+    pub dockerfile: String,
+    /// The stage to stop at.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Labels of the image: commit, run, service.
+    pub labels: BTreeMap<String, String>,
+    /// Its limits.
+    pub limits: Limits,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What can go wrong with an engine. Slow, hung and gone are different things.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlatformError {
+    /// It takes no connections.
+    #[error("The container engine does not take connections: {0}")]
+    Gone(String),
+    /// It took the call and did not answer within the deadline.
+    #[error("The container engine took the call and did not answer within {} s: {what}", after.as_secs())]
+    Hung {
+        /// What was asked.
+        what: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// There is no such image, here or where it could be pulled from.
+    #[error("The image {image} was not found. {hint}")]
+    ImageNotFound {
+        /// Which one.
+        image: String,
+        /// What there is.
+        hint: String,
+    },
+    /// There is no such container.
+    #[error("{0} is not there (any more).")]
+    NotFound(String),
+    /// The engine refused to start it: a command that does not exist, for instance.
+    #[error("The container could not be started: {0}")]
+    CannotStart(String),
+    /// The build ended with an error of its own.
+    #[error("{0}")]
+    BuildFailed(String),
+    /// It was cancelled.
+    #[error("It was cancelled.")]
+    Cancelled,
+    /// It took longer than it may.
+    #[error("It took longer than {} s and was stopped.", .0.as_secs())]
+    TimedOut(Duration),
+    /// The disk of the host is full.
+    #[error("The host's disk is full: {0}")]
+    DiskFull(String),
+    /// Anything else the engine says.
+    #[error("The container engine refused: {0}")]
+    Refused(String),
+}
+
+impl PlatformError {
+    /// Whether trying the same again later may well help.
+    pub const fn passing(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::Hung { .. })
+    }
+}
+
+/// Hosts behind a few verbs. Every method is idempotent and has a deadline of its own; `stream` has an idle one.
+#[async_trait]
+pub trait Platform: Send + Sync + fmt::Debug {
+    /// Makes it so that this copy runs, and says how it is. One that has exited is not started again: remove it first.
+    async fn ensure(&self, workload: &Workload) -> Result<Observed, PlatformError>;
+
+    /// Stops a copy (`SIGTERM`, after `grace` `SIGKILL`) and removes it. One that is not there is fine.
+    async fn remove(&self, id: &WorkloadId, grace: Duration) -> Result<(), PlatformError>;
+
+    /// What is there.
+    async fn observe(&self, scope: &Scope) -> Result<Vec<Observed>, PlatformError>;
+
+    /// Runs a command to its end and removes its container. Output goes to the sink until the end.
+    async fn run_to_end(&self, task: &Task, sink: Sink, cancel: CancellationToken) -> Result<TaskEnd, PlatformError>;
+
+    /// Runs a command inside a copy: a health check. Answers with its exit code.
+    async fn exec(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError>;
+
+    /// The last `tail` lines of a copy's output, and what follows if asked for.
+    async fn logs(&self, id: &WorkloadId, tail: u32, follow: bool) -> Result<OutputStream, PlatformError>;
+
+    /// Changes of containers as the engine tells them: only a wake-up, its items carry nothing.
+    async fn events(&self) -> Result<Pin<Box<dyn Stream<Item = ()> + Send>>, PlatformError>;
+
+    /// The hosts and how their engines answer. Never fails: a silent engine is a state.
+    async fn hosts(&self) -> Vec<Host>;
+
+    /// Finds an image by id or reference, pulling a reference that is not here.
+    async fn image(&self, reference: &str) -> Result<ImageInfo, PlatformError>;
+
+    /// Builds an image. The text of the build goes to the sink.
+    async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;
+
+    /// Removes an image by id, if nothing uses it.
+    async fn remove_image(&self, id: &str) -> Result<(), PlatformError>;
+
+    /// Fills a run's workspace from a tar archive, making the volume. It replaces what was there.
+    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError>;
+
+    /// Removes what is left of a run: containers of its tasks, its workspace, its network.
+    async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError>;
+
+    /// The runs that have left something: found by labels.
+    async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError>;
+}

@@ -1,0 +1,1 @@
+//! Moves a target from one release to the next, with proof.

@@ -1,0 +1,1 @@
+//! Composition: puts the parts together and runs them until told to stop.

@@ -1,0 +1,24 @@
+//! The store: the only part that names SQL. One file a family of rows; functions of a file take a [`Query`] (to read,
+//! inside or outside a transaction) or a [`Tx`] (to change), and the team the rows belong to.
+
+pub mod backends;
+pub mod candidates;
+pub mod db;
+pub mod environments;
+pub mod events;
+pub mod leases;
+pub mod links;
+pub mod logs;
+pub mod releases;
+pub mod repositories;
+pub mod rollouts;
+pub mod routes;
+pub mod runs;
+pub mod services;
+pub mod sessions;
+pub mod targets;
+pub mod teams;
+pub mod tokens;
+pub mod users;
+
+pub use db::{Db, Query, Row, StoreError, Tx, Value};

@@ -1,0 +1,1 @@
+//! Background loops. They take no input: the database is the message.
