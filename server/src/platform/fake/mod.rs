@@ -1,0 +1,332 @@
+//! A platform in memory, with faults on demand and, if asked for, copies that really answer HTTP: for tests of everything
+//! above the engines, and for simulating more hosts than a machine has.
+
+mod faults;
+mod listen;
+mod script;
+mod state;
+
+use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use app::model::{EngineState, Host, RunId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    faults::{Fault, Verb},
+    script::{Behaviour, Built, OnBuild, OnTask, Script},
+};
+use self::{script::Script as TaskScript, state::Inner};
+use super::{
+    Build, ContainerState, ImageInfo, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload,
+    WorkloadId, Workspace,
+};
+
+/// A platform in memory. Cloning it shares it.
+#[derive(Clone, Debug)]
+pub struct Fake(Arc<Inner>);
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fake {
+    /// One whose copies listen nowhere.
+    pub fn new() -> Self {
+        Self(Arc::new(Inner::new(false)))
+    }
+
+    /// One whose copies answer HTTP, each on a loopback address of its own and the ports of its image.
+    pub fn listening() -> Self {
+        Self(Arc::new(Inner::new(true)))
+    }
+
+    /// Adds an image (an id or a reference) or changes how copies started from now on behave. An image that was never added
+    /// is not found.
+    #[must_use]
+    pub fn with_image(self, image: &str, behaviour: Behaviour) -> Self {
+        self.set_image(image, behaviour);
+        self
+    }
+
+    /// See [`Fake::with_image`].
+    pub fn set_image(&self, image: &str, behaviour: Behaviour) {
+        self.0.lock().images.insert(image.into(), behaviour);
+    }
+
+    /// Takes an image away.
+    pub fn lose_image(&self, image: &str) {
+        self.0.lock().images.remove(image);
+    }
+
+    /// The next `times` calls of this verb run into this fault, after those that lie ahead already.
+    pub fn fault(&self, verb: Verb, fault: &Fault, times: usize) {
+        self.0.lock().faults.add(verb, fault, times);
+    }
+
+    /// Takes all faults back.
+    pub fn heal(&self) {
+        self.0.lock().faults.clear();
+        self.set_engine(EngineState::Answers);
+    }
+
+    /// Says how the engine answers from now on: gone and hung fail every call; slow ones are late.
+    pub fn set_engine(&self, state: EngineState) {
+        self.0.lock().engine = state;
+    }
+
+    /// How long a call may take before it counts as hung (100 ms at first).
+    pub fn set_deadline(&self, deadline: Duration) {
+        self.0.lock().deadline = deadline;
+    }
+
+    /// Decides what tasks do.
+    pub fn on_task(&self, decide: impl Fn(&Task) -> Option<Script> + Send + Sync + 'static) {
+        self.0.lock().on_task = Some(Arc::new(Box::new(decide)));
+    }
+
+    /// Decides what builds come to.
+    pub fn on_build(&self, decide: impl Fn(&Build) -> Option<Built> + Send + Sync + 'static) {
+        self.0.lock().on_build = Some(Arc::new(Box::new(decide)));
+    }
+
+    /// Ends a copy that runs, as a crash does.
+    pub fn kill(&self, id: &WorkloadId, code: i64, out_of_memory: bool) {
+        self.0.end(id, code, out_of_memory);
+    }
+
+    /// Makes a copy vanish, as somebody with a hand on the engine could.
+    pub fn vanish(&self, id: &WorkloadId) {
+        self.0.take(id);
+    }
+
+    /// The copies there are.
+    pub fn copies(&self) -> Vec<Observed> {
+        self.0.observe(&Scope::All)
+    }
+
+    /// Every call so far, in order: its verb and what it was about.
+    pub fn calls(&self) -> Vec<(Verb, String)> {
+        self.0.lock().calls.clone()
+    }
+
+    /// The workloads asked for so far, in order.
+    pub fn ensured(&self) -> Vec<Workload> {
+        self.0.lock().ensured.clone()
+    }
+
+    /// The tasks run so far, in order.
+    pub fn tasks(&self) -> Vec<Task> {
+        self.0.lock().tasks.clone()
+    }
+
+    /// Meets what lies ahead of a call. `true`: do it, and then lose the answer.
+    async fn meet(&self, verb: Verb, about: impl Into<String>) -> Result<bool, PlatformError> {
+        let about = about.into();
+        let (fault, engine, deadline) = {
+            let mut state = self.0.lock();
+            state.calls.push((verb, about.clone()));
+            (state.faults.next(verb), state.engine, state.deadline)
+        };
+        let hung = PlatformError::Hung { what: format!("{verb:?} {about}"), after: deadline };
+        match engine {
+            EngineState::Gone => return Err(PlatformError::Gone("connection refused".into())),
+            EngineState::Hung => {
+                tokio::time::sleep(deadline).await;
+                return Err(hung);
+            }
+            EngineState::Slow => tokio::time::sleep(deadline / 2).await,
+            EngineState::Answers => {}
+        }
+        match fault {
+            None => Ok(false),
+            Some(Fault::Fail(error)) => Err(error),
+            Some(Fault::Lose) => Ok(true),
+            Some(Fault::Hang) => {
+                tokio::time::sleep(deadline).await;
+                Err(hung)
+            }
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The answer, or what the caller sees where it is lost.
+    fn answer<T>(&self, lost: bool, what: &str, answer: T) -> Result<T, PlatformError> {
+        let after = self.0.lock().deadline;
+        if lost { Err(PlatformError::Hung { what: what.into(), after }) } else { Ok(answer) }
+    }
+
+    fn behaviour(&self, image: &str) -> Result<Behaviour, PlatformError> {
+        let state = self.0.lock();
+        state.images.get(image).cloned().ok_or_else(|| {
+            let there: Vec<&str> = state.images.keys().map(String::as_str).collect();
+            PlatformError::ImageNotFound { image: image.into(), hint: format!("There are: {}.", there.join(", ")) }
+        })
+    }
+}
+
+/// A task's output and time, up to its end.
+async fn play(script: TaskScript, sink: Sink) -> TaskEnd {
+    for (error, line) in &script.lines {
+        // A reader that went away does not stop the task.
+        let _ = sink.send(Output { error: *error, bytes: Bytes::from(format!("{line}\n")) }).await;
+    }
+    tokio::time::sleep(script.takes).await;
+    script.end()
+}
+
+#[async_trait]
+impl Platform for Fake {
+    async fn ensure(&self, workload: &Workload) -> Result<Observed, PlatformError> {
+        let lost = self.meet(Verb::Ensure, state::name(&workload.id)).await?;
+        self.0.lock().ensured.push(workload.clone());
+        let behaviour = self.behaviour(&workload.image)?;
+        let observed = self.0.start(workload, behaviour);
+        self.answer(lost, "ensure", observed)
+    }
+
+    async fn remove(&self, id: &WorkloadId, _grace: Duration) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::Remove, state::name(id)).await?;
+        self.0.take(id);
+        self.answer(lost, "remove", ())
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Vec<Observed>, PlatformError> {
+        let lost = self.meet(Verb::Observe, format!("{scope:?}")).await?;
+        let observed = self.0.observe(scope);
+        self.answer(lost, "observe", observed)
+    }
+
+    async fn run_to_end(&self, task: &Task, sink: Sink, cancel: CancellationToken) -> Result<TaskEnd, PlatformError> {
+        let lost = self.meet(Verb::RunToEnd, task.name.clone()).await?;
+        let decide = {
+            let mut state = self.0.lock();
+            state.tasks.push(task.clone());
+            state.leftovers.extend(task.run.clone());
+            state.on_task.clone()
+        };
+        let decided = decide.and_then(|decide| decide(task));
+        if decided.is_none() {
+            self.behaviour(&task.image)?;
+        }
+        let end = tokio::select! {
+            end = play(decided.unwrap_or_default(), sink) => end,
+            () = tokio::time::sleep(task.timeout) => TaskEnd::TimedOut,
+            () = cancel.cancelled() => TaskEnd::Cancelled,
+        };
+        self.answer(lost, "run_to_end", end)
+    }
+
+    async fn exec(&self, id: &WorkloadId, command: &[String], _timeout: Duration) -> Result<i64, PlatformError> {
+        let lost = self.meet(Verb::Exec, command.join(" ")).await?;
+        let code = self.0.exec(id)?;
+        self.answer(lost, "exec", code)
+    }
+
+    async fn logs(&self, id: &WorkloadId, tail: u32, follow: bool) -> Result<OutputStream, PlatformError> {
+        let lost = self.meet(Verb::Logs, state::name(id)).await?;
+        let (lines, ended) = self.0.lines(id, tail)?;
+        let written = stream::iter(lines.into_iter().map(|line| Ok(Output { error: false, bytes: Bytes::from(format!("{line}\n")) })));
+        let output: OutputStream = if follow {
+            Box::pin(written.chain(stream::once(ended.cancelled_owned()).filter_map(async |()| None)))
+        } else {
+            Box::pin(written)
+        };
+        self.answer(lost, "logs", output)
+    }
+
+    async fn events(&self) -> Result<Pin<Box<dyn Stream<Item = ()> + Send>>, PlatformError> {
+        let lost = self.meet(Verb::Events, "").await?;
+        let changes = stream::unfold(self.0.changes.subscribe(), async |mut changes| match changes.recv().await {
+            Ok(()) | Err(RecvError::Lagged(_)) => Some(((), changes)),
+            Err(RecvError::Closed) => None,
+        });
+        self.answer(lost, "events", Box::pin(changes) as _)
+    }
+
+    async fn hosts(&self) -> Vec<Host> {
+        let _ = self.meet(Verb::Hosts, "").await;
+        let state = self.0.lock();
+        let answers = matches!(state.engine, EngineState::Answers | EngineState::Slow);
+        vec![Host {
+            name: "fake".into(),
+            pool: "default".into(),
+            state: state.engine,
+            engine: answers.then(|| "in memory".into()),
+            api: answers.then(|| "0".into()),
+            cpus: 2,
+            memory: 4 << 30,
+            instances: u32::try_from(state.copies.len()).unwrap_or(u32::MAX),
+        }]
+    }
+
+    async fn image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
+        let lost = self.meet(Verb::Image, reference).await?;
+        let behaviour = self.behaviour(reference)?;
+        let id = if reference.starts_with("sha256:") { reference.to_owned() } else { image_id(reference) };
+        self.0.lock().images.insert(id.clone(), behaviour.clone());
+        self.answer(lost, "image", behaviour.info(&id))
+    }
+
+    async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
+        let lost = self.meet(Verb::Build, build.dockerfile.clone()).await?;
+        if cancel.is_cancelled() {
+            return Err(PlatformError::Cancelled);
+        }
+        let decide = self.0.lock().on_build.clone();
+        let (lines, result) = decide
+            .and_then(|decide| decide(build))
+            .unwrap_or_else(|| (vec!["Step 1/1 : FROM scratch".into()], Ok(Behaviour::default())));
+        for line in lines {
+            let _ = sink.send(Output { error: false, bytes: Bytes::from(format!("{line}\n")) }).await;
+        }
+        let behaviour = result?;
+        let id = image_id(build.run.as_str());
+        self.0.lock().images.insert(id.clone(), behaviour.clone());
+        self.answer(lost, "build", behaviour.info(&id))
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::RemoveImage, id).await?;
+        self.0.lock().images.remove(id);
+        self.answer(lost, "remove_image", ())
+    }
+
+    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::FillWorkspace, workspace.run.as_str()).await?;
+        if !archive.exists() {
+            return Err(PlatformError::Refused(format!("there is no archive {}", archive.display())));
+        }
+        self.0.lock().leftovers.insert(workspace.run.clone());
+        self.answer(lost, "fill_workspace", ())
+    }
+
+    async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::CleanRun, run.as_str()).await?;
+        self.0.lock().leftovers.remove(run);
+        self.answer(lost, "clean_run", ())
+    }
+
+    async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError> {
+        let lost = self.meet(Verb::RunsWithLeftovers, "").await?;
+        let runs = self.0.lock().leftovers.iter().cloned().collect();
+        self.answer(lost, "runs_with_leftovers", runs)
+    }
+}
+
+/// The id an image of this name gets.
+pub fn image_id(name: &str) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(name)))
+}
+
+#[cfg(test)]
+mod tests;
