@@ -283,9 +283,8 @@ impl Platform for Fake {
             return Err(PlatformError::Cancelled);
         }
         let decide = self.0.lock().on_build.clone();
-        let (lines, result) = decide
-            .and_then(|decide| decide(build))
-            .unwrap_or_else(|| (vec!["Step 1/1 : FROM scratch".into()], Ok(Behaviour::default())));
+        let (lines, result) =
+            decide.and_then(|decide| decide(build)).unwrap_or_else(|| (vec!["Step 1/1 : FROM scratch".into()], Ok(Behaviour::default())));
         for line in lines {
             let _ = sink.send(Output { error: false, bytes: Bytes::from(format!("{line}\n")) }).await;
         }
