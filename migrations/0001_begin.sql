@@ -47,6 +47,7 @@ CREATE TABLE links (                      -- one-time links: the first administr
   expires_at BIGINT NOT NULL,
   used_at BIGINT
 );
+CREATE INDEX links_by_team ON links (team_id);
 
 CREATE TABLE tokens (
   id TEXT PRIMARY KEY,

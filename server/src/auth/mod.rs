@@ -1,1 +1,3 @@
 //! Passwords, tokens, sessions: who somebody is; and [`rights`]: what they may do.
+
+pub mod rights;

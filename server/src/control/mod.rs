@@ -1,1 +1,133 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
+
+use std::{fmt, sync::Arc};
+
+use app::{
+    error::{Error, Result},
+    model::{Actor, EnvironmentName, Role, Service, ServiceName, TeamId, TeamName},
+};
+
+use crate::{
+    auth::rights::{self, Action, Verdict},
+    config::Config,
+    platform::Platform,
+    secrets::Secrets,
+    store::{self, Db, targets::TargetRow},
+    wake::Wake,
+};
+
+/// Everything that answers a request. One per process, shared.
+pub struct Control {
+    /// The settings of this Berth.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// Wake-ups.
+    pub wake: Wake,
+    /// The engines, to look at only.
+    pub platform: Arc<dyn Platform>,
+    /// Sealed values.
+    pub secrets: Secrets,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Control(…)")
+    }
+}
+
+/// The one place that says yes or no. `team` is the team the thing belongs to; none for the platform and oneself.
+///
+/// # Errors
+/// `unknown_team` where the team is not to be known of, `forbidden` where a role or a scope is missing (the sentence says
+/// which), `not_signed_in`.
+pub fn authorize(actor: &Actor, action: Action, team: Option<&TeamId>) -> Result<()> {
+    match rights::judge(actor, action, team) {
+        Verdict::Yes => Ok(()),
+        Verdict::Unknown => Err(unknown_team()),
+        Verdict::NeedsRole(role) => {
+            Err(Error::forbidden("forbidden", format!("This takes the role `{}` in the team. Ask one of its owners for it.", role.name())))
+        }
+        Verdict::NeedsAdmin => {
+            Err(Error::forbidden("forbidden", "This is for administrators of the platform. Ask one of them to do it, or to make you one."))
+        }
+        Verdict::NeedsScope(scope) => Err(Error::forbidden(
+            "missing_scope",
+            format!("This token has not the scope `{}`. Make one that has it, and use that.", scope.name()),
+        )),
+        Verdict::Bound => {
+            Err(Error::forbidden("token_bound", "This token is bound to one team, and this goes beyond it. Use a token that is not bound."))
+        }
+    }
+}
+
+/// The same words for a team that is not there and one that is not to be known of.
+pub fn unknown_team() -> Error {
+    Error::not_found("unknown_team", "There is no such team, or you are not in it. `berth team list` shows yours.")
+}
+
+impl Control {
+    /// Puts one together.
+    pub fn new(config: Arc<Config>, db: Db, wake: Wake, platform: Arc<dyn Platform>, secrets: Secrets) -> Arc<Self> {
+        Arc::new(Self { config, db, wake, platform, secrets })
+    }
+
+    /// The team of this name, if the actor may do this there.
+    ///
+    /// # Errors
+    /// As [`authorize`].
+    pub async fn team(&self, actor: &Actor, team: &TeamName, action: Action) -> Result<TeamId> {
+        let id = store::teams::id_of(&self.db, team).await?.ok_or_else(unknown_team)?;
+        authorize(actor, action, Some(&id))?;
+        Ok(id)
+    }
+
+    /// The service of this name, if the actor may do this to it.
+    ///
+    /// # Errors
+    /// As [`authorize`]; `unknown_service`.
+    pub async fn service(&self, actor: &Actor, team: &TeamName, service: &ServiceName, action: Action) -> Result<Service> {
+        let team_id = self.team(actor, team, action).await?;
+        store::services::by_name(&self.db, &self.config.url, &team_id, service).await?.ok_or_else(|| {
+            Error::not_found(
+                "unknown_service",
+                format!("The team `{team}` has no service `{service}`. `berth service list --team {team}` shows what it has."),
+            )
+        })
+    }
+
+    /// The target of this service in this environment, if the actor may do this to it.
+    ///
+    /// # Errors
+    /// As [`Control::service`]; `unknown_target`.
+    pub async fn target(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        service: &ServiceName,
+        environment: &EnvironmentName,
+        action: Action,
+    ) -> Result<TargetRow> {
+        let team_id = self.team(actor, team, action).await?;
+        if let Some(target) = store::targets::find(&self.db, &team_id, service, environment).await? {
+            return Ok(target);
+        }
+        self.service(actor, team, service, action).await?;
+        Err(Error::not_found(
+            "unknown_target",
+            format!(
+                "The service `{service}` is not in the environment `{environment}`. `berth service add-env {service} {environment}` adds it."
+            ),
+        ))
+    }
+
+    /// The team's name, for a row that carries its id.
+    pub async fn team_name(&self, team: &TeamId) -> Result<TeamName> {
+        store::teams::name_of(&self.db, team).await?.ok_or_else(unknown_team)
+    }
+}
+
+/// The highest role somebody may hand out: their own; administrators hand out any.
+pub fn may_grant(actor: &Actor, team: &TeamId) -> Option<Role> {
+    if actor.platform == app::model::PlatformRole::Admin { Some(Role::Owner) } else { actor.role_in(team) }
+}
