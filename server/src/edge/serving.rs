@@ -1,0 +1,232 @@
+//! The table as it is served: each instance of it with what is known of it while it lives. Swapped as a whole; an instance that
+//! is in the old table and in the new one stays the same object, so that nothing under way notices.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use app::model::{TargetId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::table::{Backend, Found, Table};
+
+/// How long an instance that refused a connection is asked last.
+const SULK: Duration = Duration::from_secs(2);
+
+/// Who sent a first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Somebody outside.
+    Client,
+    /// Berth itself, because nobody else did.
+    Berth,
+}
+
+/// The first answer of an instance that came back through the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstRequest {
+    /// The instance's slot.
+    pub slot: u32,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The status it answered with.
+    pub status: u16,
+    /// When the head of its answer was there.
+    pub at: Timestamp,
+    /// Who asked.
+    pub by: By,
+}
+
+/// An instance while it is served.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) target: TargetId,
+    pub(super) backend: Backend,
+    /// Differs between any two instances, also where both had the same address.
+    pub(super) key: u64,
+    gone: AtomicBool,
+    open: AtomicUsize,
+    refused_at: AtomicI64,
+    first: OnceLock<FirstRequest>,
+}
+
+impl Instance {
+    /// Notes an answer; only the first one is kept.
+    pub(super) fn answered(&self, status: u16, by: By, now: impl FnOnce() -> Timestamp) {
+        if self.first.get().is_none() {
+            let (slot, address) = (self.backend.slot, self.backend.address);
+            let _ = self.first.set(FirstRequest { slot, address, status, at: now(), by });
+        }
+    }
+
+    /// Notes that it took no connection: for a while the others are asked first.
+    pub(super) fn refused(&self, now: Timestamp) {
+        self.refused_at.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn first(&self) -> Option<&FirstRequest> {
+        self.first.get()
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    fn sulks(&self, now: Timestamp) -> bool {
+        let refused = self.refused_at.load(Ordering::Relaxed);
+        refused != 0 && now.since(Timestamp(refused)) < SULK
+    }
+}
+
+/// A request or a tunnel at an instance; counted as long as it lives.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Instance>);
+
+impl Open {
+    /// Counts first and looks at the drain second, while a drain marks first and counts second: so either this request is
+    /// counted, or it goes elsewhere.
+    fn new(instance: &Arc<Instance>) -> Option<Self> {
+        instance.open.fetch_add(1, Ordering::SeqCst);
+        let open = Self(Arc::clone(instance));
+        (!instance.gone.load(Ordering::SeqCst)).then_some(open)
+    }
+
+    pub(super) fn instance(&self) -> &Arc<Instance> {
+        &self.0
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The instances of a target.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    next: AtomicUsize,
+    /// Those that take requests.
+    pub(super) instances: Vec<Arc<Instance>>,
+    /// Those that finish what they have.
+    pub(super) draining: Vec<Arc<Instance>>,
+}
+
+impl Pool {
+    /// The instance with the least under way, in turn among equals; not one of `tried`. None also where the choice began to
+    /// drain in this moment: look at the newest table then.
+    pub(super) fn pick(&self, tried: &[u64], now: impl FnOnce() -> Timestamp) -> Option<Open> {
+        // The usual case needs no clock and no comparing.
+        if let ([only], []) = (self.instances.as_slice(), tried) {
+            return Open::new(only);
+        }
+        let (start, count, now) = (self.next.fetch_add(1, Ordering::Relaxed), self.instances.len(), now());
+        (0..count)
+            .map(|offset| &self.instances[(start.wrapping_add(offset)) % count])
+            .filter(|instance| !tried.contains(&instance.key))
+            .min_by_key(|instance| (instance.sulks(now), instance.open()))
+            .and_then(Open::new)
+    }
+}
+
+/// The table with its living instances.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    pub(super) table: Table,
+    pools: Vec<Pool>,
+}
+
+/// Where a request goes.
+pub(super) enum Way {
+    /// To one of this pool.
+    To(usize),
+    /// Nowhere: no such host name or path.
+    Unknown,
+    /// Nowhere: the path can be read in two ways.
+    TwoMeanings,
+}
+
+impl Serving {
+    pub(super) fn way(&self, host: &str, path: &str) -> Way {
+        match self.table.find(host, path) {
+            Found::Target(place) => Way::To(place),
+            Found::NoHost | Found::NoPath => Way::Unknown,
+            Found::TwoMeanings => Way::TwoMeanings,
+        }
+    }
+
+    pub(super) fn pool(&self, place: usize) -> Option<&Pool> {
+        self.pools.get(place)
+    }
+}
+
+type Identity = (TargetId, Backend);
+
+/// Every instance that is served or still has something under way.
+#[derive(Debug, Default)]
+pub(super) struct Registry(Mutex<HashMap<Identity, Weak<Instance>>>);
+
+impl Registry {
+    /// Gives a table its instances: those that are known stay the same. Call [`Registry::settle`] once it is swapped in.
+    pub(super) fn bring_to_life(&self, table: Table) -> Serving {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = Vec::with_capacity(table.targets.len());
+        for target in &table.targets {
+            let (draining, taking): (Vec<_>, Vec<_>) = target.backends.iter().partition(|backend| backend.draining);
+            let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(&mut known, &target.id, one)).collect();
+            pools.push(Pool { next: AtomicUsize::new(0), instances: alive(taking), draining: alive(draining) });
+        }
+        for pool in &pools {
+            pool.instances.iter().for_each(|instance| instance.gone.store(false, Ordering::SeqCst));
+        }
+        Serving { table, pools }
+    }
+
+    /// After the swap: whoever still holds the old table gets no request through to an instance that is not in the new one.
+    pub(super) fn settle(&self, serving: &Serving) {
+        let serves: std::collections::HashSet<u64> =
+            serving.pools.iter().flat_map(|pool| &pool.instances).map(|instance| instance.key).collect();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, instance| {
+            let Some(instance) = instance.upgrade() else { return false };
+            if !serves.contains(&instance.key) {
+                instance.gone.store(true, Ordering::SeqCst);
+            }
+            true
+        });
+    }
+
+    /// The instances for which `wanted` holds.
+    pub(super) fn all(&self, wanted: impl Fn(&Instance) -> bool) -> Vec<Arc<Instance>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter_map(Weak::upgrade).filter(|instance| wanted(instance)).collect()
+    }
+}
+
+fn instance(known: &mut HashMap<Identity, Weak<Instance>>, target: &TargetId, backend: &Backend) -> Arc<Instance> {
+    let identity = (target.clone(), Backend { draining: false, ..backend.clone() });
+    if let Some(instance) = known.get(&identity).and_then(Weak::upgrade) {
+        return instance;
+    }
+    let mut hasher = DefaultHasher::new();
+    identity.hash(&mut hasher);
+    let instance = Arc::new(Instance {
+        target: target.clone(),
+        backend: identity.1.clone(),
+        key: hasher.finish(),
+        gone: AtomicBool::new(false),
+        open: AtomicUsize::new(0),
+        refused_at: AtomicI64::new(0),
+        first: OnceLock::new(),
+    });
+    known.insert(identity, Arc::downgrade(&instance));
+    instance
+}
