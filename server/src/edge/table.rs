@@ -124,12 +124,8 @@ impl Table {
     /// A host name and path that lead to the target, for a first request.
     pub fn address_of(&self, target: &TargetId) -> Option<(&str, &str)> {
         let place = self.targets.iter().position(|known| known.id == *target)?;
-        let own = |(host, paths): (&'_ Box<str>, &'_ Vec<Prefix>)| {
-            paths.iter().find(|prefix| prefix.target == place).map(|prefix| (host.to_string(), prefix.path.to_string()))
-        };
-        let (host, path) = self.hosts.iter().filter_map(own).min()?;
-        let (host, paths) = self.hosts.get_key_value(host.as_str())?;
-        paths.iter().find(|prefix| *prefix.path == *path).map(|prefix| (&**host, &*prefix.path))
+        let own = self.hosts.iter().flat_map(|(host, paths)| paths.iter().map(move |prefix| (&**host, prefix)));
+        own.filter(|(_, prefix)| prefix.target == place).map(|(host, prefix)| (host, &*prefix.path)).min()
     }
 }
 
