@@ -229,6 +229,7 @@ CREATE TABLE releases (
   team_id TEXT NOT NULL REFERENCES teams (id),
   target_id TEXT NOT NULL REFERENCES targets (id),
   number BIGINT NOT NULL,
+  generation BIGINT NOT NULL,             -- the release that last changed image, config or shape: its instances are kept
   image TEXT NOT NULL,                    -- sha256:… or, until the rollout resolved it, a reference
   candidate_id TEXT REFERENCES candidates (id),
   candidate_number BIGINT,
