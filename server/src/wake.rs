@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{backend::Changed, model::TeamId};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 /// A background duty that can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,32 +18,49 @@ pub enum Duty {
     Edge,
     /// Services asked to be deleted.
     Deletions,
+    /// What runs may differ from what should.
+    Keep,
 }
 
-const DUTIES: usize = 5;
+const DUTIES: usize = 6;
 
 /// Hands out wake-ups. Cheap to clone.
 #[derive(Clone)]
 pub struct Wake {
     duties: Arc<[Notify; DUTIES]>,
     changes: broadcast::Sender<Changed>,
+    engine: watch::Sender<u64>,
 }
 
 impl Default for Wake {
     fn default() -> Self {
-        Self { duties: Arc::new(std::array::from_fn(|_| Notify::new())), changes: broadcast::channel(1_024).0 }
+        Self { duties: Arc::new(std::array::from_fn(|_| Notify::new())), changes: broadcast::channel(1_024).0, engine: watch::Sender::new(0) }
     }
 }
 
 impl Wake {
     /// Wakes a duty; kept for it if it is not waiting now.
     pub fn duty(&self, duty: Duty) {
+        if duty == Duty::Rollouts {
+            // Who carries one out wants to know that it was cancelled or superseded.
+            self.engine_moved();
+        }
         self.duties[duty as usize].notify_one();
     }
 
     /// Waits until the duty is woken.
     pub async fn woken(&self, duty: Duty) {
         self.duties[duty as usize].notified().await;
+    }
+
+    /// Says that the engine told of a change.
+    pub fn engine_moved(&self) {
+        self.engine.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Tells of every change of the engine from now on; several in a row count as one.
+    pub fn engine(&self) -> watch::Receiver<u64> {
+        self.engine.subscribe()
     }
 
     /// Says that something a person may be looking at has changed: `run:<id>`, `rollout:<id>`, `target:<id>`,

@@ -87,11 +87,14 @@ pub struct Health {
     pub healthy_after: u32,
     /// How many bad answers in a row make a healthy one unhealthy.
     pub unhealthy_after: u32,
+    /// How long it may take to become healthy, in milliseconds; absent: as the environment says.
+    #[serde(default)]
+    pub start_within_ms: Option<u64>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { check: HealthCheck::Auto, interval_ms: 1_000, timeout_ms: 1_000, healthy_after: 1, unhealthy_after: 3 }
+        Self { check: HealthCheck::Auto, interval_ms: 1_000, timeout_ms: 1_000, healthy_after: 1, unhealthy_after: 3, start_within_ms: None }
     }
 }
 

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use app::{
-    error::Result,
-    model::{Actor, ServiceId, TeamId},
-};
-
 use crate::{
     config::Config,
     edge::Handle,
     platform::Platform,
     secrets::Secrets,
-    store::{Db, Tx, events},
+    store::Db,
     wake::Wake,
 };
 
@@ -35,22 +30,4 @@ pub struct Context {
     pub http: reqwest::Client,
     /// Who this Berth is in the leases.
     pub holder: String,
-}
-
-impl Context {
-    /// Writes an event in the name of Berth itself.
-    pub(crate) async fn event(
-        &self,
-        tx: &mut Tx,
-        team: &TeamId,
-        service: &ServiceId,
-        action: &str,
-        subject: String,
-        path: String,
-        detail: String,
-    ) -> Result<()> {
-        let event = events::NewEvent { team: Some(team), service: Some(service), action, subject, path: Some(path), detail };
-        events::insert(tx, &Actor::system("Berth"), event).await?;
-        Ok(())
-    }
 }

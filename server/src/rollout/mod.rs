@@ -11,5 +11,6 @@ pub mod health;
 pub mod keep;
 pub mod plan;
 pub mod request;
+pub mod workload;
 
 pub use context::Context;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use app::model::RolloutState;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -87,6 +88,19 @@ pub struct Progress {
     pub first_request: bool,
     /// Whether the old ones were taken off the edge: from here on there is no way back.
     pub draining: bool,
+    /// How it ends, once that is decided while the new release was not proven: what is new is taken away, then it is over.
+    pub ending: Option<Ending>,
+}
+
+/// How a rollout that does not reach its release ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Failed, cancelled or superseded.
+    pub state: RolloutState,
+    /// The likely cause.
+    pub failure: Option<String>,
+    /// The last lines of log.
+    pub last_lines: Vec<String>,
 }
 
 /// The health of a running instance, as far as it was watched.
@@ -163,11 +177,9 @@ pub enum Failure {
     NoFirstRequest,
 }
 
-/// How a rollout ends.
+/// Why a rollout ends without its release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every promise observed.
-    Succeeded,
+pub enum Reason {
     /// It failed.
     Failed(Failure),
     /// It was stopped.
@@ -197,8 +209,10 @@ pub enum Action {
     Remove(WorkloadId),
     /// Look again when something moves, at the latest after this long.
     Wait(Duration, Waiting),
-    /// It is over.
-    End(Outcome),
+    /// Decide that it ends without its release, and gather why while everything is still there.
+    GiveUp(Reason),
+    /// It is over: as [`Progress::ending`] says, else well.
+    End,
 }
 
 /// What a rollout waits for.
@@ -227,11 +241,14 @@ pub fn plan(s: &Situation<'_>) -> Vec<Action> {
     if s.progress.draining {
         return finish(s);
     }
+    if s.progress.ending.is_some() {
+        return undo(s);
+    }
     if let Some(stop) = &s.stop {
-        return undo(s, Outcome::Stopped(stop.clone()));
+        return vec![Action::GiveUp(Reason::Stopped(stop.clone()))];
     }
     if let Some(failure) = failure(s) {
-        return undo(s, Outcome::Failed(failure));
+        return vec![Action::GiveUp(Reason::Failed(failure))];
     }
     if s.desired.command && s.progress.command == Command::Not {
         return vec![Action::RunCommand];
@@ -375,13 +392,13 @@ fn finish(s: &Situation<'_>) -> Vec<Action> {
     }
     actions.extend(s.observed.iter().filter(|o| !is_desired(s, &o.id)).map(|o| Action::Remove(o.id.clone())));
     if actions.is_empty() {
-        actions.push(Action::End(Outcome::Succeeded));
+        actions.push(Action::End);
     }
     actions
 }
 
 /// Takes the new instances away; the old ones were never touched.
-fn undo(s: &Situation<'_>, outcome: Outcome) -> Vec<Action> {
+fn undo(s: &Situation<'_>) -> Vec<Action> {
     let new_backends: Vec<BackendRow> = s
         .backends
         .iter()
@@ -395,7 +412,7 @@ fn undo(s: &Situation<'_>, outcome: Outcome) -> Vec<Action> {
         actions.push(Action::Unroute(new_backends));
     }
     actions.extend(s.observed.iter().filter(|o| is_new(s, &o.id)).map(|o| Action::Remove(o.id.clone())));
-    actions.push(Action::End(outcome));
+    actions.push(Action::End);
     actions
 }
 

@@ -114,3 +114,13 @@ fn read(row: &Row) -> Result<BackendRow> {
         draining_since: row.time_opt("draining_since")?,
     })
 }
+
+/// Takes new requests away from one instance; what it has goes on.
+pub async fn drain_one(tx: &mut Tx, backend: &BackendRow, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "UPDATE backends SET draining_since = $5
+         WHERE target_id = $1 AND release_number = $2 AND process = $3 AND slot = $4 AND draining_since IS NULL",
+        args![&backend.target, backend.release, &backend.process, backend.slot, now],
+    )
+    .await
+}

@@ -287,3 +287,22 @@ pub async fn config_list(q: impl Query, target: &TargetId, page: &PageRequest) -
         .await?;
     Ok(paged(readable(&rows, read_config), page, |set| set.number.to_string()))
 }
+
+/// Makes a release the one its target serves: it is proven.
+pub async fn serve(tx: &mut Tx, release: &ReleaseRow) -> Result<()> {
+    tx.execute("UPDATE targets SET release_id = $1 WHERE id = $2 AND team_id = $3", args![&release.id, &release.target_id, &release.team_id])
+        .await?;
+    Ok(())
+}
+
+/// Gives up a release that was not reached: what serves is wanted again, unless something newer is.
+pub async fn give_up(tx: &mut Tx, release: &ReleaseRow) -> Result<()> {
+    tx.execute(
+        "UPDATE targets SET wanted_release_id = release_id,
+           replicas = COALESCE((SELECT r.replicas FROM releases r WHERE r.id = targets.release_id), replicas)
+         WHERE id = $1 AND team_id = $2 AND wanted_release_id = $3",
+        args![&release.target_id, &release.team_id, &release.id],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,648 @@
+//! Carries out a rollout: load what should be, observe what is, plan, apply, record; again until it ends.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use app::{
+    error::{Error, Result},
+    model::{Actor, Evidence, Phase, RolloutState},
+};
+use fail::fail_point;
+use futures::StreamExt as _;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, cause,
+    health::{self, Subject, Watch},
+    plan::{Action, Command, Desired, Ending, Failure, Progress, Reason, Situation, Slot, Stop, Waiting, plan},
+    request,
+    workload::{self, Recipe},
+};
+use crate::{
+    clock,
+    edge::By,
+    platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task, TaskEnd, WorkloadId},
+    store::{
+        Tx,
+        backends::{self, BackendRow},
+        events::{self, NewEvent},
+        releases::{self, ReleaseRow},
+        rollouts::{self, RolloutRow},
+        targets,
+    },
+    wake::Duty,
+};
+
+/// The lines of log kept with a failure.
+const LAST_LINES: u32 = 30;
+/// Ports looked at when nothing answers on the expected one: what common frameworks listen on unasked.
+const USUAL_PORTS: [u16; 11] = [80, 3000, 3333, 4000, 5000, 5173, 8000, 8080, 8081, 8888, 9000];
+/// How long a release command may take.
+const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// Why a rollout is left without an end.
+enum Left {
+    /// Somebody else has it now, or Berth stops.
+    Fenced,
+    /// It cannot go on; the sentence is its failure.
+    Broken(String),
+}
+
+impl From<Error> for Left {
+    fn from(error: Error) -> Self {
+        tracing::warn!(?error, "a rollout met an error of its own");
+        Self::Broken(error.sentence)
+    }
+}
+
+impl From<crate::store::StoreError> for Left {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::from(Error::from(error))
+    }
+}
+
+/// Carries a claimed rollout to its end, or until it is somebody else's, or until `stop`.
+pub async fn carry_out(ctx: Context, row: RolloutRow, stop: CancellationToken) {
+    let id = row.id.clone();
+    let fence = row.fence;
+    let work = async {
+        match Rollout::load(&ctx, row).await {
+            Ok(mut rollout) => match rollout.run().await {
+                Err(Left::Broken(sentence)) => rollout.give_up(&sentence).await,
+                other => other,
+            },
+            Err(left) => Err(left),
+        }
+    };
+    tokio::select! {
+        result = work => match result {
+            Ok(()) => {}
+            Err(Left::Fenced) => tracing::info!(rollout = %id, "left to the Berth that holds it now"),
+            Err(Left::Broken(sentence)) => {
+                tracing::error!(rollout = %id, %sentence, "cannot be carried out");
+                if let Err(error) = end_broken(&ctx, &id, fence, &sentence).await {
+                    tracing::error!(rollout = %id, ?error, "its end could not be written");
+                }
+            }
+        },
+        () = stop.cancelled() => tracing::info!(rollout = %id, "left for the next start"),
+    }
+}
+
+/// Ends a rollout that could not even be loaded.
+async fn end_broken(ctx: &Context, id: &app::model::RolloutId, fence: i64, sentence: &str) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    rollouts::finish(&mut tx, id, fence, RolloutState::Failed, Some(sentence), &[]).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+struct Rollout<'a> {
+    ctx: &'a Context,
+    row: RolloutRow,
+    recipe: Recipe,
+    desired: Desired,
+    from: Option<ReleaseRow>,
+    progress: Progress,
+    evidence: Vec<Evidence>,
+    watch: Watch,
+    began: Instant,
+    draining_since: Option<Instant>,
+    /// What the release command wrote last.
+    command_lines: Vec<String>,
+    /// The last sentence of what it does now, so that only a new one is written.
+    said: Option<String>,
+}
+
+impl<'a> Rollout<'a> {
+    async fn load(ctx: &'a Context, row: RolloutRow) -> Result<Self, Left> {
+        let gone = || Left::Broken("What it was to deploy is not there any more.".to_owned());
+        let target = targets::by_id(&ctx.db, &row.target_id).await?.ok_or_else(gone)?;
+        let mut release = releases::by_id(&ctx.db, &row.team_id, &row.release_id).await?.ok_or_else(gone)?;
+        let from = match &row.from_release_id {
+            Some(id) => releases::by_id(&ctx.db, &row.team_id, id).await?,
+            None => None,
+        };
+        let image = with_patience(|| ctx.platform.image(&release.image)).await.map_err(|error| Left::Broken(error.to_string()))?;
+        if image.id != release.image {
+            let mut tx = ctx.db.begin().await?;
+            releases::resolve_image(&mut tx, &release.id, &image.id).await?;
+            tx.commit().await?;
+            release.image.clone_from(&image.id);
+        }
+        let port = workload::port(ctx, &release).await.map_err(|error| Left::Broken(error.to_string()))?;
+        let variables = workload::variables(ctx, &release).await?;
+        let mut desired = request::desired(release.generation, &release.content(), &target.environment, from.as_ref());
+        desired.image.clone_from(&image.id);
+        Ok(Self {
+            watch: Watch::new(ctx.platform.clone(), ctx.http.clone()),
+            progress: row.progress(),
+            evidence: row.evidence.clone(),
+            recipe: Recipe { target, release, variables, port },
+            ctx,
+            row,
+            desired,
+            from,
+            began: Instant::now(),
+            draining_since: None,
+            command_lines: Vec::new(),
+            said: None,
+        })
+    }
+
+    async fn run(&mut self) -> Result<(), Left> {
+        loop {
+            let mut engine = self.ctx.wake.engine();
+            let stop = self.stop().await?;
+            let observed = match self.ctx.platform.observe(&Scope::Target(self.recipe.target.id.clone())).await {
+                Ok(observed) => observed,
+                Err(error) => {
+                    self.wait_for_engine(&error).await?;
+                    continue;
+                }
+            };
+            let backends = backends::of_target(&self.ctx.db, &self.recipe.target.id).await?;
+            self.watch.only(self.subjects(&observed));
+            let health = self.watch.seen();
+            let actions = plan(&self.situation(&observed, &health, &backends, stop));
+            tracing::debug!(rollout = %self.row.id, ?actions, "pass");
+            self.note_started(&actions, &observed).await?;
+            for action in actions {
+                match action {
+                    Action::Wait(at_most, what) => {
+                        self.say(&what).await?;
+                        tokio::select! {
+                            () = tokio::time::sleep(at_most.max(Duration::from_millis(10))) => {}
+                            () = self.watch.moved() => {}
+                            _ = engine.changed() => {}
+                        }
+                    }
+                    Action::End => return self.end().await,
+                    action => {
+                        if let Err(error) = self.apply(action, &observed).await? {
+                            self.engine_error(error).await?;
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is asked to stop; also finds out whether it is still ours.
+    async fn stop(&mut self) -> Result<Option<Stop>, Left> {
+        let row = rollouts::row(&self.ctx.db, &self.row.id).await?.ok_or(Left::Fenced)?;
+        if row.fence != self.row.fence || row.state != RolloutState::Running {
+            return Err(Left::Fenced);
+        }
+        if row.cancel_asked_at.is_some() {
+            return Ok(Some(Stop::Cancelled));
+        }
+        let target = targets::by_id(&self.ctx.db, &self.row.target_id).await?.ok_or(Left::Fenced)?;
+        Ok((target.wanted_release_id.as_ref() != Some(&self.row.release_id)).then_some(Stop::Superseded))
+    }
+
+    fn subjects(&self, observed: &[Observed]) -> Vec<Subject> {
+        observed
+            .iter()
+            .filter(|o| o.id.release == self.desired.generation && o.state == ContainerState::Running)
+            .filter(|o| !self.progress.kept.contains(&Slot::of(&o.id)))
+            .filter_map(|o| {
+                let slot = Slot::of(&o.id);
+                Some(Subject { id: o.id.clone(), address: o.address?, port: self.recipe.port_of(&slot), rule: self.recipe.process(&slot).health })
+            })
+            .collect()
+    }
+
+    fn situation<'s>(
+        &'s self,
+        observed: &'s [Observed],
+        health: &'s BTreeMap<Slot, super::plan::Health>,
+        backends: &'s [BackendRow],
+        stop: Option<Stop>,
+    ) -> Situation<'s> {
+        let (edge, target, generation) = (&self.ctx.edge, &self.recipe.target.id, self.desired.generation);
+        let answered: Vec<u32> = edge.first_requests(target, generation).into_iter().map(|first| first.slot).collect();
+        let new_web = || self.desired.slots.iter().filter(|slot| slot.process == "web" && !self.progress.kept.contains(slot));
+        let draining = backends.iter().filter(|backend| backend.draining_since.is_some());
+        Situation {
+            desired: &self.desired,
+            observed,
+            health,
+            backends,
+            progress: &self.progress,
+            elapsed: self.began.elapsed(),
+            edge_serves: edge.serves(target, generation),
+            first_request: new_web().all(|slot| answered.contains(&slot.index)),
+            in_flight: draining.map(|backend| edge.in_flight(backend.address)).sum(),
+            draining_for: self.draining_since.map_or(Duration::ZERO, |since| since.elapsed()),
+            stop,
+        }
+    }
+
+    /// Applies one action. The inner error is the engine's, for [`Self::engine_error`] to judge.
+    async fn apply(&mut self, action: Action, observed: &[Observed]) -> Result<Result<(), PlatformError>, Left> {
+        match action {
+            Action::Begin(kept) => {
+                self.progress.begun = true;
+                self.progress.kept = kept;
+                self.progress.port = Some(self.recipe.port);
+                self.record(None).await?;
+            }
+            Action::RunCommand => return self.run_command().await,
+            Action::Start(slot) => {
+                self.record(Some(format!("Starting {slot}."))).await?;
+                fail_point!("rollout::before_start");
+                let workload = self.recipe.workload(&slot, self.row.fence);
+                if let Err(error) = self.ctx.platform.ensure(&workload).await {
+                    return Ok(Err(error));
+                }
+                fail_point!("rollout::after_start");
+            }
+            Action::Route(slots) => self.route(&slots, observed).await?,
+            Action::SendFirstRequest => {
+                self.record(Some("Sending the first request through the edge.".to_owned())).await?;
+                let sent = self.ctx.edge.prove(&self.recipe.target.id, self.desired.generation, Duration::from_secs(5)).await;
+                if sent.is_err() || !self.situation_first_request() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+            Action::NoteFirstRequest => self.note_first_request().await?,
+            Action::Drain(rows) => self.drain(&rows).await?,
+            Action::Unroute(rows) => self.unroute(&rows).await?,
+            Action::Remove(id) => {
+                fail_point!("rollout::before_remove");
+                let grace = self.desired.drain.max(Duration::from_secs(1)).min(Duration::from_secs(30));
+                if let Err(error) = self.ctx.platform.remove(&id, grace).await {
+                    return Ok(Err(error));
+                }
+                fail_point!("rollout::after_remove");
+            }
+            Action::GiveUp(reason) => self.decide(&reason, observed).await?,
+            Action::Wait(..) | Action::End => {}
+        }
+        Ok(Ok(()))
+    }
+
+    fn situation_first_request(&self) -> bool {
+        self.ctx.edge.first_request(&self.recipe.target.id, self.desired.generation).is_some()
+    }
+
+    async fn route(&mut self, slots: &[Slot], observed: &[Observed]) -> Result<(), Left> {
+        let mut facts = Vec::new();
+        let mut tx = self.ctx.db.begin().await?;
+        for slot in slots {
+            let id = self.recipe.id(slot);
+            let Some(address) = observed.iter().find(|o| o.id == id).and_then(|o| o.address) else { return Ok(()) };
+            let address = SocketAddr::new(address, self.recipe.port);
+            backends::put(&mut tx, &self.recipe.target.id, self.desired.generation, &slot.process, slot.index, address, clock::now()).await?;
+            facts.push(address.to_string());
+        }
+        if !self.progress.proven {
+            let new = self.desired.slots.len() - self.progress.kept.iter().filter(|slot| self.desired.slots.contains(slot)).count();
+            if new > 0 {
+                let stable = self.desired.stabilisation.as_secs_f32();
+                self.prove(Phase::Healthy, format!("{} healthy without a break for {stable} s.", instances(new)));
+            }
+        }
+        self.progress.proven = true;
+        self.progress.routed = true;
+        if !facts.is_empty() {
+            self.prove(Phase::Routed, format!("The edge sends requests to {}.", facts.join(", ")));
+        }
+        fail_point!("rollout::before_route");
+        self.record_in(&mut tx, None).await?;
+        tx.commit().await?;
+        fail_point!("rollout::after_route");
+        self.ctx.wake.duty(Duty::Edge);
+        let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_for(&self.recipe.target.id, self.desired.generation)).await;
+        self.changed();
+        Ok(())
+    }
+
+    async fn note_first_request(&mut self) -> Result<(), Left> {
+        self.progress.first_request = true;
+        for first in self.ctx.edge.first_requests(&self.recipe.target.id, self.desired.generation) {
+            let by = match first.by {
+                By::Client => "somebody outside",
+                By::Berth => "Berth",
+            };
+            self.prove(Phase::FirstRequest, format!("web.{} answered {} through the edge; {by} asked.", first.slot, first.status));
+        }
+        self.record(None).await
+    }
+
+    /// The point of no return: the new release is proven and from here on the one that serves.
+    async fn drain(&mut self, rows: &[BackendRow]) -> Result<(), Left> {
+        let mut tx = self.ctx.db.begin().await?;
+        for row in rows {
+            backends::drain_one(&mut tx, row, clock::now()).await?;
+        }
+        releases::serve(&mut tx, &self.recipe.release).await?;
+        self.progress.draining = true;
+        self.draining_since.get_or_insert_with(Instant::now);
+        fail_point!("rollout::before_drain");
+        self.record_in(&mut tx, None).await?;
+        tx.commit().await?;
+        fail_point!("rollout::after_drain");
+        self.ctx.wake.duty(Duty::Edge);
+        if let Some(from) = self.from.as_ref().filter(|from| from.generation != self.desired.generation) {
+            let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
+        }
+        self.changed();
+        Ok(())
+    }
+
+    async fn unroute(&mut self, rows: &[BackendRow]) -> Result<(), Left> {
+        if self.progress.draining {
+            let open: usize = rows.iter().map(|row| self.ctx.edge.in_flight(row.address)).sum();
+            let fact = match open {
+                0 => format!("{} finished what they had.", instances(rows.len())),
+                open => format!("{open} requests were still open when the drain time was over."),
+            };
+            self.prove(Phase::Drained, fact);
+        }
+        let mut tx = self.ctx.db.begin().await?;
+        for row in rows {
+            backends::remove_one(&mut tx, &row.target, row.release, &row.process, row.slot).await?;
+        }
+        fail_point!("rollout::before_unroute");
+        self.record_in(&mut tx, None).await?;
+        tx.commit().await?;
+        fail_point!("rollout::after_unroute");
+        self.ctx.wake.duty(Duty::Edge);
+        for generation in rows.iter().map(|row| row.release).collect::<std::collections::BTreeSet<_>>() {
+            let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, generation)).await;
+        }
+        Ok(())
+    }
+
+    /// Runs the release command. That it began is written before, how it ended after: in between nobody knows.
+    async fn run_command(&mut self) -> Result<Result<(), PlatformError>, Left> {
+        let Some(command) = self.recipe.release.shape.release.clone() else { return Ok(Ok(())) };
+        self.progress.command = Command::Begun;
+        self.record(Some("Running the release command.".to_owned())).await?;
+        fail_point!("rollout::after_command_begun");
+        let (sink, mut output) = mpsc::channel::<crate::platform::Output>(64);
+        let lines = tokio::spawn(async move {
+            let mut text = Vec::new();
+            while let Some(piece) = output.recv().await {
+                text.extend_from_slice(&piece.bytes);
+                let excess = text.len().saturating_sub(64 << 10);
+                text.drain(..excess);
+            }
+            last_lines(&text)
+        });
+        let task = Task {
+            name: format!("release-{}", self.row.id),
+            team: self.recipe.target.team_id.clone(),
+            run: None,
+            image: self.desired.image.clone(),
+            command,
+            env: self.recipe.env(None),
+            workspace: None,
+            limits: Limits::default(),
+            profile: self.recipe.target.environment.profile,
+            network: self.recipe.network(),
+            writable_root: false,
+            writable: self.recipe.release.shape.processes.values().flat_map(|process| process.writable.clone()).collect(),
+            timeout: COMMAND_WITHIN,
+        };
+        let ended = self.ctx.platform.run_to_end(&task, sink, CancellationToken::new()).await;
+        let lines = lines.await.unwrap_or_default();
+        self.progress.command = match ended {
+            Ok(TaskEnd::Exited { code: 0, .. }) => {
+                self.prove(Phase::ReleaseCommand, "The release command ended with code 0.".to_owned());
+                Command::Passed
+            }
+            Ok(TaskEnd::Exited { code, .. }) => Command::Failed(code),
+            Ok(TaskEnd::TimedOut | TaskEnd::Cancelled) => Command::Failed(124),
+            // Refused before it began: nothing ran, and the error says why.
+            Err(error) if !error.passing() => {
+                self.progress.command = Command::Not;
+                return Ok(Err(error));
+            }
+            Err(_) => Command::Begun,
+        };
+        self.command_lines = lines;
+        self.record(None).await?;
+        Ok(Ok(()))
+    }
+
+    /// The engine said no: wait where it may pass, fail where it will not.
+    async fn engine_error(&mut self, error: PlatformError) -> Result<(), Left> {
+        if error.passing() { self.wait_for_engine(&error).await } else { Err(Left::Broken(error.to_string())) }
+    }
+
+    async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
+        if self.began.elapsed() > self.desired.deadline && !self.progress.draining {
+            return Err(Left::Broken(format!("{error} Nothing was changed for {} s; deploy again when it answers.", self.began.elapsed().as_secs())));
+        }
+        self.record(Some(format!("Waiting for the engine. {error}"))).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    async fn say(&mut self, what: &Waiting) -> Result<(), Left> {
+        let sentence = match what {
+            Waiting::Healthy(n, of) => format!("{n} of {of} healthy."),
+            Waiting::Stabilisation(_) => format!("Healthy; watching them for {} s.", self.desired.stabilisation.as_secs_f32()),
+            Waiting::Edge => "Waiting for the edge to take over the new instances.".to_owned(),
+            Waiting::FirstRequest => "Waiting for the first request.".to_owned(),
+            Waiting::Drain(open) => format!("Letting {open} open requests of the old instances finish."),
+        };
+        self.record(Some(sentence)).await
+    }
+
+    /// The evidence that every new instance was started, from what is observed once nothing is missing any more.
+    async fn note_started(&mut self, actions: &[Action], observed: &[Observed]) -> Result<(), Left> {
+        let known = self.evidence.iter().any(|evidence| evidence.phase == Phase::Started);
+        let starting = actions.iter().any(|a| matches!(a, Action::Start(_) | Action::Begin(_) | Action::RunCommand | Action::GiveUp(_) | Action::End));
+        let new = observed.iter().filter(|o| o.id.release == self.desired.generation && !self.progress.kept.contains(&Slot::of(&o.id))).count();
+        if known || starting || new == 0 {
+            return Ok(());
+        }
+        let image = self.desired.image.strip_prefix("sha256:").unwrap_or(&self.desired.image);
+        let image = image.get(..12).unwrap_or(image);
+        self.prove(Phase::Started, format!("{} started from image {image}, as observed on the engine.", instances(new)));
+        self.record(None).await
+    }
+
+    fn prove(&mut self, phase: Phase, fact: String) {
+        self.evidence.push(Evidence { phase, fact, at: clock::now() });
+    }
+
+    async fn record(&mut self, now_doing: Option<String>) -> Result<(), Left> {
+        if now_doing.is_some() && now_doing == self.said {
+            return Ok(());
+        }
+        let mut tx = self.ctx.db.begin().await?;
+        self.record_in(&mut tx, now_doing).await?;
+        tx.commit().await?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn record_in(&mut self, tx: &mut Tx, now_doing: Option<String>) -> Result<(), Left> {
+        if now_doing.is_some() {
+            self.said = now_doing;
+        }
+        let ours = rollouts::record(tx, &self.row.id, self.row.fence, &self.evidence, &self.progress, self.said.as_deref()).await?;
+        if ours { Ok(()) } else { Err(Left::Fenced) }
+    }
+
+    fn changed(&self) {
+        self.ctx.wake.changed(Some(&self.row.team_id), format!("rollout:{}", self.row.id));
+        self.ctx.wake.changed(Some(&self.row.team_id), format!("target:{}", self.row.target_id));
+    }
+
+    /// Decides that it ends without its release; the reason is gathered while the instances are still there.
+    async fn decide(&mut self, reason: &Reason, observed: &[Observed]) -> Result<(), Left> {
+        let (state, failure, last_lines) = match reason {
+            Reason::Stopped(Stop::Cancelled) => (RolloutState::Cancelled, None, Vec::new()),
+            Reason::Stopped(Stop::Superseded) => (RolloutState::Superseded, None, Vec::new()),
+            Reason::Failed(failure) => {
+                let facts = self.facts(failure, observed).await;
+                (RolloutState::Failed, Some(cause::sentence(failure, &facts)), facts.last_lines)
+            }
+        };
+        self.progress.ending = Some(Ending { state, failure, last_lines });
+        self.record(Some("Taking the new instances away; the release before serves on.".to_owned())).await
+    }
+
+    /// What is known of a failure.
+    async fn facts(&mut self, failure: &Failure, observed: &[Observed]) -> Facts {
+        let slot = match failure {
+            Failure::Exited { slot, .. } | Failure::NotHealthy { slot, .. } | Failure::WrongImage(slot) => Some(slot),
+            Failure::NoFirstRequest => self.desired.slots.iter().find(|slot| slot.process == "web"),
+            Failure::Command(_) | Failure::CommandUncertain => None,
+        };
+        let found = slot.and_then(|slot| observed.iter().find(|o| o.id == self.recipe.id(slot)));
+        let last_lines = match found {
+            Some(found) => self.last_lines_of(&found.id).await,
+            None => std::mem::take(&mut self.command_lines),
+        };
+        let mut ports = USUAL_PORTS.to_vec();
+        ports.push(self.recipe.port);
+        let open_ports = match found.and_then(|found| found.address) {
+            Some(address) if matches!(failure, Failure::NotHealthy { .. }) => health::open_ports(address, &ports).await,
+            _ => Vec::new(),
+        };
+        let before = match &self.from {
+            Some(from) => workload::variables(self.ctx, from).await.unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        Facts {
+            port: slot.and_then(|slot| self.recipe.port_of(slot)),
+            open_ports,
+            missing_variables: before.into_keys().filter(|name| !self.recipe.variables.contains_key(name)).collect(),
+            before: self.from.as_ref().map(|from| from.number),
+            last_lines,
+            memory: Limits::default().memory,
+            waited: self.began.elapsed(),
+        }
+    }
+
+    async fn last_lines_of(&self, id: &WorkloadId) -> Vec<String> {
+        let read = async {
+            let mut text = Vec::new();
+            let mut stream = self.ctx.platform.logs(id, LAST_LINES, false).await.ok()?;
+            while let Some(Ok(piece)) = stream.next().await {
+                text.extend_from_slice(&piece.bytes);
+            }
+            Some(last_lines(&text))
+        };
+        timeout(Duration::from_secs(5), read).await.ok().flatten().unwrap_or_default()
+    }
+
+    /// Writes how it ends, with its event, in one transaction.
+    async fn end(&mut self) -> Result<(), Left> {
+        let ending = self.progress.ending.take().unwrap_or(Ending { state: RolloutState::Succeeded, failure: None, last_lines: Vec::new() });
+        if ending.state == RolloutState::Succeeded && self.from.is_some() {
+            self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
+        }
+        fail_point!("rollout::before_end");
+        let mut tx = self.ctx.db.begin().await?;
+        self.record_in(&mut tx, None).await?;
+        let ours = rollouts::finish(&mut tx, &self.row.id, self.row.fence, ending.state, ending.failure.as_deref(), &ending.last_lines).await?;
+        if !ours {
+            return Err(Left::Fenced);
+        }
+        if ending.state == RolloutState::Succeeded {
+            releases::serve(&mut tx, &self.recipe.release).await?;
+        } else {
+            releases::give_up(&mut tx, &self.recipe.release).await?;
+        }
+        self.write_event(&mut tx, &ending).await?;
+        tx.commit().await?;
+        fail_point!("rollout::after_end");
+        self.changed();
+        self.ctx.wake.duty(Duty::Rollouts);
+        self.ctx.wake.duty(Duty::Keep);
+        tracing::info!(rollout = %self.row.id, state = ending.state.name(), failure = ending.failure, "ended");
+        Ok(())
+    }
+
+    async fn write_event(&self, tx: &mut Tx, ending: &Ending) -> Result<(), Left> {
+        let target = &self.recipe.target;
+        let event = NewEvent {
+            team: Some(&target.team_id),
+            service: Some(&target.service_id),
+            action: &format!("rollout.{}", ending.state.name()),
+            subject: format!("release {} of {} in {}", self.recipe.release.number, target.service, target.environment.name),
+            path: Some(format!("/rollouts/{}", self.row.id)),
+            detail: ending.failure.clone().unwrap_or_else(|| self.recipe.release.reason.clone()),
+        };
+        events::insert(tx, &Actor::system("Berth"), event).await?;
+        self.ctx.wake.changed(Some(&target.team_id), "events");
+        Ok(())
+    }
+
+    /// It cannot go on: whatever is new is taken away as far as the engine lets us, and it ends with this sentence.
+    async fn give_up(&mut self, sentence: &str) -> Result<(), Left> {
+        if self.progress.draining {
+            // The new release serves; the keeper removes what is left of the old one.
+            self.progress.ending = None;
+            return self.end().await;
+        }
+        self.progress.ending = Some(Ending { state: RolloutState::Failed, failure: Some(sentence.to_owned()), last_lines: Vec::new() });
+        self.record(None).await?;
+        let backends = backends::of_target(&self.ctx.db, &self.recipe.target.id).await?;
+        let observed = self.ctx.platform.observe(&Scope::Target(self.recipe.target.id.clone())).await.unwrap_or_default();
+        for action in plan(&self.situation(&observed, &BTreeMap::new(), &backends, None)) {
+            // What cannot be removed now is found and removed by the keeper.
+            if let Err(error) = self.apply(action, &observed).await? {
+                tracing::warn!(rollout = %self.row.id, %error, "left for the keeper");
+            }
+        }
+        self.end().await
+    }
+}
+
+/// Tries what may pass for as long as a person would wait for it.
+async fn with_patience<T, F>(mut ask: impl FnMut() -> F) -> Result<T, PlatformError>
+where
+    F: Future<Output = Result<T, PlatformError>>,
+{
+    let began = Instant::now();
+    loop {
+        match ask().await {
+            Err(error) if error.passing() && began.elapsed() < Duration::from_secs(60) => tokio::time::sleep(Duration::from_secs(1)).await,
+            done => return done,
+        }
+    }
+}
+
+/// The last lines of a text that may hold anything.
+fn last_lines(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES as usize)..].iter().map(|line| line.chars().take(2_000).collect()).collect()
+}
+
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
+}
