@@ -34,7 +34,11 @@ pub struct Wake {
 
 impl Default for Wake {
     fn default() -> Self {
-        Self { duties: Arc::new(std::array::from_fn(|_| Notify::new())), changes: broadcast::channel(1_024).0, engine: watch::Sender::new(0) }
+        Self {
+            duties: Arc::new(std::array::from_fn(|_| Notify::new())),
+            changes: broadcast::channel(1_024).0,
+            engine: watch::Sender::new(0),
+        }
     }
 }
 

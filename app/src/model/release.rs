@@ -94,7 +94,14 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { check: HealthCheck::Auto, interval_ms: 1_000, timeout_ms: 1_000, healthy_after: 1, unhealthy_after: 3, start_within_ms: None }
+        Self {
+            check: HealthCheck::Auto,
+            interval_ms: 1_000,
+            timeout_ms: 1_000,
+            healthy_after: 1,
+            unhealthy_after: 3,
+            start_within_ms: None,
+        }
     }
 }
 

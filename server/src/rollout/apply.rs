@@ -15,7 +15,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, cause,
+    Context,
+    cause::{self, Facts},
     health::{self, Subject, Watch},
     plan::{Action, Command, Desired, Ending, Failure, Progress, Reason, Situation, Slot, Stop, Waiting, plan},
     request,
@@ -212,7 +213,12 @@ impl<'a> Rollout<'a> {
             .filter(|o| !self.progress.kept.contains(&Slot::of(&o.id)))
             .filter_map(|o| {
                 let slot = Slot::of(&o.id);
-                Some(Subject { id: o.id.clone(), address: o.address?, port: self.recipe.port_of(&slot), rule: self.recipe.process(&slot).health })
+                Some(Subject {
+                    id: o.id.clone(),
+                    address: o.address?,
+                    port: self.recipe.port_of(&slot),
+                    rule: self.recipe.process(&slot).health,
+                })
             })
             .collect()
     }
@@ -298,7 +304,8 @@ impl<'a> Rollout<'a> {
             let id = self.recipe.id(slot);
             let Some(address) = observed.iter().find(|o| o.id == id).and_then(|o| o.address) else { return Ok(()) };
             let address = SocketAddr::new(address, self.recipe.port);
-            backends::put(&mut tx, &self.recipe.target.id, self.desired.generation, &slot.process, slot.index, address, clock::now()).await?;
+            backends::put(&mut tx, &self.recipe.target.id, self.desired.generation, &slot.process, slot.index, address, clock::now())
+                .await?;
             facts.push(address.to_string());
         }
         if !self.progress.proven {
@@ -439,7 +446,10 @@ impl<'a> Rollout<'a> {
 
     async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
         if self.began.elapsed() > self.desired.deadline && !self.progress.draining {
-            return Err(Left::Broken(format!("{error} Nothing was changed for {} s; deploy again when it answers.", self.began.elapsed().as_secs())));
+            return Err(Left::Broken(format!(
+                "{error} Nothing was changed for {} s; deploy again when it answers.",
+                self.began.elapsed().as_secs()
+            )));
         }
         self.record(Some(format!("Waiting for the engine. {error}"))).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -460,8 +470,10 @@ impl<'a> Rollout<'a> {
     /// The evidence that every new instance was started, from what is observed once nothing is missing any more.
     async fn note_started(&mut self, actions: &[Action], observed: &[Observed]) -> Result<(), Left> {
         let known = self.evidence.iter().any(|evidence| evidence.phase == Phase::Started);
-        let starting = actions.iter().any(|a| matches!(a, Action::Start(_) | Action::Begin(_) | Action::RunCommand | Action::GiveUp(_) | Action::End));
-        let new = observed.iter().filter(|o| o.id.release == self.desired.generation && !self.progress.kept.contains(&Slot::of(&o.id))).count();
+        let starting =
+            actions.iter().any(|a| matches!(a, Action::Start(_) | Action::Begin(_) | Action::RunCommand | Action::GiveUp(_) | Action::End));
+        let new =
+            observed.iter().filter(|o| o.id.release == self.desired.generation && !self.progress.kept.contains(&Slot::of(&o.id))).count();
         if known || starting || new == 0 {
             return Ok(());
         }
@@ -560,14 +572,16 @@ impl<'a> Rollout<'a> {
 
     /// Writes how it ends, with its event, in one transaction.
     async fn end(&mut self) -> Result<(), Left> {
-        let ending = self.progress.ending.take().unwrap_or(Ending { state: RolloutState::Succeeded, failure: None, last_lines: Vec::new() });
+        let ending =
+            self.progress.ending.take().unwrap_or(Ending { state: RolloutState::Succeeded, failure: None, last_lines: Vec::new() });
         if ending.state == RolloutState::Succeeded && self.from.is_some() {
             self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
         }
         fail_point!("rollout::before_end");
         let mut tx = self.ctx.db.begin().await?;
         self.record_in(&mut tx, None).await?;
-        let ours = rollouts::finish(&mut tx, &self.row.id, self.row.fence, ending.state, ending.failure.as_deref(), &ending.last_lines).await?;
+        let ours =
+            rollouts::finish(&mut tx, &self.row.id, self.row.fence, ending.state, ending.failure.as_deref(), &ending.last_lines).await?;
         if !ours {
             return Err(Left::Fenced);
         }

@@ -31,9 +31,7 @@ pub fn sentence(failure: &Failure, facts: &Facts) -> String {
                                       again by itself: look at its effect, then deploy again."
             .to_owned(),
         Failure::WrongImage(slot) => format!("{slot} runs another image than the release names; somebody else works on this engine."),
-        Failure::NoFirstRequest => {
-            "The new instances were healthy, yet no request came back from them through the edge.".to_owned()
-        }
+        Failure::NoFirstRequest => "The new instances were healthy, yet no request came back from them through the edge.".to_owned(),
         Failure::Exited { slot, out_of_memory: true, .. } => {
             format!("{} ran out of memory (its limit is {} MiB) and was ended by the kernel.", slot.process, facts.memory >> 20)
         }
@@ -69,7 +67,9 @@ fn not_healthy(process: &str, error: Option<&str>, facts: &Facts) -> String {
             "{process} answers on port {other}, expected {port}. Set `port: {other}` for it in berth.yaml, or let it listen on $PORT."
         ),
         None if error.is_some_and(|e| e.contains("refused")) => {
-            format!("Nothing listens on port {port} within {waited} s. Let {process} listen on 0.0.0.0:$PORT, or set its `port` in berth.yaml.")
+            format!(
+                "Nothing listens on port {port} within {waited} s. Let {process} listen on 0.0.0.0:$PORT, or set its `port` in berth.yaml."
+            )
         }
         _ => format!("{process} was not healthy within {waited} s: {}.", error.unwrap_or("its health check gave no answer")),
     }
@@ -105,8 +105,7 @@ fn unwritable_path(lines: &[String]) -> Option<String> {
     let line = lines.iter().rev().find(|line| line.to_ascii_lowercase().contains("read-only file system"))?;
     let path = line
         .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ':' | '`' | ',' | '(' | ')'))
-        .filter(|word| word.starts_with('/') && word.len() > 1)
-        .next_back()?;
+        .rfind(|word| word.starts_with('/') && word.len() > 1)?;
     let folder = path.rsplit_once('/').map_or(path, |(folder, _)| if folder.is_empty() { path } else { folder });
     Some(folder.to_owned())
 }

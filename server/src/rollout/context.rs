@@ -2,14 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    config::Config,
-    edge::Handle,
-    platform::Platform,
-    secrets::Secrets,
-    store::Db,
-    wake::Wake,
-};
+use crate::{config::Config, edge::Handle, platform::Platform, secrets::Secrets, store::Db, wake::Wake};
 
 /// What carrying out rollouts needs. Cheap to clone.
 #[derive(Clone)]

@@ -182,9 +182,9 @@ async fn connects(address: SocketAddr, within: Duration) -> Result<(), String> {
 
 /// Which of these ports take a connection: to tell a wrong port from a program that does not listen.
 pub async fn open_ports(address: IpAddr, candidates: &[u16]) -> Vec<u16> {
-    let tries = candidates.iter().map(|port| async move {
-        connects(SocketAddr::new(address, *port), Duration::from_millis(200)).await.is_ok().then_some(*port)
-    });
+    let tries = candidates
+        .iter()
+        .map(|port| async move { connects(SocketAddr::new(address, *port), Duration::from_millis(200)).await.is_ok().then_some(*port) });
     futures::future::join_all(tries).await.into_iter().flatten().collect()
 }
 

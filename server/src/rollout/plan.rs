@@ -257,10 +257,8 @@ pub fn plan(s: &Situation<'_>) -> Vec<Action> {
     if !missing.is_empty() {
         return missing.into_iter().map(Action::Start).collect();
     }
-    if !s.progress.proven {
-        if let Some(wait) = unproven(s) {
-            return vec![wait];
-        }
+    if let Some(wait) = (!s.progress.proven).then(|| unproven(s)).flatten() {
+        return vec![wait];
     }
     if s.desired.routed && !s.progress.first_request {
         return first_request(s);
@@ -310,12 +308,7 @@ fn old_backends(s: &Situation<'_>) -> Vec<BackendRow> {
 }
 
 fn missing(s: &Situation<'_>) -> Vec<Slot> {
-    s.desired
-        .slots
-        .iter()
-        .filter(|slot| current(s, slot).is_none_or(|o| o.state == ContainerState::Created))
-        .cloned()
-        .collect()
+    s.desired.slots.iter().filter(|slot| current(s, slot).is_none_or(|o| o.state == ContainerState::Created)).cloned().collect()
 }
 
 /// What went wrong with the new instances, if anything did.
@@ -380,10 +373,7 @@ fn finish(s: &Situation<'_>) -> Vec<Action> {
         return vec![Action::Drain(not_draining)];
     }
     if s.in_flight > 0 && s.draining_for < s.desired.drain {
-        return vec![Action::Wait(
-            (s.desired.drain - s.draining_for).min(Duration::from_millis(500)),
-            Waiting::Drain(s.in_flight),
-        )];
+        return vec![Action::Wait((s.desired.drain - s.draining_for).min(Duration::from_millis(500)), Waiting::Drain(s.in_flight))];
     }
     let mut actions = Vec::new();
     let old = old_backends(s);
@@ -402,9 +392,7 @@ fn undo(s: &Situation<'_>) -> Vec<Action> {
     let new_backends: Vec<BackendRow> = s
         .backends
         .iter()
-        .filter(|b| {
-            b.release == s.desired.generation && !s.progress.kept.contains(&Slot { process: b.process.clone(), index: b.slot })
-        })
+        .filter(|b| b.release == s.desired.generation && !s.progress.kept.contains(&Slot { process: b.process.clone(), index: b.slot }))
         .cloned()
         .collect();
     let mut actions = Vec::new();

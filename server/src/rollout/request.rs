@@ -45,13 +45,17 @@ pub fn desired(generation: u64, content: &Content, environment: &Environment, fr
 }
 
 /// The plan of a release that does not exist yet, in sentences; nothing where nothing would change.
-pub fn preview(target: &TargetRow, content: &Content, wanted: Option<&ReleaseRow>, serving: Option<&ReleaseRow>, number: u64) -> Vec<String> {
+pub fn preview(
+    target: &TargetRow,
+    content: &Content,
+    wanted: Option<&ReleaseRow>,
+    serving: Option<&ReleaseRow>,
+    number: u64,
+) -> Vec<String> {
     if wanted.is_some_and(|wanted| wanted.content() == *content) && wanted.map(|w| w.number) == serving.map(|s| s.number) {
         return Vec::new();
     }
-    let same = serving.is_some_and(|s| {
-        s.image == content.image && s.config_set_id == content.config.0 && s.shape == content.shape
-    });
+    let same = serving.is_some_and(|s| s.image == content.image && s.config_set_id == content.config.0 && s.shape == content.shape);
     let from = serving.map(|serving| (serving.number, serving.replicas.values().sum()));
     sentences(&desired(number, content, &target.environment, serving), from, number, same)
 }

@@ -113,9 +113,8 @@ pub async fn insert(
         .await?
         .ok_or(sqlx::Error::RowNotFound)?
         .num("number")?;
-    let same = before.filter(|before| {
-        before.image == content.image && before.config_set_id == content.config.0 && before.shape == content.shape
-    });
+    let same =
+        before.filter(|before| before.image == content.image && before.config_set_id == content.config.0 && before.shape == content.shape);
     let release = ReleaseRow {
         id: ReleaseId::from_text(clock::new_id()),
         team_id: team.clone(),
@@ -176,11 +175,7 @@ pub async fn by_id(q: impl Query, team: &TeamId, id: &ReleaseId) -> Result<Optio
 
 /// One release of a target by its number.
 pub async fn by_number(q: impl Query, target: &TargetId, number: u64) -> Result<Option<ReleaseRow>> {
-    q.fetch_opt("SELECT * FROM releases WHERE target_id = $1 AND number = $2", args![target, number])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    q.fetch_opt("SELECT * FROM releases WHERE target_id = $1 AND number = $2", args![target, number]).await?.as_ref().map(read).transpose()
 }
 
 /// The releases of a target, newest first.
@@ -260,11 +255,7 @@ pub async fn insert_config(tx: &mut Tx, team: &TeamId, target: &TargetId, id: &C
 
 /// A config set of a team by its id.
 pub async fn config_by_id(q: impl Query, team: &TeamId, id: &ConfigSetId) -> Result<Option<ConfigSetRow>> {
-    q.fetch_opt("SELECT * FROM config_sets WHERE id = $1 AND team_id = $2", args![id, team])
-        .await?
-        .as_ref()
-        .map(read_config)
-        .transpose()
+    q.fetch_opt("SELECT * FROM config_sets WHERE id = $1 AND team_id = $2", args![id, team]).await?.as_ref().map(read_config).transpose()
 }
 
 /// A config set of a target by its number.
@@ -290,8 +281,11 @@ pub async fn config_list(q: impl Query, target: &TargetId, page: &PageRequest) -
 
 /// Makes a release the one its target serves: it is proven.
 pub async fn serve(tx: &mut Tx, release: &ReleaseRow) -> Result<()> {
-    tx.execute("UPDATE targets SET release_id = $1 WHERE id = $2 AND team_id = $3", args![&release.id, &release.target_id, &release.team_id])
-        .await?;
+    tx.execute(
+        "UPDATE targets SET release_id = $1 WHERE id = $2 AND team_id = $3",
+        args![&release.id, &release.target_id, &release.team_id],
+    )
+    .await?;
     Ok(())
 }
 

@@ -74,7 +74,13 @@ fn read(row: &Row) -> Result<RolloutRow> {
 
 /// Queues the rollout to a release. What is still queued for the target is superseded by it at once; what is under way
 /// finds out by itself.
-pub async fn enqueue(tx: &mut Tx, service: &ServiceId, release: &ReleaseRow, from: Option<&ReleaseRow>, plan: &[String]) -> Result<RolloutId> {
+pub async fn enqueue(
+    tx: &mut Tx,
+    service: &ServiceId,
+    release: &ReleaseRow,
+    from: Option<&ReleaseRow>,
+    plan: &[String],
+) -> Result<RolloutId> {
     let (id, now) = (RolloutId::from_text(clock::new_id()), clock::now());
     tx.execute(
         "UPDATE rollouts SET state = 'superseded', finished_at = $1, failure = NULL WHERE target_id = $2 AND state = 'queued'",
