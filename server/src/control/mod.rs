@@ -1,5 +1,7 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
+pub mod releases;
+
 use std::{fmt, sync::Arc};
 
 use app::{

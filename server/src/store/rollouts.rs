@@ -310,3 +310,26 @@ fn read_whole(row: &Row) -> Result<Rollout> {
         finished_at: brief.finished_at,
     })
 }
+
+/// A queued rollout that was cancelled is not wanted any more: what serves is, unless something newer is.
+pub async fn unwant_queued(tx: &mut Tx, id: &RolloutId) -> Result<()> {
+    tx.execute(
+        "UPDATE targets SET wanted_release_id = release_id
+         WHERE wanted_release_id = (SELECT o.release_id FROM rollouts o WHERE o.id = $1 AND o.state = 'cancelled')",
+        args![id],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The address people open for a rollout's target: the default one first.
+pub async fn address_of(q: impl Query, team: &TeamId, rollout: &RolloutId) -> Result<Option<(String, String)>> {
+    let row = q
+        .fetch_opt(
+            "SELECT r.host, r.path FROM rollouts o JOIN routes r ON r.target_id = o.target_id
+             WHERE o.id = $1 AND o.team_id = $2 ORDER BY r.is_default DESC, r.created_at LIMIT 1",
+            args![rollout, team],
+        )
+        .await?;
+    row.map(|row| Ok((row.text("host")?, row.text("path")?))).transpose()
+}

@@ -59,3 +59,57 @@ pub async fn ask_deletion(tx: &mut Tx, team: &TeamId, id: &ServiceId, now: Times
     let sql = "UPDATE services SET deleted_at = $3 WHERE id = $1 AND team_id = $2 AND deleted_at IS NULL";
     Ok(tx.execute(sql, args![id, team, now]).await? > 0)
 }
+
+/// The services that were asked to be deleted and are still there.
+pub async fn to_delete(q: impl Query) -> Result<Vec<ServiceId>> {
+    let rows = q.fetch_all("SELECT id FROM services WHERE deleted_at IS NOT NULL ORDER BY deleted_at", args![]).await?;
+    rows.iter().map(|row| row.text("id").map(ServiceId::from_text)).collect()
+}
+
+/// Begins to take a service down: no address leads to it any more, nothing waits to be rolled out or run.
+pub async fn withdraw(tx: &mut Tx, id: &ServiceId) -> Result<()> {
+    let now = crate::clock::now();
+    tx.execute("DELETE FROM routes WHERE target_id IN (SELECT id FROM targets WHERE service_id = $1)", args![id]).await?;
+    tx.execute(
+        "UPDATE rollouts SET state = 'cancelled', finished_at = $1, lease_until = NULL WHERE service_id = $2 AND finished_at IS NULL",
+        args![now, id],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE runs SET state = 'cancelled', finished_at = $1, lease_until = NULL, fence = fence + 1 WHERE service_id = $2 AND finished_at IS NULL",
+        args![now, id],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes every row of a service but its events. The answer is its repository, where no other service uses it.
+pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<Option<String>> {
+    let mine = "(SELECT id FROM targets WHERE service_id = $1)";
+    let runs = "(SELECT id FROM runs WHERE service_id = $1)";
+    let statements = [
+        format!("DELETE FROM backends WHERE target_id IN {mine}"),
+        format!("DELETE FROM routes WHERE target_id IN {mine}"),
+        "DELETE FROM rollouts WHERE service_id = $1".to_owned(),
+        format!("DELETE FROM releases WHERE target_id IN {mine}"),
+        format!("DELETE FROM config_sets WHERE target_id IN {mine}"),
+        "DELETE FROM targets WHERE service_id = $1".to_owned(),
+        "DELETE FROM candidates WHERE service_id = $1".to_owned(),
+        format!("DELETE FROM log_chunks WHERE step_id IN (SELECT id FROM steps WHERE run_id IN {runs})"),
+        format!("DELETE FROM steps WHERE run_id IN {runs}"),
+        format!("DELETE FROM stages WHERE run_id IN {runs}"),
+        "DELETE FROM runs WHERE service_id = $1".to_owned(),
+    ];
+    for statement in statements {
+        tx.execute(statement, args![id]).await?;
+    }
+    let row = tx.fetch_opt("DELETE FROM services WHERE id = $1 RETURNING repository_id", args![id]).await?;
+    let Some(repository) = row.map(|row| row.text("repository_id")).transpose()? else { return Ok(None) };
+    let shared = tx.fetch_opt("SELECT id FROM services WHERE repository_id = $1 LIMIT 1", args![&repository]).await?;
+    if shared.is_some() {
+        return Ok(None);
+    }
+    tx.execute("DELETE FROM ref_changes WHERE repository_id = $1", args![&repository]).await?;
+    tx.execute("DELETE FROM repositories WHERE id = $1", args![&repository]).await?;
+    Ok(Some(repository))
+}

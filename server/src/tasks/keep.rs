@@ -1,0 +1,223 @@
+//! Holds targets to what they serve, between rollouts, and removes what nobody asked for.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use app::{error::Result, model::TargetId};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    platform::{ContainerState, Observed, Scope},
+    rollout::{
+        Context,
+        health::{Probe, Subject},
+        keep::{Action, Kept, address, pause, plan},
+        plan::Slot,
+        workload::{self, Recipe},
+    },
+    store::{
+        backends::{self, BackendRow},
+        leases,
+        releases::{self, ReleaseRow},
+        rollouts, targets,
+    },
+    tasks::LAZY,
+    wake::Duty,
+};
+
+/// How long one Berth has this duty without renewing.
+const DUTY: Duration = Duration::from_secs(150);
+/// How long an instance that is started again may take to become healthy before it is looked at in the next pass.
+const PROVE_WITHIN: Duration = Duration::from_secs(20);
+/// Events of the engine come in bursts; one pass answers them all.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How often slots were started again, and when last.
+type Restarts = HashMap<TargetId, BTreeMap<Slot, (u32, Instant)>>;
+
+/// Runs until stopped.
+pub async fn run(ctx: Context, stop: CancellationToken) {
+    let mut restarts = Restarts::new();
+    loop {
+        let again = match pass(&ctx, &mut restarts).await {
+            Ok(again) => again,
+            Err(error) => {
+                tracing::warn!(?error, "what runs could not be compared with what should");
+                LAZY
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = timeout(again, ctx.wake.woken(Duty::Keep)) => {}
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
+}
+
+/// One comparison of everything. The answer is how long it may rest.
+async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
+    if leases::hold(&ctx.db, "keep", &ctx.holder, DUTY).await?.is_none() {
+        return Ok(LAZY);
+    }
+    // In this order: what becomes a rollout after the first look is seen by the second.
+    let serving: HashMap<TargetId, ReleaseRow> =
+        releases::serving(&ctx.db).await?.into_iter().map(|release| (release.target_id.clone(), release)).collect();
+    let observed = match ctx.platform.observe(&Scope::All).await {
+        Ok(observed) => group(observed, |o| o.id.target.clone()),
+        Err(error) => {
+            tracing::debug!(%error, "the engine does not answer; looking again later");
+            return Ok(Duration::from_secs(5));
+        }
+    };
+    let routed = group(backends::all(&ctx.db).await?, |backend| backend.target.clone());
+    let moving = rollouts::moving_targets(&ctx.db).await?;
+    let mut all: Vec<&TargetId> = serving.keys().chain(observed.keys()).chain(routed.keys()).collect();
+    all.sort();
+    all.dedup();
+    let mut rest = LAZY;
+    for target in all.into_iter().filter(|target| !moving.contains(target)) {
+        let seen = restarts.entry(target.clone()).or_default();
+        let one = One {
+            ctx,
+            target,
+            release: serving.get(target),
+            observed: observed.get(target).map_or(&[], Vec::as_slice),
+            backends: routed.get(target).map_or(&[], Vec::as_slice),
+        };
+        match one.keep(seen).await {
+            Ok(again) => rest = rest.min(again),
+            Err(error) => tracing::warn!(%target, ?error, "this target could not be held to its release"),
+        }
+        if seen.is_empty() {
+            restarts.remove(target);
+        }
+    }
+    Ok(rest)
+}
+
+fn group<T>(items: Vec<T>, key: impl Fn(&T) -> TargetId) -> HashMap<TargetId, Vec<T>> {
+    items.into_iter().fold(HashMap::new(), |mut groups, item| {
+        groups.entry(key(&item)).or_default().push(item);
+        groups
+    })
+}
+
+/// One target.
+struct One<'a> {
+    ctx: &'a Context,
+    target: &'a TargetId,
+    release: Option<&'a ReleaseRow>,
+    observed: &'a [Observed],
+    backends: &'a [BackendRow],
+}
+
+impl One<'_> {
+    async fn keep(&self, restarts: &mut BTreeMap<Slot, (u32, Instant)>) -> Result<Duration> {
+        restarts.retain(|_, (count, at)| at.elapsed() < pause(*count) + Duration::from_secs(300));
+        let kept = self.release.map(|release| Kept {
+            generation: release.generation,
+            slots: release
+                .replicas
+                .iter()
+                .flat_map(|(process, count)| (0..*count).map(|index| Slot { process: process.clone(), index }))
+                .collect(),
+        });
+        let ago = restarts.iter().map(|(slot, (count, at))| (slot.clone(), (*count, at.elapsed()))).collect();
+        let actions = plan(kept.as_ref(), self.observed, self.backends, &ago);
+        if actions.is_empty() {
+            return Ok(self.next_restart(restarts));
+        }
+        tracing::info!(target = %self.target, ?actions, "not as it should be");
+        let recipe = match self.release {
+            Some(release) => self.recipe(release).await?,
+            None => None,
+        };
+        for action in actions {
+            // A rollout may have begun since: then it decides.
+            if rollouts::moving_targets(&self.ctx.db).await?.contains(self.target) {
+                break;
+            }
+            self.apply(action, recipe.as_ref(), restarts).await?;
+        }
+        self.ctx.wake.changed(self.release.map(|release| &release.team_id), format!("target:{}", self.target));
+        Ok(Duration::from_secs(1))
+    }
+
+    /// When an instance that ended is due to be started again.
+    fn next_restart(&self, restarts: &BTreeMap<Slot, (u32, Instant)>) -> Duration {
+        let ended = self.observed.iter().filter(|o| matches!(o.state, ContainerState::Exited { .. }));
+        ended
+            .filter_map(|o| restarts.get(&Slot::of(&o.id)))
+            .map(|(count, at)| pause(*count).saturating_sub(at.elapsed()) + Duration::from_millis(50))
+            .min()
+            .unwrap_or(LAZY)
+    }
+
+    async fn recipe(&self, release: &ReleaseRow) -> Result<Option<Recipe>> {
+        let Some(target) = targets::by_id(&self.ctx.db, self.target).await? else { return Ok(None) };
+        let variables = workload::variables(self.ctx, release).await?;
+        let port = match workload::port(self.ctx, release).await {
+            Ok(port) => port,
+            Err(error) => {
+                tracing::warn!(target = %self.target, %error, "its image cannot be looked at");
+                return Ok(None);
+            }
+        };
+        Ok(Some(Recipe { target, release: release.clone(), variables, port }))
+    }
+
+    async fn apply(&self, action: Action, recipe: Option<&Recipe>, restarts: &mut BTreeMap<Slot, (u32, Instant)>) -> Result<()> {
+        match (action, recipe) {
+            (Action::Unroute(backend), _) => {
+                let mut tx = self.ctx.db.begin().await?;
+                backends::remove_one(&mut tx, &backend.target, backend.release, &backend.process, backend.slot).await?;
+                tx.commit().await?;
+                self.ctx.wake.duty(Duty::Edge);
+            }
+            (Action::Remove(id), _) => {
+                if let Err(error) = self.ctx.platform.remove(&id, Duration::from_secs(10)).await {
+                    tracing::warn!(target = %self.target, %error, "a copy could not be removed");
+                }
+            }
+            (Action::Start(slot), Some(recipe)) => {
+                let entry = restarts.entry(slot.clone()).or_insert((0, Instant::now()));
+                *entry = (entry.0 + 1, Instant::now());
+                let fence = clock::now().0;
+                if let Err(error) = self.ctx.platform.ensure(&recipe.workload(&slot, fence)).await {
+                    tracing::warn!(target = %self.target, %slot, %error, "an instance could not be started again");
+                }
+            }
+            (Action::Prove(slot), Some(recipe)) => self.prove(&slot, recipe).await?,
+            (Action::Start(_) | Action::Prove(_), None) => {}
+        }
+        Ok(())
+    }
+
+    /// Asks an instance for its health and puts it on the edge once it is good.
+    async fn prove(&self, slot: &Slot, recipe: &Recipe) -> Result<()> {
+        let id = recipe.id(slot);
+        let Some(observed) = self.observed.iter().find(|o| o.id == id) else { return Ok(()) };
+        let Some(address) = address(observed, recipe.port) else { return Ok(()) };
+        let rule = recipe.process(slot).health;
+        let subject = Subject { id, address: address.ip(), port: Some(recipe.port), rule };
+        let probe = Probe { platform: self.ctx.platform.clone(), http: self.ctx.http.clone(), subject };
+        let healthy = timeout(PROVE_WITHIN, async {
+            while probe.ask().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        if healthy.await.is_err() {
+            tracing::warn!(target = %self.target, %slot, "started again, and not healthy yet");
+            return Ok(());
+        }
+        let mut tx = self.ctx.db.begin().await?;
+        backends::put(&mut tx, self.target, recipe.release.generation, &slot.process, slot.index, address, clock::now()).await?;
+        tx.commit().await?;
+        self.ctx.wake.duty(Duty::Edge);
+        Ok(())
+    }
+}

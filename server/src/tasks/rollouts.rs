@@ -1,0 +1,82 @@
+//! Claims rollouts and carries them out, a bounded number at once.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    rollout::{Context, apply},
+    store::{Db, rollouts},
+    tasks::LAZY,
+    wake::Duty,
+};
+
+/// How many rollouts one Berth carries out at once.
+const AT_ONCE: usize = 16;
+/// A claim is renewed this often: a third of its lease.
+const RENEW: Duration = Duration::from_secs(20);
+
+/// Runs until stopped. What is under way then is left for the next start.
+pub async fn run(ctx: Context, stop: CancellationToken) {
+    if let Err(error) = rollouts::release_held_by(&ctx.db, &ctx.holder).await {
+        tracing::warn!(%error, "the rollouts of the life before could not be taken up at once");
+    }
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        claim_all(&ctx, &room, &mut under_way, &stop).await;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = timeout(LAZY, ctx.wake.woken(Duty::Rollouts)) => {}
+            Some(_) = under_way.join_next() => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet<()>, stop: &CancellationToken) {
+    while let Ok(place) = room.clone().try_acquire_owned() {
+        match rollouts::claim(&ctx.db, &ctx.holder).await {
+            Ok(Some(row)) => {
+                tracing::info!(rollout = %row.id, fence = row.fence, "taken up");
+                let (ctx, stop) = (ctx.clone(), stop.child_token());
+                under_way.spawn(async move {
+                    let _place = place;
+                    let (id, fence) = (row.id.clone(), row.fence);
+                    let held = hold(ctx.db.clone(), id, fence);
+                    tokio::select! {
+                        () = apply::carry_out(ctx, row, stop) => {}
+                        () = held => {}
+                    }
+                });
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "rollouts cannot be claimed now");
+                return;
+            }
+        }
+    }
+}
+
+/// Renews a claim; ends when it is lost, so that two never carry out the same rollout.
+async fn hold(db: Db, id: app::model::RolloutId, fence: i64) {
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::time::sleep(RENEW).await;
+        match rollouts::renew(&db, &id, fence).await {
+            Ok(true) => silent = Duration::ZERO,
+            // Ended, or somebody else's: either way this one is over.
+            Ok(false) => return,
+            Err(error) => {
+                silent += RENEW;
+                tracing::warn!(rollout = %id, %error, "the claim could not be renewed");
+                if silent + RENEW >= rollouts::LEASE {
+                    return;
+                }
+            }
+        }
+    }
+}
