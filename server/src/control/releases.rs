@@ -6,8 +6,8 @@ use app::{
     backend::{Live, Releases},
     error::{Error, Result},
     model::{
-        Actor, Change, ConfigChange, ConfigSet, ConfigSetId, EnvironmentName, LineKind, LogLine, Page, PageRequest, Process, Release, Rollout,
-        RolloutId, ServiceName, Shape, Source, TeamName,
+        Actor, Change, ConfigChange, ConfigSet, ConfigSetId, EnvironmentName, LineKind, LogLine, Page, PageRequest, Process, Release,
+        Rollout, RolloutId, ServiceName, Shape, Source, TeamName,
     },
 };
 use async_trait::async_trait;
@@ -85,7 +85,15 @@ impl Control {
     }
 
     /// Makes a release of this content, or says what would happen.
-    async fn change(&self, actor: &Actor, target: &TargetRow, content: Content, reason: &str, action: &str, dry_run: bool) -> Result<Change> {
+    async fn change(
+        &self,
+        actor: &Actor,
+        target: &TargetRow,
+        content: Content,
+        reason: &str,
+        action: &str,
+        dry_run: bool,
+    ) -> Result<Change> {
         let standing = self.standing(target).await?;
         let next = standing.wanted.as_ref().map_or(0, |wanted| wanted.number).max(standing.serving.as_ref().map_or(0, |s| s.number)) + 1;
         let plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), next);
@@ -152,13 +160,17 @@ impl Control {
                 })?;
                 let replicas = request::replicas(&candidate.shape, &target.replicas, &target.environment);
                 let candidate_key = Some((candidate.id, number));
-                let content = Content { image: candidate.image, candidate: candidate_key, config: newest, replicas, shape: candidate.shape };
+                let content =
+                    Content { image: candidate.image, candidate: candidate_key, config: newest, replicas, shape: candidate.shape };
                 Ok((content, format!("candidate {number}")))
             }
             Source::Image(reference) => {
                 check_image(&reference)?;
                 let shape = standing.base().map_or_else(
-                    || Shape { processes: BTreeMap::from([("web".to_owned(), Process { drain_ms: 10_000, ..Process::default() })]), release: None },
+                    || Shape {
+                        processes: BTreeMap::from([("web".to_owned(), Process { drain_ms: 10_000, ..Process::default() })]),
+                        release: None,
+                    },
                     |base| base.shape.clone(),
                 );
                 let replicas = request::replicas(&shape, &target.replicas, &target.environment);
@@ -169,7 +181,10 @@ impl Control {
                 let release = releases::by_number(&self.db, &target.id, number).await?.ok_or_else(|| {
                     Error::not_found(
                         "unknown_release",
-                        format!("There is no release {number} here. `berth releases {} --env {}` lists them.", target.service, target.environment.name),
+                        format!(
+                            "There is no release {number} here. `berth releases {} --env {}` lists them.",
+                            target.service, target.environment.name
+                        ),
                     )
                     .at("release")
                 })?;
@@ -202,8 +217,11 @@ fn check_image(reference: &str) -> Result<()> {
     if good {
         return Ok(());
     }
-    Err(Error::invalid("invalid_image", "That is no name of an image. Give one like `registry.example.com/shop/orders@sha256:…` or `orders:1.2`.")
-        .at("image"))
+    Err(Error::invalid(
+        "invalid_image",
+        "That is no name of an image. Give one like `registry.example.com/shop/orders@sha256:…` or `orders:1.2`.",
+    )
+    .at("image"))
 }
 
 /// Puts a change onto variables.
@@ -214,7 +232,10 @@ fn apply_change(mut variables: BTreeMap<String, String>, change: ConfigChange) -
             && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
             && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if !good {
-            return invalid(&name, format!("`{}` is no name of a variable. Use capital letters, digits and `_`, as in DATABASE_URL.", name.escape_default()));
+            return invalid(
+                &name,
+                format!("`{}` is no name of a variable. Use capital letters, digits and `_`, as in DATABASE_URL.", name.escape_default()),
+            );
         }
         if name.starts_with("BERTH_") {
             return invalid(&name, format!("`{name}` is one of the names Berth sets itself. Choose another."));
@@ -268,7 +289,11 @@ impl Releases for Control {
     ) -> Result<Change> {
         let target = self.target(actor, team, service, environment, Action::Scale).await?;
         if let Some((process, count)) = replicas.iter().find(|(_, count)| **count > MOST_REPLICAS) {
-            return Err(Error::invalid("too_many_instances", format!("{count} instances of {process} are more than the {MOST_REPLICAS} a process may have.")).at(process));
+            return Err(Error::invalid(
+                "too_many_instances",
+                format!("{count} instances of {process} are more than the {MOST_REPLICAS} a process may have."),
+            )
+            .at(process));
         }
         let standing = self.standing(&target).await?;
         let Some(base) = standing.base() else {
@@ -276,7 +301,11 @@ impl Releases for Control {
         };
         if let Some(unknown) = replicas.keys().find(|process| !base.shape.processes.contains_key(*process)) {
             let known = base.shape.processes.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(Error::invalid("unknown_process", format!("There is no process `{}` here. It has: {known}.", unknown.escape_default())).at("replicas"));
+            return Err(Error::invalid(
+                "unknown_process",
+                format!("There is no process `{}` here. It has: {known}.", unknown.escape_default()),
+            )
+            .at("replicas"));
         }
         let mut content = base.content();
         content.replicas.extend(replicas);
@@ -420,9 +449,10 @@ impl Releases for Control {
         follow: bool,
     ) -> Result<Live<LogLine>> {
         let target = self.target(actor, team, service, environment, Action::ViewTeam).await?;
-        let observed = self.platform.observe(&Scope::Target(target.id)).await.map_err(|error| {
-            Error::unavailable("engine_unavailable", format!("The logs cannot be read now: {error}")).because(error)
-        })?;
+        let observed =
+            self.platform.observe(&Scope::Target(target.id)).await.map_err(|error| {
+                Error::unavailable("engine_unavailable", format!("The logs cannot be read now: {error}")).because(error)
+            })?;
         let several = observed.iter().filter(|o| o.state == ContainerState::Running).count() > 1;
         let mut streams = Vec::new();
         for instance in observed {
@@ -492,7 +522,10 @@ fn unknown_rollout() -> Error {
 }
 
 fn changed_meanwhile(newest: u64) -> Error {
-    Error::precondition("changed_meanwhile", format!("Somebody changed the variables meanwhile: config {newest} is the newest. Look at it, then try again."))
+    Error::precondition(
+        "changed_meanwhile",
+        format!("Somebody changed the variables meanwhile: config {newest} is the newest. Look at it, then try again."),
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::{
 use crate::args;
 
 /// The environments a candidate runs in now, as one text: names in order, separated by commas.
-const RUNS_IN: &str = "(SELECT MIN(e.name) FROM targets g JOIN releases r ON r.id = g.release_id JOIN environments e ON e.id = g.environment_id
+const RUNS_IN: &str =
+    "(SELECT MIN(e.name) FROM targets g JOIN releases r ON r.id = g.release_id JOIN environments e ON e.id = g.environment_id
      WHERE r.candidate_id = c.id AND e.position = ";
 
 fn select() -> String {
@@ -44,10 +45,13 @@ fn read(row: &Row) -> Result<Candidate> {
 
 /// Takes the next number of a service's candidates.
 pub async fn next_number(tx: &mut Tx, service: &ServiceId) -> Result<u64> {
-    tx.fetch_opt("UPDATE services SET next_candidate = next_candidate + 1 WHERE id = $1 RETURNING next_candidate - 1 AS number", args![service])
-        .await?
-        .ok_or(sqlx::Error::RowNotFound)?
-        .num("number")
+    tx.fetch_opt(
+        "UPDATE services SET next_candidate = next_candidate + 1 WHERE id = $1 RETURNING next_candidate - 1 AS number",
+        args![service],
+    )
+    .await?
+    .ok_or(sqlx::Error::RowNotFound)?
+    .num("number")
 }
 
 /// Writes a candidate.
