@@ -1,1 +1,5 @@
-//! See the module above.
+//! The edge through the outside: real sockets, backends made by hand.
+
+mod support;
+
+mod routing;

@@ -1,20 +1,44 @@
 //! The edge: leads requests from outside to proven instances.
 //!
-//! One table (`table`) says which host name and path leads to which instances; it is built purely from rows, swapped as a
-//! whole and kept on disk, so that the edge starts and serves without the store. Only this part names the proxy library.
+//! A request's way: `listen` accepts its connection, `strict` refuses what can be read in two ways, `table` finds its target by
+//! host name and path, `serving` picks one of the target's instances, `headers` says to the service who asked, `proxy` passes
+//! it on and its answer back, `pages` answers where there is nobody to pass it on to.
+//!
+//! The table is built purely from rows (`refresh` reads them), swapped as a whole without a lock, and kept on disk, so that the
+//! edge starts and serves without the store. Only this part names the proxy library.
 
-#[allow(dead_code, reason = "the proxy that uses it follows")]
+mod headers;
+mod listen;
+mod pages;
+mod probe;
+mod proxy;
+mod refresh;
 mod serving;
+mod strict;
 pub mod table;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use app::{error::Result, model::TargetId};
+use app::{
+    error::{Error, Result},
+    model::TargetId,
+};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::wake::Wake;
+pub use refresh::Source;
 pub use serving::{By, FirstRequest};
-use serving::{Registry, Serving};
+use serving::{Instance, Registry, Serving};
+use table::Table;
+
+/// Largest body of a request unless told otherwise: 4 GiB.
+const BODY_MAX: u64 = 4 << 30;
 
 /// What an edge is told at its start.
 #[derive(Clone, Debug)]
@@ -23,20 +47,107 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where it keeps its last good table.
     pub table_file: PathBuf,
+    /// Proxies in front of it whose word about the client is taken.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Largest body of a request, in bytes.
+    pub body_max: u64,
 }
+
+impl Options {
+    /// The usual ones: no trusted proxies, bodies up to 4 GiB.
+    pub fn new(listen: SocketAddr, table_file: PathBuf) -> Self {
+        Self { listen, table_file, trusted_proxies: Vec::new(), body_max: BODY_MAX }
+    }
+}
+
+/// The edge; see [`Edge::start`].
+pub struct Edge;
 
 /// A running edge, as the other parts see it. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
+    stop: watch::Sender<Option<Duration>>,
+    threads: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
 }
 
+/// What the parts of a running edge share.
 struct Shared {
     serving: ArcSwap<Serving>,
     registry: Registry,
     /// How often the table was swapped.
     generation: watch::Sender<u64>,
     address: SocketAddr,
+    table_file: PathBuf,
+    trusted: Vec<IpAddr>,
+    body_max: u64,
+    pin: probe::Pin,
+}
+
+impl Shared {
+    /// Serves another table from now on. What is under way goes on where it is.
+    fn swap(&self, table: Table) {
+        let serving = Arc::new(self.registry.bring_to_life(table));
+        self.serving.store(Arc::clone(&serving));
+        self.registry.settle(&serving);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
+impl Edge {
+    /// Starts an edge: reads the table from the store, or from disk where the store cannot be read now, and listens. From then
+    /// on it follows the store, woken by [`crate::wake::Duty::Edge`].
+    ///
+    /// # Errors
+    /// `edge_address` where it cannot listen on its address.
+    pub async fn start(options: Options, source: impl Source, wake: Wake) -> Result<Handle> {
+        let source: Arc<dyn Source> = Arc::new(source);
+        let listener = bind(options.listen)?;
+        let address = listener.local_addr().map_err(Error::internal)?;
+        let saved = refresh::load(&options.table_file);
+        let table = match refresh::read(&*source).await {
+            Ok(table) => table,
+            Err(error) => {
+                tracing::warn!(?error, last_table = saved.is_some(), "the edge cannot read the store and starts from its last table");
+                saved.clone().unwrap_or_default()
+            }
+        };
+        let shared = Arc::new(Shared {
+            serving: ArcSwap::default(),
+            registry: Registry::default(),
+            generation: watch::Sender::new(0),
+            address,
+            table_file: options.table_file,
+            trusted: options.trusted_proxies,
+            body_max: options.body_max,
+            pin: probe::Pin::new(),
+        });
+        shared.swap(table);
+        let (stop, stopped) = watch::channel(None);
+        let mut threads = Vec::new();
+        // One listener on each core, up to four; they share nothing that is written on the way of a request.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+        for _ in 0..cores {
+            let own = listener.try_clone().map_err(Error::internal)?;
+            threads.push(listen::start(own, Arc::clone(&shared), stopped.clone())?);
+        }
+        tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped, saved));
+        Ok(Handle { shared, stop, threads: Arc::new(Mutex::new(threads)) })
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there. Stop it",
+            std::io::ErrorKind::PermissionDenied => "this needs more rights. Use a port from 1024 up",
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address. Use 0.0.0.0 for all of its own",
+            _ => "the system refuses it",
+        };
+        let sentence = format!("The edge cannot listen on {address}: {why}, or choose another address with `--edge-listen`.");
+        Error::unavailable("edge_address", sentence).because(error)
+    })
 }
 
 impl Handle {
@@ -77,8 +188,7 @@ impl Handle {
 
     /// The first answer of each instance of this release, by slot; an instance that has not answered yet is not in it.
     pub fn first_requests(&self, target: &TargetId, release: u64) -> Vec<FirstRequest> {
-        let instances = self.shared.registry.all(|instance| instance.target == *target && instance.backend.release == release);
-        let mut firsts: Vec<_> = instances.iter().filter_map(|instance| instance.first().cloned()).collect();
+        let mut firsts: Vec<_> = self.of(target, release).iter().filter_map(|instance| instance.first().cloned()).collect();
         firsts.sort_by_key(|first| first.slot);
         firsts
     }
@@ -90,8 +200,11 @@ impl Handle {
 
     /// Requests and tunnels that are open at the instances of this release.
     pub fn open_of(&self, target: &TargetId, release: u64) -> usize {
-        let of_release = |instance: &serving::Instance| instance.target == *target && instance.backend.release == release;
-        self.shared.registry.all(of_release).iter().map(|instance| instance.open()).sum()
+        self.of(target, release).iter().map(|instance| instance.open()).sum()
+    }
+
+    fn of(&self, target: &TargetId, release: u64) -> Vec<Arc<Instance>> {
+        self.shared.registry.all(|instance| instance.target == *target && instance.backend.release == release)
     }
 
     /// Sends Berth's own first request to every instance of this release that has not answered one yet, through the edge's own
@@ -99,18 +212,33 @@ impl Handle {
     ///
     /// # Errors
     /// `edge_unreachable` where the listener does not answer in time, `no_route` where no address leads to the target.
-    pub async fn prove(&self, _target: &TargetId, _release: u64, _within: Duration) -> Result<Vec<FirstRequest>> {
-        Ok(Vec::new())
+    pub async fn prove(&self, target: &TargetId, release: u64, within: Duration) -> Result<Vec<FirstRequest>> {
+        let serving = self.shared.serving.load_full();
+        let Some((host, path)) = serving.table.address_of(target) else {
+            return Err(Error::not_found("no_route", "No address leads to this service here. Add a route, then deploy again."));
+        };
+        for instance in self.of(target, release) {
+            if instance.first().is_none() && serving.takes(&instance) {
+                let pin = Some((&self.shared.pin, instance.key));
+                probe::send(self.shared.address, host, path, pin, within).await?;
+            }
+        }
+        Ok(self.first_requests(target, release))
     }
 
     /// Sends a request through the edge's own listener, as somebody outside would, and says the status of the answer.
     ///
     /// # Errors
     /// `edge_unreachable` where the listener does not answer in time.
-    pub async fn probe(&self, _host: &str, _path: &str, _within: Duration) -> Result<u16> {
-        Ok(0)
+    pub async fn probe(&self, host: &str, path: &str, within: Duration) -> Result<u16> {
+        probe::send(self.shared.address, host, path, None, within).await
     }
 
     /// Stops: takes no new connections, finishes what is under way within `grace`, then closes.
-    pub async fn stop(&self, _grace: Duration) {}
+    pub async fn stop(&self, grace: Duration) {
+        let _ = self.stop.send(Some(grace));
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let _ = joined.await;
+    }
 }

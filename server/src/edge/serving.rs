@@ -116,14 +116,18 @@ pub(super) struct Pool {
     next: AtomicUsize,
     /// Those that take requests.
     pub(super) instances: Vec<Arc<Instance>>,
-    /// Those that finish what they have.
-    pub(super) draining: Vec<Arc<Instance>>,
+    /// Those that finish what they have: held so that what is known of them stays known.
+    _draining: Vec<Arc<Instance>>,
 }
 
 impl Pool {
     /// The instance with the least under way, in turn among equals; not one of `tried`. None also where the choice began to
     /// drain in this moment: look at the newest table then.
-    pub(super) fn pick(&self, tried: &[u64], now: impl FnOnce() -> Timestamp) -> Option<Open> {
+    /// Where the request is for one instance, it is that one or none.
+    pub(super) fn pick(&self, pinned: Option<u64>, tried: &[u64], now: impl FnOnce() -> Timestamp) -> Option<Open> {
+        if let Some(key) = pinned {
+            return self.instances.iter().find(|instance| instance.key == key && !tried.contains(&key)).and_then(Open::new);
+        }
         // The usual case needs no clock and no comparing.
         if let ([only], []) = (self.instances.as_slice(), tried) {
             return Open::new(only);
@@ -166,6 +170,11 @@ impl Serving {
     pub(super) fn pool(&self, place: usize) -> Option<&Pool> {
         self.pools.get(place)
     }
+
+    /// Whether this instance takes requests.
+    pub(super) fn takes(&self, instance: &Instance) -> bool {
+        self.pools.iter().flat_map(|pool| &pool.instances).any(|one| one.key == instance.key)
+    }
 }
 
 type Identity = (TargetId, Backend);
@@ -182,7 +191,7 @@ impl Registry {
         for target in &table.targets {
             let (draining, taking): (Vec<_>, Vec<_>) = target.backends.iter().partition(|backend| backend.draining);
             let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(&mut known, &target.id, one)).collect();
-            pools.push(Pool { next: AtomicUsize::new(0), instances: alive(taking), draining: alive(draining) });
+            pools.push(Pool { next: AtomicUsize::new(0), instances: alive(taking), _draining: alive(draining) });
         }
         for pool in &pools {
             pool.instances.iter().for_each(|instance| instance.gone.store(false, Ordering::SeqCst));

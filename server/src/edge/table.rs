@@ -1,6 +1,6 @@
 //! The table: which host name and path leads to which instances. Plain data, built purely from rows, kept on disk as JSON.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{borrow::Cow, collections::HashMap, net::SocketAddr};
 
 use app::model::{TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ pub fn build(routes: &[EdgeRoute], backends: &[BackendRow]) -> Table {
             table.targets.len() - 1
         });
         let path = route.path.trim_end_matches('/').into();
-        table.hosts.entry(host.into()).or_default().push(Prefix { path, target });
+        table.hosts.entry(host.as_ref().into()).or_default().push(Prefix { path, target });
     }
     for paths in table.hosts.values_mut() {
         paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
@@ -156,8 +156,9 @@ fn plain_path(path: &str) -> String {
 }
 
 /// The one normal form of a host name as it comes in `Host` or `:authority`: lower case, no port, no final dot. None where it
-/// is no host name: odd characters, empty or overlong labels, user information, a port that is no number.
-pub fn normal_host(text: &str) -> Option<String> {
+/// is no host name: odd characters, empty or overlong labels, user information, a port that is no number. Borrowed where it is
+/// in its normal form already.
+pub fn normal_host(text: &str) -> Option<Cow<'_, str>> {
     let (name, port) = match text.strip_prefix('[') {
         // An IPv6 literal: no route has one, but it is a good host.
         Some(rest) => {
@@ -168,12 +169,9 @@ pub fn normal_host(text: &str) -> Option<String> {
         None => text.find(':').map_or((text, ""), |at| text.split_at(at)),
     };
     good_port(port)?;
-    if name.starts_with('[') {
-        return Some(name.to_ascii_lowercase());
-    }
     let name = name.strip_suffix('.').unwrap_or(name);
-    let good = !name.is_empty() && name.len() <= HOST_MAX && name.split('.').all(good_label);
-    good.then(|| name.to_ascii_lowercase())
+    let good = name.starts_with('[') || (!name.is_empty() && name.len() <= HOST_MAX && name.split('.').all(good_label));
+    good.then(|| if name.bytes().any(|b| b.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() })
 }
 
 fn good_port(text: &str) -> Option<()> {

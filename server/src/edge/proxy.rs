@@ -1,0 +1,252 @@
+//! A request on its way: checked, led to an instance, its fields set, its answer noted and passed on as it comes.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use pingora_core::{Error, ErrorSource, ErrorType, Result, modules::http::HttpModules, upstreams::peer::HttpPeer};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use super::{
+    Shared, headers, listen,
+    pages::{self, Page},
+    probe,
+    serving::{By, Open, Way},
+    strict,
+};
+use crate::clock;
+
+/// How long an instance may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a connection to an instance is kept for the next request. Shorter than common servers keep theirs, so that none is
+/// used in the moment the service closes it.
+const KEEP: Duration = Duration::from_secs(4);
+/// How long either side of a request may stand still.
+const STALL: Duration = Duration::from_secs(60);
+/// How long a service may be silent before, in or after the head of its answer: event streams and sockets may be quiet for long.
+const SILENCE: Duration = Duration::from_secs(3_600);
+/// How many instances are tried before the answer is that none takes a connection.
+const TRIES: usize = 3;
+
+/// The proxy library's view of the edge.
+pub(super) struct Proxy(pub(super) Arc<Shared>);
+
+/// What is known of a request under way.
+pub(super) struct Context {
+    id: HeaderValue,
+    by: By,
+    /// The one instance Berth's own first request is for.
+    pinned: Option<u64>,
+    tried: Vec<u64>,
+    open: Option<Open>,
+    body: u64,
+}
+
+impl Proxy {
+    /// Checks a request and finds its instance.
+    fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Page> {
+        if let Some(old) = session.as_http1() {
+            strict::check_wire(&old.get_headers_raw_bytes())?;
+        }
+        let body = !session.is_body_empty();
+        let request = session.req_header();
+        if self.trusts(session) {
+            ctx.id = headers::given_id(request).unwrap_or_else(|| ctx.id.clone());
+        }
+        if probe::is_ours(request) {
+            ctx.by = By::Berth;
+            ctx.pinned = self.0.pin.read(request);
+        }
+        let host = strict::check_request(request, body, self.0.body_max)?;
+        ctx.open = Some(self.choose(&host, request.uri.path(), ctx)?);
+        Ok(())
+    }
+
+    /// An instance for the host and the path, by the newest table.
+    fn choose(&self, host: &str, path: &str, ctx: &Context) -> Result<Open, Page> {
+        // More than once only where the instance began to drain between the look at the table and the choice.
+        for _ in 0..4 {
+            let serving = self.0.serving.load();
+            let pool = match serving.way(host, path) {
+                Way::To(place) => serving.pool(place).ok_or(Page::NothingServes)?,
+                Way::Unknown => return Err(Page::Unknown),
+                Way::TwoMeanings => return Err(Page::BadRequest("its path can be read in two ways that lead to different services")),
+            };
+            if pool.instances.is_empty() {
+                return Err(if ctx.tried.is_empty() { Page::NothingServes } else { Page::NoAnswer });
+            }
+            if let Some(open) = pool.pick(ctx.pinned, &ctx.tried, clock::now) {
+                return Ok(open);
+            }
+            if !ctx.tried.is_empty() {
+                return Err(Page::NoAnswer);
+            }
+        }
+        Err(Page::NothingServes)
+    }
+
+    fn trusts(&self, session: &Session) -> bool {
+        !self.0.trusted.is_empty() && peer_of(session).is_some_and(|peer| self.0.trusted.contains(&peer))
+    }
+
+    /// Answers with a page of the edge's own.
+    async fn answer(&self, session: &mut Session, ctx: &Context, page: Page) -> Result<()> {
+        let html = pages::wants_html(session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
+        let (body, mime) = page.render(ctx.id.to_str().unwrap_or_default(), html);
+        let mut head = ResponseHeader::build(page.status(), Some(8))?;
+        head.insert_header(header::CONTENT_TYPE, mime)?;
+        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+        head.insert_header(header::CACHE_CONTROL, "no-store")?;
+        head.insert_header(headers::REQUEST_ID, ctx.id.clone())?;
+        head.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+        head.insert_header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")?;
+        if let Some(seconds) = page.retry_after() {
+            head.insert_header(header::RETRY_AFTER, u32::from(seconds))?;
+        }
+        if page.closes() {
+            session.set_keepalive(None);
+        }
+        let silent = session.req_header().method == http::Method::HEAD;
+        session.write_response_header(Box::new(head), silent).await?;
+        if !silent {
+            session.write_response_body(Some(Bytes::from(body)), true).await?;
+        }
+        Ok(())
+    }
+}
+
+fn peer_of(session: &Session) -> Option<std::net::IpAddr> {
+    session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
+}
+
+fn error_of(page: Page) -> Box<Error> {
+    Error::explain(ErrorType::HTTPStatus(page.status()), "answered by the edge").into_in()
+}
+
+/// The page for an error of the library; none where nobody is left to read it.
+fn page_of(error: &Error) -> Option<Page> {
+    use ErrorType::{ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    Some(match (error.etype(), error.esource()) {
+        (HTTPStatus(404), _) => Page::Unknown,
+        (HTTPStatus(413), _) => Page::TooLarge,
+        (HTTPStatus(503), _) => Page::NothingServes,
+        (HTTPStatus(_), _) => Page::NoAnswer,
+        (ReadTimedout | WriteTimedout, ErrorSource::Upstream) => Page::TooSlow,
+        (_, ErrorSource::Upstream) => Page::NoAnswer,
+        (ReadTimedout, ErrorSource::Downstream) => Page::ClientTooSlow,
+        (ReadError | WriteError | WriteTimedout | ConnectionClosed, ErrorSource::Downstream) => return None,
+        (_, ErrorSource::Downstream) => Page::BadRequest("its body or a field that belongs to the connection is malformed"),
+        _ => Page::NoAnswer,
+    })
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        let id = HeaderValue::try_from(clock::new_id()).unwrap_or_else(|_| HeaderValue::from_static("-"));
+        Context { id, by: By::Client, pinned: None, tried: Vec::new(), open: None, body: 0 }
+    }
+
+    // No modules: no compression, nothing to run per request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Context) -> Result<()> {
+        listen::request_begins();
+        session.set_pipelining_enabled(true);
+        session.set_read_timeout(Some(STALL));
+        session.set_write_timeout(Some(STALL));
+        session.set_total_drain_timeout(Some(STALL));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        let Err(page) = self.admit(session, ctx) else { return Ok(false) };
+        self.answer(session, ctx, page).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        if ctx.open.is_none() {
+            let request = session.req_header();
+            let host = strict::check_request(request, false, u64::MAX).map_err(error_of)?;
+            ctx.open = Some(self.choose(&host, request.uri.path(), ctx).map_err(error_of)?);
+        }
+        let Some(open) = &ctx.open else { return Err(error_of(Page::NothingServes)) };
+        let instance = open.instance();
+        let mut peer = HttpPeer::new(instance.backend.address, false, String::new());
+        // An address may be given out again. A kept connection is only used for the instance it was made for.
+        peer.group_key = instance.key;
+        peer.options.connection_timeout = Some(CONNECT);
+        peer.options.total_connection_timeout = Some(CONNECT);
+        peer.options.read_timeout = Some(SILENCE);
+        peer.options.write_timeout = Some(STALL);
+        peer.options.idle_timeout = Some(KEEP);
+        Ok(Box::new(peer))
+    }
+
+    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _end: bool, ctx: &mut Context) -> Result<()> {
+        ctx.body = ctx.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
+        // A tunnel has no body; its bytes are not counted against the limit of one.
+        if ctx.body > self.0.body_max { Err(error_of(Page::TooLarge)) } else { Ok(()) }
+    }
+
+    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Context) -> Result<()> {
+        let Some(peer) = peer_of(session) else { return Err(error_of(Page::NoAnswer)) };
+        headers::set(request, headers::Origin { peer, trusted: self.trusts(session), id: &ctx.id })
+    }
+
+    async fn upstream_response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            // From here on it is a tunnel, and may be silent.
+            session.set_read_timeout(Some(SILENCE));
+            ctx.body = 0;
+        } else if answer.status.is_informational() {
+            return Ok(());
+        } else {
+            headers::clean_answer(answer);
+        }
+        if let Some(open) = &ctx.open {
+            open.instance().answered(answer.status.as_u16(), ctx.by, clock::now);
+        }
+        answer.insert_header(headers::REQUEST_ID, ctx.id.clone())
+    }
+
+    /// Nothing was sent yet, so that any request may go to another instance.
+    fn fail_to_connect(&self, session: &mut Session, _peer: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+        if let Some(open) = ctx.open.take() {
+            open.instance().refused(clock::now());
+            ctx.tried.push(open.instance().key);
+            tracing::debug!(address = %open.instance().backend.address, %error, "an instance takes no connection");
+        }
+        let again = ctx.tried.len() < TRIES && !session.as_ref().retry_buffer_truncated();
+        error.set_retry(again);
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let written = session.response_written().is_some_and(|head| !head.status.is_informational());
+        let page = page_of(error).filter(|_| !written);
+        tracing::debug!(request = ctx.id.to_str().unwrap_or_default(), %error, "a request came to no good end");
+        if let Some(page) = page {
+            let _ = self.answer(session, ctx, page).await;
+        }
+        FailToProxy { error_code: page.map_or(0, Page::status), can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        ctx.open = None;
+        listen::request_ends();
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _session: &Session, _ctx: &Context, _error: &Error, _why: ProxyWarnLogContext) -> bool {
+        true
+    }
+}

@@ -1,0 +1,125 @@
+//! The table kept up to date: read from the store when something changed, swapped in, kept on disk for a start without the
+//! store.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use app::error::{Error, Result};
+use async_trait::async_trait;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Shared, listen,
+    table::{self, Table},
+};
+use crate::{
+    store::{Db, backends, routes},
+    wake::{Duty, Wake},
+};
+
+/// How long the store may take.
+const STORE: Duration = Duration::from_secs(10);
+/// How often to look without being woken.
+const LAZY: Duration = Duration::from_secs(60);
+/// How soon to look again after the store could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Where the table comes from: the store. Tests have their own.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// Every route and every instance.
+    ///
+    /// # Errors
+    /// Where they cannot be read now.
+    async fn read(&self) -> Result<(Vec<routes::EdgeRoute>, Vec<backends::BackendRow>)>;
+}
+
+#[async_trait]
+impl Source for Db {
+    async fn read(&self) -> Result<(Vec<routes::EdgeRoute>, Vec<backends::BackendRow>)> {
+        // Instances first: one that is removed while the routes are read is at worst in this table, never the other way round.
+        let backends = backends::all(self).await?;
+        Ok((routes::all_for_edge(self).await?, backends))
+    }
+}
+
+/// The table as the store has it now.
+pub(super) async fn read(source: &dyn Source) -> Result<Table> {
+    let late = || Error::unavailable("store_unavailable", "The database does not answer. Try again in a moment.");
+    let (routes, backends) = timeout(STORE, source.read()).await.map_err(|_| late())??;
+    Ok(table::build(&routes, &backends))
+}
+
+/// Keeps the table up to date until the edge stops.
+pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop, mut saved: Option<Table>) {
+    let mut failing = false;
+    loop {
+        let pause = match read(&*source).await {
+            Ok(table) => {
+                if failing {
+                    tracing::info!("the edge reads the store again");
+                }
+                failing = false;
+                if shared.serving.load().table != table {
+                    shared.swap(table.clone());
+                }
+                if saved.as_ref() != Some(&table) && keep(&shared, &table).await {
+                    saved = Some(table);
+                }
+                LAZY
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(?error, "the edge cannot read the store and serves its last table");
+                }
+                failing = true;
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = wake.woken(Duty::Edge) => {}
+            () = sleep(pause) => {}
+            _ = stop.wait_for(Option::is_some) => return,
+        }
+    }
+}
+
+/// Keeps the table on disk; a disk that does not take it is no reason to stop serving.
+async fn keep(shared: &Shared, table: &Table) -> bool {
+    let (file, table) = (shared.table_file.clone(), table.clone());
+    let kept = tokio::task::spawn_blocking(move || save(&file, &table)).await.map_err(std::io::Error::other).flatten();
+    if let Err(error) = &kept {
+        tracing::warn!(%error, file = %shared.table_file.display(), "the edge cannot keep its table on disk");
+    }
+    kept.is_ok()
+}
+
+/// Writes the table beside the file, makes it last, and puts it in the file's place in one step.
+fn save(file: &Path, table: &Table) -> std::io::Result<()> {
+    let beside = file.with_extension("new");
+    let mut written = File::create(&beside)?;
+    written.write_all(&serde_json::to_vec(table)?)?;
+    written.sync_all()?;
+    fail::fail_point!("edge::before_table_rename");
+    fs::rename(&beside, file)?;
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// The last good table; none where there is none, or it does not read.
+pub(super) fn load(file: &Path) -> Option<Table> {
+    let bytes = fs::read(file).ok()?;
+    let table: Table = serde_json::from_slice(&bytes)
+        .inspect_err(|error| tracing::warn!(%error, file = %file.display(), "the edge's last table does not read"))
+        .ok()?;
+    // A place that is not there would be a fault of whoever changed the file by hand.
+    let whole = table.hosts.values().flatten().all(|prefix| prefix.target < table.targets.len());
+    whole.then_some(table)
+}
