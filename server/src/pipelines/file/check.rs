@@ -1,0 +1,235 @@
+//! What a schema cannot say. Works on the nodes, so that a file that fails the schema gets these answers too.
+
+use std::time::Duration;
+
+use super::{
+    Problem,
+    duration::{LONGEST, Span},
+    yaml::Node,
+};
+
+/// Everything wrong beyond the schema.
+pub(super) fn problems(root: &Node) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let services = root.get("services").map(Node::entries).unwrap_or_default();
+    for (name, service) in services {
+        if services.len() > 1 && service.get("path").is_none() {
+            found.push(
+                name.at.problem(format!("`{}` is one of several services, so it needs a `path`: the folder it lives in.", name.name)),
+            );
+        }
+        check_service(service, &mut found);
+    }
+    check_paths_differ(services.iter().map(|(_, service)| service), &mut found);
+    found
+}
+
+fn check_paths_differ<'n>(services: impl Iterator<Item = &'n Node>, found: &mut Vec<Problem>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for node in services.filter_map(|service| service.get("path")) {
+        let Some(path) = node.text() else { continue };
+        let path = path.trim_end_matches('/');
+        if seen.contains(&path) {
+            found.push(node.problem(format!("`{path}` is the folder of another service too. Each service has its own.")));
+        }
+        seen.push(path);
+    }
+}
+
+fn check_service(service: &Node, found: &mut Vec<Problem>) {
+    if let Some(path) = service.get("path") {
+        check_inside(path, found);
+    }
+    for glob in service.get("watch").map(Node::items).unwrap_or_default() {
+        check_glob(glob, found);
+    }
+    check_stages(service, found);
+    if let Some(image) = service.get("image") {
+        check_image(image, found);
+    }
+    for (name, process) in service.get("processes").map(Node::entries).unwrap_or_default() {
+        check_process(&name.name, name.at.line, process, found);
+        if name.name != "web" && process.get("command").is_none() {
+            found.push(name.at.problem(format!("`{}` needs a `command`: only `web` runs the image's own.", name.name)));
+        }
+    }
+    for (_, job) in service.get("jobs").map(Node::entries).unwrap_or_default() {
+        if let Some(schedule) = job.get("schedule") {
+            check_schedule(schedule, found);
+        }
+    }
+}
+
+fn check_stages(service: &Node, found: &mut Vec<Problem>) {
+    let stages = service.get("stages").map(Node::items).unwrap_or_default();
+    check_unique(stages, "stage", found);
+    for stage in stages {
+        if let Some(name) = stage.get("name").filter(|name| name.text() == Some("image")) {
+            found.push(name.problem("`image` is the stage in which Berth builds the image. Give this one another name."));
+        }
+        check_timeout(stage, found);
+        let steps = stage.get("steps").map(Node::items).unwrap_or_default();
+        check_unique(steps, "step", found);
+        for step in steps {
+            check_step(step, found);
+        }
+        for (_, sidecar) in stage.get("sidecars").map(Node::entries).unwrap_or_default() {
+            check_variables(sidecar, found);
+        }
+    }
+}
+
+fn check_unique(nodes: &[Node], noun: &str, found: &mut Vec<Problem>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for node in nodes.iter().filter_map(|node| node.get("name")) {
+        let Some(name) = node.text() else { continue };
+        if seen.contains(&name) {
+            found.push(node.problem(format!("There is a {noun} named `{name}` already. Give this one another name.")));
+        }
+        seen.push(name);
+    }
+}
+
+fn check_step(step: &Node, found: &mut Vec<Problem>) {
+    check_timeout(step, found);
+    check_variables(step, found);
+    if let Some(junit) = step.get("junit") {
+        check_glob(junit, found);
+    }
+    for artifact in step.get("artifacts").map(Node::items).unwrap_or_default() {
+        check_glob(artifact, found);
+    }
+    for cache in step.get("caches").map(Node::items).unwrap_or_default() {
+        check_absolute(cache, found);
+    }
+    for command in step.get("run").map(Node::items).unwrap_or_default() {
+        if command.text().is_some_and(|text| text.trim().is_empty()) {
+            found.push(command.problem("This command is empty. Write one, or leave it out."));
+        }
+    }
+    for (_, values) in step.get("matrix").map(Node::entries).unwrap_or_default() {
+        if values.items().is_empty() {
+            found.push(values.problem("A variable of `matrix` needs at least one value."));
+        }
+    }
+}
+
+fn check_variables(holder: &Node, found: &mut Vec<Problem>) {
+    for (key, _) in holder.get("env").map(Node::entries).unwrap_or_default() {
+        if key.name.starts_with("BERTH_") {
+            found.push(key.at.problem(format!("`{}` is set by Berth. Choose a name that does not start with `BERTH_`.", key.name)));
+        }
+    }
+}
+
+fn check_timeout(holder: &Node, found: &mut Vec<Problem>) {
+    check_span(holder, "timeout", Duration::from_secs(1), found);
+}
+
+fn check_span(holder: &Node, key: &str, least: Duration, found: &mut Vec<Problem>) {
+    let Some(node) = holder.get(key) else { return };
+    let Some(Span(span)) = node.text().and_then(Span::read) else { return };
+    if span < least {
+        found.push(node.problem(format!("`{key}` is at least `{}`.", super::duration::say(least))));
+    }
+    if span > LONGEST {
+        found.push(node.problem(format!("`{key}` is at most `24h`.")));
+    }
+}
+
+fn check_image(image: &Node, found: &mut Vec<Problem>) {
+    check_timeout(image, found);
+    for key in ["dockerfile", "artifact"] {
+        if let Some(path) = image.get(key) {
+            check_inside(path, found);
+        }
+    }
+    match (image.key("recipe"), image.get("artifact")) {
+        (Some(recipe), None) => found.push(recipe.at.problem("`recipe` needs an `artifact`: the path of what is baked.")),
+        (None, Some(artifact)) => {
+            found.push(artifact.problem("`artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary` or `deb`."));
+        }
+        _ => {}
+    }
+    if image.get("recipe").is_some() {
+        for key in ["dockerfile", "target", "args"] {
+            if let Some(key) = image.key(key) {
+                found.push(key.at.problem(format!("`{}` goes with a Dockerfile, and here is a `recipe`. Keep one of them.", key.name)));
+            }
+        }
+    }
+}
+
+fn check_process(name: &str, line: usize, process: &Node, found: &mut Vec<Problem>) {
+    for path in process.get("writable").map(Node::items).unwrap_or_default() {
+        check_absolute(path, found);
+    }
+    check_span(process, "drain", Duration::ZERO, found);
+    let Some(health) = process.get("health") else { return };
+    check_span(health, "interval", Duration::from_millis(100), found);
+    check_span(health, "timeout", Duration::from_millis(100), found);
+    let asked: Vec<_> = ["path", "tcp", "command"].into_iter().filter_map(|key| health.key(key)).collect();
+    if let [first, second, ..] = asked.as_slice() {
+        found.push(
+            second.at.problem(format!("Health is told by one of `path`, `tcp` and `command`, and `{}` is there already.", first.name)),
+        );
+    }
+    let needs_port = asked.iter().find(|key| key.name != "command");
+    if let Some(key) = needs_port
+        && name != "web"
+        && process.get("port").is_none()
+    {
+        found.push(key.at.problem(format!("`{}` needs a port to ask, and `{name}` (line {line}) has none. Add `port`.", key.name)));
+    }
+}
+
+fn check_absolute(node: &Node, found: &mut Vec<Problem>) {
+    let Some(path) = node.text() else { return };
+    if !path.starts_with('/') || path == "/" || path.split('/').any(|part| part == ".." || part == ".") || path.contains(['\0', ':', ',']) {
+        found.push(node.problem(format!("`{path}` is not the absolute path of a folder. Write for example `/var/cache/app`.")));
+    }
+}
+
+fn check_inside(node: &Node, found: &mut Vec<Problem>) {
+    let Some(path) = node.text() else { return };
+    if path.starts_with('/') || path.contains(['\0', '\\']) || path.split('/').any(|part| part == "..") {
+        found.push(node.problem(format!("`{path}` leaves the repository. Write a path relative to its root, without `..`.")));
+    }
+}
+
+fn check_glob(node: &Node, found: &mut Vec<Problem>) {
+    let Some(glob) = node.text() else { return };
+    if let Err(error) = globset::Glob::new(glob) {
+        found.push(node.problem(format!("`{glob}` is no glob: {}.", error.kind())));
+    }
+    check_inside(node, found);
+}
+
+fn check_schedule(node: &Node, found: &mut Vec<Problem>) {
+    let Some(text) = node.text() else { return };
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let ranges = [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7)];
+    if fields.len() != ranges.len() {
+        found.push(
+            node.problem(format!("A schedule has five fields (minute, hour, day, month, day of the week), and this has {}.", fields.len())),
+        );
+        return;
+    }
+    for (field, (noun, low, high)) in fields.iter().zip(ranges) {
+        if !cron_field(field, low, high) {
+            found.push(node.problem(format!(
+                "`{field}` is no {noun} of a schedule: numbers from {low} to {high}, `*`, `a-b`, `*/n` and lists of them."
+            )));
+        }
+    }
+}
+
+fn cron_field(field: &str, low: u32, high: u32) -> bool {
+    let number = |text: &str| text.parse::<u32>().is_ok_and(|number| (low..=high).contains(&number));
+    field.split(',').all(|part| {
+        let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+        let good_step = step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| step > 0));
+        let good_range = range == "*" || number(range) || range.split_once('-').is_some_and(|(a, b)| number(a) && number(b));
+        good_step && good_range
+    })
+}

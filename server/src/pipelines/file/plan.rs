@@ -1,0 +1,43 @@
+//! What a file asks for, in sentences.
+
+use super::{
+    duration::say,
+    types::{File, Job, Process, Service},
+};
+
+/// The plan of a file: one line a service, and what it runs.
+pub fn plan(file: &File) -> Vec<String> {
+    file.services.iter().flat_map(|(name, service)| plan_of(name, service)).collect()
+}
+
+fn plan_of(name: &str, service: &Service) -> Vec<String> {
+    let mut order: Vec<String> = service.stages.iter().map(|stage| stage.name.clone()).collect();
+    order.push("image".to_owned());
+    let mut lines = vec![format!("{name}: {}", order.join(", "))];
+    for stage in &service.stages {
+        let steps: Vec<&str> = stage.steps.iter().map(|step| step.name.as_str()).collect();
+        let limit = stage.timeout.map(|span| format!(", at most {}", say(span.0))).unwrap_or_default();
+        lines.push(format!("{name}: stage {} runs {}{limit}", stage.name, steps.join(", ")));
+    }
+    if service.stages.is_empty() {
+        lines.push(format!("{name}: nothing is tested"));
+    }
+    if let Some(command) = &service.release {
+        lines.push(format!("{name}: before traffic moves, once: {}", command.join(" ")));
+    }
+    lines.extend(service.processes.iter().map(|(process, shape)| process_line(name, process, shape)));
+    lines.extend(service.jobs.iter().map(|(job, shape)| job_line(name, job, shape)));
+    lines
+}
+
+fn process_line(service: &str, name: &str, process: &Process) -> String {
+    let command = process.command.as_ref().map_or_else(|| "the image's own command".to_owned(), |command| command.join(" "));
+    let port = process.port.map(|port| format!(" on port {port}")).unwrap_or_default();
+    format!("{service}: process {name} runs {command}{port}")
+}
+
+fn job_line(service: &str, name: &str, job: &Job) -> String {
+    let when = job.schedule.as_deref().map_or_else(|| "when asked".to_owned(), |schedule| format!("at {schedule}"));
+    let zone = job.time_zone.as_deref().unwrap_or("UTC");
+    format!("{service}: job {name} runs {} {when} ({zone})", job.command.join(" "))
+}

@@ -1,0 +1,232 @@
+//! From what the repository holds to what a run does: the resolved pipeline, kept with the run.
+
+use std::collections::BTreeMap;
+
+use app::model::{Health, HealthCheck, Process, Shape};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    FILE_NAME, Problem, parse, plan,
+    types::{self, File, StepNetwork},
+};
+
+/// How long a stage may take that does not say.
+const STAGE_TIMEOUT_MS: u64 = 30 * 60_000;
+/// How often an interrupted stage is tried again where no step says.
+const LOST_RETRIES: u32 = 2;
+
+/// What a run does, complete: nothing of the file is looked at again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pipeline {
+    /// The folder of the service in the repository; empty: its root.
+    pub path: String,
+    /// The stages before the image.
+    pub stages: Vec<PlannedStage>,
+    /// The Dockerfile, relative to the service's folder.
+    pub dockerfile: String,
+    /// The stage of the Dockerfile to stop at.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// How long the build may take.
+    pub build_timeout_ms: u64,
+    /// The shape of the candidate.
+    pub shape: Shape,
+    /// What is said in the log before anything runs.
+    pub notes: Vec<String>,
+    /// Why this Berth will not run it; empty: it will.
+    pub refused: Vec<String>,
+    /// The plan in sentences.
+    pub plan: Vec<String>,
+    /// Whether `[skip ci]` or the like asked for no run.
+    #[serde(default)]
+    pub skipped: bool,
+}
+
+/// A stage as it will run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStage {
+    /// Its name.
+    pub name: String,
+    /// How long it may take.
+    pub timeout_ms: u64,
+    /// How often it is begun again after its holder vanished.
+    pub lost_retries: u32,
+    /// Its steps.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// A step as it will run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub name: String,
+    /// Its image, as written.
+    pub image: String,
+    /// Its commands.
+    pub commands: Vec<String>,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Whether it has no network.
+    pub offline: bool,
+    /// How long it may take.
+    pub timeout_ms: u64,
+}
+
+/// Resolves what a commit holds: the text of its `berth.yaml`, if it has one, and whether it has a Dockerfile.
+///
+/// # Errors
+/// Everything wrong with the file.
+pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Result<Pipeline, Vec<Problem>> {
+    let Some(text) = text else { return Ok(without_file(has_dockerfile, service)) };
+    let file = parse(text)?;
+    let plan = plan(&file);
+    let Some((name, found)) = file.services.get_key_value(service).or_else(|| file.services.first_key_value()) else {
+        return Ok(without_file(has_dockerfile, service));
+    };
+    let mut refused = refusals(&file, found);
+    if name != service {
+        refused.insert(
+            0,
+            format!(
+                "{FILE_NAME} describes `{name}`, and this repository belongs to `{service}`. Rename it under `services:` to `{service}`."
+            ),
+        );
+    }
+    let image = found.image.clone().unwrap_or_default();
+    Ok(Pipeline {
+        path: clean_path(found.path.as_deref().unwrap_or(".")),
+        stages: found.stages.iter().map(planned_stage).collect(),
+        dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
+        target: image.target,
+        args: image.args,
+        build_timeout_ms: image.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis),
+        shape: shape(found),
+        notes: notes(found),
+        refused,
+        plan,
+        skipped: false,
+    })
+}
+
+/// A repository without a file: an image from its Dockerfile, and no tests.
+fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
+    let refused = if has_dockerfile {
+        Vec::new()
+    } else {
+        vec![format!(
+            "This commit has neither a Dockerfile nor a {FILE_NAME}, so there is nothing to build. Add a Dockerfile at the root of the repository."
+        )]
+    };
+    Pipeline {
+        path: String::new(),
+        stages: Vec::new(),
+        dockerfile: "Dockerfile".into(),
+        target: None,
+        args: BTreeMap::new(),
+        build_timeout_ms: STAGE_TIMEOUT_MS,
+        shape: Shape { processes: BTreeMap::from([("web".to_owned(), Process::default())]), release: None },
+        notes: vec![format!("There is no {FILE_NAME}: the image is built and nothing is tested.")],
+        refused,
+        plan: vec![format!("{service}: image"), format!("{service}: nothing is tested")],
+        skipped: false,
+    }
+}
+
+/// A relative path without `.` and empty parts; empty for the root.
+fn clean_path(path: &str) -> String {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+}
+
+fn planned_stage(stage: &types::Stage) -> PlannedStage {
+    let timeout_ms = stage.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis);
+    let step = |step: &types::Step| PlannedStep {
+        name: step.name.clone(),
+        image: step.image.clone(),
+        commands: step.run.clone(),
+        env: step.env.clone(),
+        offline: step.network == Some(StepNetwork::None),
+        timeout_ms: step.timeout.map_or(timeout_ms, types::Span::millis).min(timeout_ms),
+    };
+    let lost = stage.steps.iter().filter_map(|step| step.retry.as_ref()?.lost).max();
+    PlannedStage {
+        name: stage.name.clone(),
+        timeout_ms,
+        lost_retries: lost.unwrap_or(LOST_RETRIES),
+        steps: stage.steps.iter().map(step).collect(),
+    }
+}
+
+fn shape(service: &types::Service) -> Shape {
+    let mut processes: BTreeMap<String, Process> =
+        service.processes.iter().map(|(name, process)| (name.clone(), process_of(process))).collect();
+    if processes.is_empty() {
+        processes.insert("web".to_owned(), Process::default());
+    }
+    Shape { processes, release: service.release.clone() }
+}
+
+fn process_of(process: &types::Process) -> Process {
+    Process {
+        command: process.command.clone(),
+        port: process.port,
+        writable: process.writable.clone(),
+        health: process.health.as_ref().map(health).unwrap_or_default(),
+        drain_ms: process.drain.map_or(app::model::DEFAULT_DRAIN_MS, types::Span::millis),
+    }
+}
+
+fn health(health: &types::Health) -> Health {
+    let usual = Health::default();
+    let check = match (&health.path, health.tcp, &health.command) {
+        (Some(path), _, _) => HealthCheck::Http { path: path.clone() },
+        (_, _, Some(command)) => HealthCheck::Command { command: command.clone() },
+        (_, Some(true), _) => HealthCheck::Tcp,
+        (_, Some(false), _) => HealthCheck::Running,
+        _ => HealthCheck::Auto,
+    };
+    Health {
+        check,
+        interval_ms: health.interval.map_or(usual.interval_ms, types::Span::millis),
+        timeout_ms: health.timeout.map_or(usual.timeout_ms, types::Span::millis),
+        healthy_after: health.healthy_after.unwrap_or(usual.healthy_after),
+        unhealthy_after: health.unhealthy_after.unwrap_or(usual.unhealthy_after),
+    }
+}
+
+/// What the grammar has and this version does not run: refused at the start of the run, never left out in silence.
+fn refusals(file: &File, service: &types::Service) -> Vec<String> {
+    let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
+    let asked = [
+        (file.services.len() > 1, "several services in one repository", "Give each service a repository of its own"),
+        (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
+        (service.stages.iter().any(|stage| !stage.sidecars.is_empty()), "`sidecars`", "Take them out"),
+        (steps().any(|step| !step.matrix.is_empty()), "`matrix`", "Write a step for each combination"),
+        (steps().any(|step| !step.artifacts.is_empty()), "`artifacts`", "Take them out"),
+        (
+            steps().any(|step| step.retry.as_ref().is_some_and(|retry| retry.failed.unwrap_or(0) > 0)),
+            "`retry: { failed: … }`",
+            "Take it out",
+        ),
+        (service.image.as_ref().is_some_and(|image| image.recipe.is_some()), "`recipe`", "Build the image from a Dockerfile"),
+        (!service.jobs.is_empty(), "`jobs`", "Take them out"),
+    ];
+    asked
+        .into_iter()
+        .filter(|(there, _, _)| *there)
+        .map(|(_, what, instead)| format!("This version of Berth does not run {what} yet. {instead} until it does."))
+        .collect()
+}
+
+/// What changes nothing about the result, and is not done yet: said in the log.
+fn notes(service: &types::Service) -> Vec<String> {
+    let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
+    let mut notes = Vec::new();
+    if steps().any(|step| step.junit.is_some()) {
+        notes.push("`junit`: this version of Berth does not read test reports yet.".to_owned());
+    }
+    if steps().any(|step| !step.caches.is_empty()) {
+        notes.push("`caches`: this version of Berth keeps no caches between runs yet.".to_owned());
+    }
+    notes
+}

@@ -1,0 +1,230 @@
+//! The whole grammar read, and every kind of mistake with its sentence, line and column.
+
+use std::fmt::Write as _;
+
+use super::*;
+
+/// Every key of the grammar.
+const WHOLE: &str = r#"
+version: 1
+build: separate
+services:
+  orders:
+    path: services/orders
+    watch: ["libs/money/**"]
+    stages:
+      - name: fast
+        timeout: 10m
+        steps:
+          - name: unit
+            image: rust:1.95
+            run: ["cargo test --lib"]
+            junit: "target/junit/*.xml"
+            env: { RUST_LOG: debug }
+            network: none
+            timeout: 5m
+            caches: [/usr/local/cargo/registry]
+            artifacts: ["target/*.log"]
+            matrix: { DB: [sqlite, postgres] }
+      - name: slow
+        sidecars:
+          db: { image: postgres:16, env: { POSTGRES_PASSWORD: x }, command: ["postgres"], ready: ["pg_isready", "-U", "postgres"] }
+        steps:
+          - { name: acceptance, image: rust:1.95, run: ["cargo test --test acceptance"], retry: { lost: 2, failed: 1 } }
+    image:
+      dockerfile: Dockerfile
+      target: runtime
+      args: { PROFILE: release }
+      timeout: 20m
+    release: ["/app/migrate", "up"]
+    processes:
+      web: { port: 8080, writable: [/var/cache/app], health: { path: /health, interval: 1s, timeout: 1s, healthy_after: 2, unhealthy_after: 4 }, drain: 30s }
+      worker: { command: ["/app/worker"], health: { command: ["/app/alive"] } }
+      gate: { command: ["/app/gate"], port: 9000, health: { tcp: true } }
+    jobs:
+      nightly: { command: ["/app/report"], schedule: "0 3 * * *", time_zone: Asia/Seoul }
+  billing:
+    path: services/billing
+    image: { recipe: jar, artifact: target/billing.jar }
+"#;
+
+#[test]
+fn the_whole_grammar_reads() {
+    let lint = lint(WHOLE);
+    assert_eq!(lint.problems, []);
+    assert_eq!(lint.plan[0], "billing: image");
+    assert!(lint.plan.contains(&"orders: fast, slow, image".to_owned()), "{:?}", lint.plan);
+}
+
+/// A minimal file with something put under the service `a`.
+fn service(lines: &str) -> String {
+    let mut text = "version: 1\nservices:\n  a:\n".to_owned();
+    for line in lines.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text
+}
+
+/// A minimal file with something put into its one step.
+fn step(lines: &str) -> String {
+    let mut inner = "stages:\n  - name: test\n    steps:\n      - name: unit\n        image: alpine\n        run: [\"true\"]\n".to_owned();
+    for line in lines.lines() {
+        let _ = writeln!(inner, "        {line}");
+    }
+    service(&inner)
+}
+
+#[test]
+#[rustfmt::skip]
+fn every_mistake_has_its_sentence_and_place() {
+    let cases: Vec<(String, &str)> = vec![
+        (String::new(), "1:1 The file is empty. Start with `version: 1` and `services:`, or delete it to build the Dockerfile alone."),
+        ("version: 1\nservices: {a: {}\n".into(), "3:1 This is not YAML: while parsing a flow mapping, did not find expected ',' or '}'."),
+        ("version: 1\n---\nversion: 1\n".into(), "2:1 A second document begins here. Keep one, without `---` between."),
+        ("[1, 2]\n".into(), "1:1 The file takes a map, and this is a list."),
+        ("services: {a: {}}\n".into(), "1:1 `version` is missing in the file."),
+        ("version: 2\nservices: {a: {}}\n".into(), "1:10 `version` is 1; this Berth reads no other."),
+        ("version: 1\nservices: {}\n".into(), "2:11 `services` is empty. Name at least one."),
+        ("version: 1\nservices: {a: {}}\nbuild: togetherr\n".into(), "3:8 `build` takes no `togetherr`. Did you mean `together`?"),
+        ("version: 1\nservice: {a: {}}\n".into(), "1:1 `services` is missing in the file.\n2:1 `service` is not known in the file. Did you mean `services`?"),
+        ("version: 1\nservices: {a: {}, a: {}}\n".into(), "2:19 `a` stands here a second time; the first is in line 2."),
+        ("version: 1\nservices: {Orders: {}}\n".into(), "2:12 `Orders` is no good name. A name starts with a letter and has up to 30 small letters, digits and single hyphens."),
+        ("version: 1\nservices: {a: {}, b: {path: b}}\n".into(), "2:12 `a` is one of several services, so it needs a `path`: the folder it lives in."),
+        ("version: 1\nservices: {a: {path: x}, b: {path: x/}}\n".into(), "2:36 `x` is the folder of another service too. Each service has its own."),
+        (service("stagess: []"), "4:5 `stagess` is not known in a service. Did you mean `stages`?"),
+        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `stages`, `image`, `release`, `processes` and `jobs`."),
+        (service("path: ../other"), "4:11 `../other` leaves the repository. Write a path relative to its root, without `..`."),
+        (service("watch: libs"), "4:12 `watch` takes a list. Write `[\"libs\"]`."),
+        (service("watch: [\"libs/[\"]"), "4:13 `libs/[` is no glob: unclosed character class; missing ']'."),
+        (service("release: []"), "4:14 `release` is empty. Name at least one."),
+        (service("image: {recipe: jar}"), "4:13 `recipe` needs an `artifact`: the path of what is baked."),
+        (service("image: {artifact: a.jar}"), "4:23 `artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary` or `deb`."),
+        (service("image: {recipe: war, artifact: a}"), "4:21 `recipe` takes no `war`. Did you mean `jar`?"),
+        (service("image: {recipe: jar, artifact: a, target: t}"), "4:39 `target` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
+        (service("image: {dockerfile: /etc/passwd}"), "4:25 `/etc/passwd` leaves the repository. Write a path relative to its root, without `..`."),
+        (service("image: {args: {N: 1}}"), "4:23 `N` takes a text. Put 1 in quotes."),
+        (service("processes:\n  web:"), "5:10 `web` has no value. It takes a map."),
+        (service("processes: {web: {port: 70000}}"), "4:29 `port` is 1 to 65535, and this is 70000."),
+        (service("processes: {web: {port: \"8080\"}}"), "4:29 `port` takes a whole number, and this is a text."),
+        (service("processes: {web: {command: /app}}"), "4:32 `command` takes a list. Write `[\"/app\"]`."),
+        (service("processes: {web: {writable: [cache]}}"), "4:34 `cache` is not the absolute path of a folder. Write for example `/var/cache/app`."),
+        (service("processes: {worker: {}}"), "4:17 `worker` needs a `command`: only `web` runs the image's own."),
+        (service("processes: {web: {drain: 10}}"), "4:30 `drain` takes a text. Put 10 in quotes."),
+        (service("processes: {web: {drain: 10 minutes}}"), "4:30 `10 minutes` is no duration. Write a whole number and `ms`, `s`, `m` or `h`, for example `10m`."),
+        (service("processes: {web: {drain: 25h}}"), "4:30 `drain` is at most `24h`."),
+        (service("processes: {web: {health: {path: health}}}"), "4:38 `health` is no path of a request. It starts with `/`, for example `/health`."),
+        (service("processes: {web: {health: {path: /h, tcp: true}}}"), "4:42 Health is told by one of `path`, `tcp` and `command`, and `path` is there already."),
+        (service("processes: {web: {health: {interval: 1ms}}}"), "4:42 `interval` is at least `100ms`."),
+        (service("processes: {web: {health: {helthy_after: 2}}}"), "4:32 `helthy_after` is not known in health. Did you mean `healthy_after`?"),
+        (service("processes: {w: {command: [a], health: {tcp: true}}}"), "4:44 `tcp` needs a port to ask, and `w` (line 4) has none. Add `port`."),
+        (service("jobs: {j: {schedule: \"0 3 * *\", command: [a]}}"), "4:26 A schedule has five fields (minute, hour, day, month, day of the week), and this has 4."),
+        (service("jobs: {j: {schedule: \"0 25 * * *\", command: [a]}}"), "4:26 `25` is no hour of a schedule: numbers from 0 to 23, `*`, `a-b`, `*/n` and lists of them."),
+        (service("stages: [{name: t, steps: []}]"), "4:31 `steps` is empty. Name at least one."),
+        (service("stages: [{name: image, steps: [{name: a, image: b, run: [c]}]}]"), "4:21 `image` is the stage in which Berth builds the image. Give this one another name."),
+        (service("stages: [{name: t, steps: [{name: a, image: b, run: [c]}, {name: a, image: b, run: [c]}]}]"), "4:70 There is a step named `a` already. Give this one another name."),
+        (service("stages: [{name: t, timeout: 0s, steps: [{name: a, image: b}]}]"), "4:33 `timeout` is at least `1s`.\n4:45 `run` is missing in a step."),
+        (step("imagee: x"), "10:13 `imagee` is not known in a step. Did you mean `image`?"),
+        (step("env: {BERTH_RUN: x}"), "10:19 `BERTH_RUN` is set by Berth. Choose a name that does not start with `BERTH_`."),
+        (step("env: {A-B: x}"), "10:19 `A-B` is no name of a variable. Use letters, digits and underscores, and no digit first."),
+        (step("retry: {lost: 9}"), "10:27 `lost` is 0 to 5, and this is 9."),
+        (step("network: host"), "10:22 `network` takes no `host`. It takes `run` or `none`."),
+        (step("junit: *nothing"), "10:20 This is not YAML: while parsing node, found unknown anchor."),
+        ("a: &a [*a]\n".into(), "1:8 This alias stands inside the very value it names. Take it out."),
+    ];
+    let mut wrong = String::new();
+    for (text, expected) in &cases {
+        let found: Vec<String> = lint(text).problems.iter().map(|p| format!("{}:{} {}", p.line, p.column, p.sentence)).collect();
+        if found.join("\n") != *expected {
+            let _ = writeln!(wrong, "--- {text}\nexpected {expected}\nfound    {}", found.join("\n         "));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn all_problems_are_given_at_once_from_top_to_bottom() {
+    let text = service("pathh: a\nprocesses: {web: {port: 0}}\nstages: [{name: t, steps: [{name: a, image: b, run: []}]}]");
+    let lines: Vec<usize> = lint(&text).problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [4, 5, 6]);
+}
+
+#[test]
+fn anchors_and_merge_keys_work() {
+    let text = service(
+        "stages:\n  - name: one\n    steps:\n      - &unit { name: a, image: alpine, run: [\"true\"] }\n      - { <<: *unit, name: b }\n  - name: two\n    steps: [*unit]",
+    );
+    let file = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let stages = &file.services["a"].stages;
+    assert_eq!(stages[0].steps[1].image, "alpine");
+    assert_eq!(stages[0].steps[1].name, "b");
+    assert_eq!(stages[1].steps[0].name, "a");
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused_at_once() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        let _ = writeln!(text, "a{level}: &a{level} [{}]", vec![alias; 10].join(", "));
+    }
+    let problems = lint(&text).problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].sentence.contains("more than"), "{problems:?}");
+}
+
+#[test]
+fn no_text_makes_the_reading_fall() {
+    let long = "a".repeat(MAX_BYTES + 1);
+    for text in [
+        "\0",
+        "\u{feff}",
+        "- ",
+        "? ",
+        "&",
+        "*",
+        "!!x y",
+        "{",
+        "[[[[",
+        "%YAML 9\n---\n",
+        "\t",
+        "a: 'b",
+        "<<: 1",
+        "? {a: b}\n: c",
+        &"[".repeat(9_000),
+        &long,
+    ] {
+        assert!(!lint(text).problems.is_empty(), "{text:.20}");
+    }
+}
+
+#[test]
+fn a_dockerfile_alone_is_one_service_without_tests() {
+    let pipeline = resolve(None, true, "hello").unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(pipeline.plan, ["hello: image", "hello: nothing is tested"]);
+    assert!(pipeline.refused.is_empty() && pipeline.stages.is_empty());
+    assert!(pipeline.shape.processes.contains_key("web"));
+    let nothing = resolve(None, false, "hello").unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(nothing.refused.len(), 1);
+}
+
+#[test]
+fn what_is_not_run_yet_is_refused_by_name() {
+    let pipeline = resolve(Some(WHOLE), true, "orders").unwrap_or_else(|problems| panic!("{problems:?}"));
+    let all = pipeline.refused.join("\n");
+    for word in ["several services", "sidecars", "matrix", "artifacts", "retry", "jobs"] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
+    assert_eq!(pipeline.notes.len(), 2);
+    assert_eq!(pipeline.path, "services/orders");
+    assert_eq!(pipeline.shape.processes["web"].drain_ms, 30_000);
+    let other = resolve(Some(&service("path: .")), true, "hello").unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert!(other.refused[0].contains("`hello`"), "{:?}", other.refused);
+}
+
+#[test]
+fn the_schema_is_made_of_the_types() {
+    let schema = schema();
+    assert_eq!(schema["properties"]["version"]["const"], 1);
+    assert!(jsonschema::validator_for(schema).is_ok());
+    assert!(!schema.to_string().contains("\"null\""), "{schema}");
+}

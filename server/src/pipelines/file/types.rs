@@ -1,0 +1,268 @@
+//! The grammar of `berth.yaml`, as types. Their documentation is what an editor shows, and the reference page.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use super::duration::Span;
+
+/// What a repository holds and how it is tested, built and run. It defines no environment, approval or secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "the file")]
+pub struct File {
+    /// The version of this grammar: 1.
+    #[schemars(extend("const" = 1))]
+    pub version: u32,
+    /// One run for each touched service, or one run and one version for all.
+    #[serde(default)]
+    pub build: BuildMode,
+    /// The services of the repository, by name.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
+    pub services: BTreeMap<String, Service>,
+}
+
+const NAME: &str = "^[a-z]([a-z0-9]|-[a-z0-9]){0,29}$";
+const NAME_MESSAGE: &str = "is no good name. A name starts with a letter and has up to 30 small letters, digits and single hyphens.";
+const TEXT_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$";
+const TEXT_NAME_MESSAGE: &str = "is no good name. Use up to 60 letters, digits, spaces, dots, hyphens and underscores.";
+const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+const VARIABLE_MESSAGE: &str = "is no name of a variable. Use letters, digits and underscores, and no digit first.";
+const IMAGE: &str = "^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$";
+const IMAGE_MESSAGE: &str = "is no name of an image. Write for example `rust:1.95`.";
+
+/// How runs map to services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildMode {
+    /// One run for each touched service.
+    #[default]
+    Separate,
+    /// One run, one version for all.
+    Together,
+}
+
+/// One deployable service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "a service")]
+pub struct Service {
+    /// The folder it lives in; a change there starts its pipeline. The whole repository where absent.
+    #[schemars(length(min = 1))]
+    pub path: Option<String>,
+    /// Further paths, as globs, a change in which starts its pipeline.
+    pub watch: Vec<String>,
+    /// What is checked, in order; a failing stage stops the run.
+    pub stages: Vec<Stage>,
+    /// How its image is made; from the `Dockerfile` in its folder where absent.
+    pub image: Option<Image>,
+    /// A command that runs once in each environment, from the new image, before traffic moves.
+    #[schemars(length(min = 1))]
+    pub release: Option<Vec<String>>,
+    /// What runs from the image, by name; `web` is the one that gets traffic.
+    #[schemars(extend("propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
+    pub processes: BTreeMap<String, Process>,
+    /// Commands that run on a schedule, by name.
+    #[schemars(extend("propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
+    pub jobs: BTreeMap<String, Job>,
+}
+
+/// A stage: steps side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a stage")]
+pub struct Stage {
+    /// Its name.
+    #[schemars(extend("pattern" = TEXT_NAME, "patternErrorMessage" = TEXT_NAME_MESSAGE))]
+    pub name: String,
+    /// How long it may take; `30m` where absent.
+    pub timeout: Option<Span>,
+    /// Containers that run beside its steps, by the host name under which they are reached.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
+    pub sidecars: BTreeMap<String, Sidecar>,
+    /// Its steps.
+    #[schemars(length(min = 1))]
+    pub steps: Vec<Step>,
+}
+
+/// A container that runs beside the steps of a stage: a database, for instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a sidecar")]
+pub struct Sidecar {
+    /// Its image.
+    #[schemars(extend("pattern" = IMAGE, "patternErrorMessage" = IMAGE_MESSAGE))]
+    pub image: String,
+    /// What to run instead of the image's own command.
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// Its environment variables.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub env: BTreeMap<String, String>,
+    /// A command inside it that exits 0 once it is ready.
+    #[schemars(length(min = 1))]
+    pub ready: Option<Vec<String>>,
+}
+
+/// A step: commands in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a step")]
+pub struct Step {
+    /// Its name.
+    #[schemars(extend("pattern" = TEXT_NAME, "patternErrorMessage" = TEXT_NAME_MESSAGE))]
+    pub name: String,
+    /// The image it runs in.
+    #[schemars(extend("pattern" = IMAGE, "patternErrorMessage" = IMAGE_MESSAGE))]
+    pub image: String,
+    /// The commands, one after the other, in the shell of the image; the first that fails ends the step.
+    #[schemars(length(min = 1))]
+    pub run: Vec<String>,
+    /// Its environment variables.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub env: BTreeMap<String, String>,
+    /// Which network it has; a network of the run's own where absent.
+    pub network: Option<StepNetwork>,
+    /// How long it may take; as long as its stage where absent.
+    pub timeout: Option<Span>,
+    /// Test reports in JUnit's form, as a glob.
+    #[schemars(length(min = 1))]
+    pub junit: Option<String>,
+    /// When it is tried again by itself.
+    pub retry: Option<Retry>,
+    /// Files to keep after the run, as globs.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+    /// Absolute folders kept from one run to the next.
+    #[serde(default)]
+    pub caches: Vec<String>,
+    /// Runs the step once for each combination of these variables' values.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub matrix: BTreeMap<String, Vec<String>>,
+}
+
+/// The network of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepNetwork {
+    /// A network of the run's own, with a way out.
+    Run,
+    /// None at all.
+    None,
+}
+
+/// When a step is tried again by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "retry")]
+pub struct Retry {
+    /// How often where its host or Berth vanished in the middle, 0 to 5.
+    #[schemars(range(min = 0, max = 5))]
+    pub lost: Option<u32>,
+    /// How often where its commands failed, 0 to 5.
+    #[schemars(range(min = 0, max = 5))]
+    pub failed: Option<u32>,
+}
+
+/// How an image is made: from a Dockerfile, or by a recipe from an artifact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "image")]
+pub struct Image {
+    /// The Dockerfile, relative to the service's folder; `Dockerfile` where absent.
+    #[schemars(length(min = 1))]
+    pub dockerfile: Option<String>,
+    /// The stage of the Dockerfile to stop at.
+    #[schemars(length(min = 1))]
+    pub target: Option<String>,
+    /// Build arguments.
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub args: BTreeMap<String, String>,
+    /// How long the build may take; `30m` where absent.
+    pub timeout: Option<Span>,
+    /// Bakes an artifact of the stages onto a base image instead of building a Dockerfile.
+    pub recipe: Option<Recipe>,
+    /// The path of that artifact in the workspace.
+    #[schemars(length(min = 1))]
+    pub artifact: Option<String>,
+}
+
+/// What kind of artifact is baked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipe {
+    /// A Java archive.
+    Jar,
+    /// A Python wheel.
+    Wheel,
+    /// A Ruby gem.
+    Gem,
+    /// A program for Linux.
+    Binary,
+    /// A Debian package.
+    Deb,
+}
+
+/// One process of the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "a process")]
+pub struct Process {
+    /// What to run instead of the image's own command.
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// The port it listens on, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Absolute paths it may write to, beside `/tmp`, `/run` and `/var/tmp`.
+    pub writable: Vec<String>,
+    /// How its health is told; by a connection to its port where absent.
+    pub health: Option<Health>,
+    /// How long it may finish what it has after it left the edge; `10s` where absent.
+    pub drain: Option<Span>,
+}
+
+/// How health is told: one of `path`, `tcp` and `command`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "health")]
+pub struct Health {
+    /// A `GET` of this path answers 200 to 399.
+    #[schemars(extend("pattern" = "^/", "patternErrorMessage" = "is no path of a request. It starts with `/`, for example `/health`."))]
+    pub path: Option<String>,
+    /// A connection is accepted.
+    pub tcp: Option<bool>,
+    /// A command inside the container exits 0.
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// How often it is asked; `1s` where absent.
+    pub interval: Option<Span>,
+    /// How long an answer may take; `1s` where absent.
+    pub timeout: Option<Span>,
+    /// How many good answers in a row make it healthy, 1 to 100; 1 where absent.
+    #[schemars(range(min = 1, max = 100))]
+    pub healthy_after: Option<u32>,
+    /// How many bad answers in a row make it unhealthy, 1 to 100; 3 where absent.
+    #[schemars(range(min = 1, max = 100))]
+    pub unhealthy_after: Option<u32>,
+}
+
+/// A command on a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a job")]
+pub struct Job {
+    /// What to run.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// When, as five fields of cron: minute, hour, day of the month, month, day of the week.
+    pub schedule: Option<String>,
+    /// The time zone of the schedule, `Asia/Seoul` for instance; UTC where absent.
+    #[schemars(extend("pattern" = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", "patternErrorMessage" = "is no time zone. Write for example `Asia/Seoul`."))]
+    pub time_zone: Option<String>,
+}
