@@ -168,6 +168,7 @@ fn check_process(name: &str, line: usize, process: &Node, found: &mut Vec<Proble
     let Some(health) = process.get("health") else { return };
     check_span(health, "interval", Duration::from_millis(100), found);
     check_span(health, "timeout", Duration::from_millis(100), found);
+    check_span(health, "start_within", Duration::from_secs(1), found);
     let asked: Vec<_> = ["path", "tcp", "command"].into_iter().filter_map(|key| health.key(key)).collect();
     if let [first, second, ..] = asked.as_slice() {
         found.push(

@@ -191,6 +191,7 @@ fn health(health: &types::Health) -> Health {
         timeout_ms: health.timeout.map_or(usual.timeout_ms, types::Span::millis),
         healthy_after: health.healthy_after.unwrap_or(usual.healthy_after),
         unhealthy_after: health.unhealthy_after.unwrap_or(usual.unhealthy_after),
+        start_within_ms: health.start_within.map(types::Span::millis),
     }
 }
 

@@ -250,6 +250,8 @@ pub struct Health {
     /// How many bad answers in a row make it unhealthy, 1 to 100; 3 where absent.
     #[schemars(range(min = 1, max = 100))]
     pub unhealthy_after: Option<u32>,
+    /// How long it may take to become healthy after its start; as long as the environment says where absent.
+    pub start_within: Option<Span>,
 }
 
 /// A command on a schedule.
