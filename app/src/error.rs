@@ -60,6 +60,8 @@ pub struct Error {
     pub sentence: String,
     /// The form field or JSON property it is about, if one.
     pub field: Option<String>,
+    /// After how many seconds trying again makes sense, where that is known.
+    pub retry_after_s: Option<u64>,
     /// The private cause: logged, never sent.
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -71,7 +73,7 @@ macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $kind:ident;)*) => { impl Error { $(
         $(#[$doc])*
         pub fn $name(code: &'static str, sentence: impl Into<String>) -> Self {
-            Self { kind: Kind::$kind, code, sentence: sentence.into(), field: None, cause: None }
+            Self { kind: Kind::$kind, code, sentence: sentence.into(), field: None, retry_after_s: None, cause: None }
         }
     )* } };
 }
@@ -105,6 +107,7 @@ impl Error {
             code: "internal",
             sentence: "Something went wrong inside Berth. Try again; if it stays, give the request id to your administrator.".into(),
             field: None,
+            retry_after_s: None,
             cause: None,
         }
         .because(cause)
@@ -121,6 +124,13 @@ impl Error {
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// Says after how many seconds to try again.
+    #[must_use]
+    pub const fn after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
         self
     }
 

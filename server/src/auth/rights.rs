@@ -13,6 +13,8 @@ pub enum Action {
     CreateTeam,
     /// See a team, its services, releases, runs and logs.
     ViewTeam,
+    /// Leave a team.
+    LeaveTeam,
     /// Decide who is in a team.
     ManageTeam,
     /// Create a service.
@@ -76,6 +78,7 @@ pub const fn rule(action: Action) -> Rule {
         A::ManageSelf | A::CreateTeam => (SignedIn, Some(Scope::Admin)),
         A::ViewPlatform => (SignedIn, Some(Scope::Read)),
         A::ViewTeam => (In(Role::Viewer), Some(Scope::Read)),
+        A::LeaveTeam => (In(Role::Viewer), Some(Scope::Admin)),
         A::ReadConfig => (In(Role::Developer), Some(Scope::Read)),
         A::CreateService | A::ChangeService | A::ChangeConfig | A::ManageRoutes => (In(Role::Developer), Some(Scope::Write)),
         A::DeleteService => (In(Role::Owner), Some(Scope::Write)),
@@ -91,11 +94,12 @@ pub const fn rule(action: Action) -> Rule {
 
 impl Action {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ViewSelf,
         Self::ManageSelf,
         Self::CreateTeam,
         Self::ViewTeam,
+        Self::LeaveTeam,
         Self::ManageTeam,
         Self::CreateService,
         Self::ChangeService,

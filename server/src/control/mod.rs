@@ -1,16 +1,25 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
 pub mod releases;
+mod accounts;
+pub mod platform;
+mod services;
+mod teams;
+mod tokens;
 
 use std::{fmt, sync::Arc};
 
 use app::{
     error::{Error, Result},
-    model::{Actor, EnvironmentName, Role, Service, ServiceName, TeamId, TeamName},
+    model::{Actor, EnvironmentName, Service, ServiceName, TeamId, TeamName},
 };
 
 use crate::{
-    auth::rights::{self, Action, Verdict},
+    auth::{
+        limits::Limits,
+        password::Passwords,
+        rights::{self, Action, Verdict},
+    },
     config::Config,
     platform::Platform,
     secrets::Secrets,
@@ -30,6 +39,8 @@ pub struct Control {
     pub platform: Arc<dyn Platform>,
     /// Sealed values.
     pub secrets: Secrets,
+    passwords: Passwords,
+    limits: Limits,
 }
 
 impl fmt::Debug for Control {
@@ -68,10 +79,20 @@ pub fn unknown_team() -> Error {
     Error::not_found("unknown_team", "There is no such team, or you are not in it. `berth team list` shows yours.")
 }
 
+/// Nobody asks, or nobody that Berth knows any more.
+pub(crate) fn not_signed_in() -> Error {
+    Error::unauthenticated("not_signed_in", "Sign in first, or send a token: `Authorization: Bearer berth_…`.")
+}
+
+/// There is no environment of this name.
+pub(crate) fn unknown_environment(name: &EnvironmentName) -> Error {
+    Error::not_found("unknown_environment", format!("There is no environment `{name}`. `berth env list` shows which there are."))
+}
+
 impl Control {
     /// Puts one together.
     pub fn new(config: Arc<Config>, db: Db, wake: Wake, platform: Arc<dyn Platform>, secrets: Secrets) -> Arc<Self> {
-        Arc::new(Self { config, db, wake, platform, secrets })
+        Arc::new(Self { config, db, wake, platform, secrets, passwords: Passwords::default(), limits: Limits::default() })
     }
 
     /// The team of this name, if the actor may do this there.
@@ -127,9 +148,4 @@ impl Control {
     pub async fn team_name(&self, team: &TeamId) -> Result<TeamName> {
         store::teams::name_of(&self.db, team).await?.ok_or_else(unknown_team)
     }
-}
-
-/// The highest role somebody may hand out: their own; administrators hand out any.
-pub fn may_grant(actor: &Actor, team: &TeamId) -> Option<Role> {
-    if actor.platform == app::model::PlatformRole::Admin { Some(Role::Owner) } else { actor.role_in(team) }
 }

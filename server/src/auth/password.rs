@@ -1,0 +1,142 @@
+//! Passwords: argon2id, a few at a time so that logins cannot eat the machine.
+
+use std::sync::{Arc, OnceLock};
+
+use app::error::{Error, Result};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::{SaltString, rand_core::OsRng},
+};
+use tokio::sync::Semaphore;
+
+/// Memory in KiB, passes, lanes: the OWASP Password Storage Cheat Sheet's first choice for argon2id with 19 MiB.
+const COST: (u32, u32, u32) = (19_456, 2, 1);
+/// Hashes worked on at once: each takes [`COST`] memory.
+const AT_ONCE: usize = 2;
+/// Hashes that may wait for their turn; who comes later is told to try again.
+const QUEUE: usize = 64;
+/// The shortest password.
+pub const SHORTEST: usize = 10;
+/// The longest password, in bytes: longer ones only cost time.
+const LONGEST: usize = 1_024;
+
+/// Hashes and checks passwords.
+pub struct Passwords {
+    working: Semaphore,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { working: Semaphore::new(AT_ONCE), waiting: Arc::new(Semaphore::new(AT_ONCE + QUEUE)) }
+    }
+}
+
+fn hasher() -> Result<Argon2<'static>> {
+    let params = Params::new(COST.0, COST.1, COST.2, None).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash_now(password: &str) -> Result<String> {
+    let salt = SaltString::generate(&mut OsRng);
+    let hash = hasher()?.hash_password(password.as_bytes(), &salt).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// A hash nobody has the password of: checked where the person is unknown, so that the time tells nothing.
+fn dummy() -> Result<&'static str> {
+    static DUMMY: OnceLock<String> = OnceLock::new();
+    if let Some(hash) = DUMMY.get() {
+        return Ok(hash);
+    }
+    let hash = hash_now("nobody has this password")?;
+    Ok(DUMMY.get_or_init(|| hash))
+}
+
+fn verify_now(password: &str, hash: Option<&str>) -> Result<bool> {
+    let text = hash.map_or_else(dummy, Ok)?;
+    let parsed = PasswordHash::new(text).map_err(|error| Error::internal(error.to_string()))?;
+    let good = hasher()?.verify_password(password.as_bytes(), &parsed).is_ok();
+    Ok(good && hash.is_some())
+}
+
+impl Passwords {
+    /// The hash of a password, as a PHC string.
+    ///
+    /// # Errors
+    /// `busy` where too many wait already.
+    pub async fn hash(&self, password: &str) -> Result<String> {
+        let password = password.to_owned();
+        self.work(move || hash_now(&password)).await
+    }
+
+    /// Whether this is the password; `hash` is none where the person is not known, and takes the same time.
+    ///
+    /// # Errors
+    /// `busy` where too many wait already.
+    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+        let (password, hash) = (password.chars().take(LONGEST).collect::<String>(), hash.map(ToOwned::to_owned));
+        self.work(move || verify_now(&password, hash.as_deref())).await
+    }
+
+    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let busy = || Error::unavailable("busy", "Too many people sign in at once. Try again in a few seconds.").after(5);
+        let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
+        let _slot = self.working.acquire().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(job).await.map_err(Error::internal)?
+    }
+}
+
+/// Whether a password is good enough to be chosen.
+///
+/// # Errors
+/// `weak_password` at the field `password`.
+pub fn check(password: &str, email: &str, name: &str) -> Result<()> {
+    let weak = |sentence: String| Err(Error::invalid("weak_password", sentence).at("password"));
+    let lower = password.to_lowercase();
+    if password.chars().count() < SHORTEST {
+        return weak(format!("A password has at least {SHORTEST} characters. Three or four random words make a good one."));
+    }
+    if password.len() > LONGEST {
+        return weak(format!("A password has at most {LONGEST} bytes."));
+    }
+    if lower == email.to_lowercase() || lower == name.to_lowercase() {
+        return weak("A password is not one's name or address. Three or four random words make a good one.".into());
+    }
+    let mut letters: Vec<char> = lower.chars().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    if letters.len() < 4 {
+        return weak("This password repeats the same few characters. Three or four random words make a good one.".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn good_wrong_and_unknown() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("correct horse battery").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(passwords.verify("correct horse battery", Some(&hash)).await.unwrap());
+        assert!(!passwords.verify("wrong horse battery", Some(&hash)).await.unwrap());
+        assert!(!passwords.verify("nobody has this password", None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded() {
+        let passwords = Passwords { working: Semaphore::new(1), waiting: Arc::new(Semaphore::new(0)) };
+        assert_eq!(passwords.hash("correct horse battery").await.unwrap_err().code, "busy");
+    }
+
+    #[test]
+    fn weak_ones() {
+        for bad in ["short", "aaaaaaaaaaaa", "ada@example.com", "ada lovelace", &"x1y2".repeat(300)] {
+            assert_eq!(check(bad, "Ada@example.com", "Ada Lovelace").unwrap_err().code, "weak_password", "{bad}");
+        }
+        assert!(check("correct horse", "ada@example.com", "Ada").is_ok());
+    }
+}
