@@ -47,8 +47,8 @@ fn expiry(record: &Record) -> Timestamp {
     Timestamp(record.expiry_date.unix_timestamp().saturating_mul(1_000))
 }
 
-fn backend(error: StoreError) -> Error {
-    Error::Backend(error.to_string())
+fn backend(error: impl Into<StoreError>) -> Error {
+    Error::Backend(error.into().to_string())
 }
 
 #[async_trait]

@@ -174,7 +174,12 @@ impl Accounts for Control {
             return Err(link_spent());
         }
         users::insert(&mut tx, &user).await?;
-        let event = NewEvent { action: "person.created", subject: user.email.clone(), detail: "The first administrator.".into(), ..NewEvent::default() };
+        let event = NewEvent {
+            action: "person.created",
+            subject: user.email.clone(),
+            detail: "The first administrator.".into(),
+            ..NewEvent::default()
+        };
         events::insert(&mut tx, &newcomer(&user, peer), event).await?;
         tx.commit().await?;
         Ok(user.id)
@@ -348,7 +353,6 @@ impl Accounts for Control {
         Ok(())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

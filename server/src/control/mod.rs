@@ -2,10 +2,13 @@
 
 pub mod releases;
 mod accounts;
+mod health;
+mod hosts;
 pub mod platform;
 mod services;
 mod teams;
 mod tokens;
+mod view;
 
 use std::{fmt, sync::Arc};
 

@@ -29,7 +29,7 @@ const HOSTS_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The environments of a first start.
 fn first_environments() -> Result<Vec<Environment>> {
-    let environment = |position, name: &str, default_replicas, stabilisation_ms| {
+    let environment = |position, name: &str, default_replicas, stabilisation_ms| -> Result<Environment> {
         Ok(Environment {
             id: EnvironmentId::from_text(clock::new_id()),
             name: name.parse()?,
@@ -102,7 +102,10 @@ impl Platform for Control {
         authorize(actor, Action::InspectPlatform, None)?;
         tokio::time::timeout(HOSTS_DEADLINE, self.platform.hosts()).await.map_err(|_| {
             let seconds = HOSTS_DEADLINE.as_secs();
-            Error::unavailable("engine_hung", format!("The engines did not say within {seconds} s how they are. `berth doctor` looks closer."))
+            Error::unavailable(
+                "engine_hung",
+                format!("The engines did not say within {seconds} s how they are. `berth doctor` looks closer."),
+            )
         })
     }
 

@@ -54,11 +54,14 @@ impl Teams for Control {
         let (id, now) = (TeamId::from_text(clock::new_id()), clock::now());
         let mut tx = self.db.begin().await?;
         teams::insert(&mut tx, &id, name, now).await.map_err(|error| match error {
-            StoreError::Taken(_) => Error::conflict("name_taken", format!("There is a team `{name}` already. Choose another name.")).at("name"),
+            StoreError::Taken(_) => {
+                Error::conflict("name_taken", format!("There is a team `{name}` already. Choose another name.")).at("name")
+            }
             error => error.into(),
         })?;
         teams::put_member(&mut tx, &id, owner, Role::Owner, now).await?;
-        let event = NewEvent { team: Some(&id), action: "team.created", subject: format!("team {name}"), path: path(name), ..NewEvent::default() };
+        let event =
+            NewEvent { team: Some(&id), action: "team.created", subject: format!("team {name}"), path: path(name), ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
         Ok(Team { id, name: name.clone(), created_at: now, members: 1, services: 0 })
@@ -122,9 +125,9 @@ impl Teams for Control {
     async fn withdraw(&self, actor: &Actor, team: &TeamName, invitation: &LinkId) -> Result<()> {
         let id = self.team(actor, team, Action::ManageTeam).await?;
         let mut tx = self.db.begin().await?;
-        let email = links::withdraw(&mut tx, &id, invitation, clock::now())
-            .await?
-            .ok_or_else(|| Error::not_found("unknown_invitation", "There is no such open invitation: it was taken up, withdrawn or never made."))?;
+        let email = links::withdraw(&mut tx, &id, invitation, clock::now()).await?.ok_or_else(|| {
+            Error::not_found("unknown_invitation", "There is no such open invitation: it was taken up, withdrawn or never made.")
+        })?;
         let event = NewEvent { team: Some(&id), action: "invitation.withdrawn", subject: email, path: path(team), ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;

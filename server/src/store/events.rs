@@ -105,7 +105,9 @@ const TEAMS_APART: usize = 50;
 /// One look along an index, newest first; `$1` is the cursor, `$2` the size, `$3` the actor, `$4` the service.
 fn look(condition: &str, service: bool) -> String {
     let service = if service { "AND e.service_id IN (SELECT id FROM services WHERE name = $4)" } else { "AND $4 = ''" };
-    format!("SELECT e.* FROM events e WHERE {condition} AND ($1 = '' OR e.id < $1) AND ($3 = '' OR e.actor = $3) {service} ORDER BY e.id DESC LIMIT $2")
+    format!(
+        "SELECT e.* FROM events e WHERE {condition} AND ($1 = '' OR e.id < $1) AND ($3 = '' OR e.actor = $3) {service} ORDER BY e.id DESC LIMIT $2"
+    )
 }
 
 /// Events, newest first. Each team is looked at along its own index, so that a busy one does not slow another.

@@ -2,6 +2,7 @@
 //! inside or outside a transaction) or a [`Tx`] (to change), and the team the rows belong to.
 
 pub mod backends;
+pub mod board;
 pub mod candidates;
 pub mod db;
 pub mod environments;

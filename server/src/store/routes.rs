@@ -1,9 +1,9 @@
 //! Rows of `routes`: which host name and path leads to which target.
 
-use app::model::TargetId;
+use app::model::{RouteId, ServiceId, TargetId, TeamId, Timestamp};
 
 use super::{
-    Query, Row,
+    Query, Row, Tx,
     db::{Result, readable},
 };
 use crate::args;
@@ -27,4 +27,60 @@ pub async fn all_for_edge(q: impl Query) -> Result<Vec<EdgeRoute>> {
 
 fn read_for_edge(row: &Row) -> Result<EdgeRoute> {
     Ok(EdgeRoute { host: row.text("host")?, path: row.text("path")?, target: TargetId::from_text(row.text("target_id")?) })
+}
+
+/// A route as its team sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteRow {
+    /// Its id.
+    pub id: RouteId,
+    /// The target it leads to.
+    pub target: TargetId,
+    /// The host name in its normal form.
+    pub host: String,
+    /// The path it starts with.
+    pub path: String,
+    /// Whether it was made with the target.
+    pub default: bool,
+}
+
+/// The routes of a team's targets, or of one service of it: the default first.
+pub async fn of_team(q: impl Query, team: &TeamId, service: Option<&ServiceId>) -> Result<Vec<RouteRow>> {
+    let rows = q
+        .fetch_all(
+            "SELECT r.* FROM targets g JOIN routes r ON r.target_id = g.id
+              WHERE g.team_id = $1 AND (CAST($2 AS TEXT) IS NULL OR g.service_id = $2) ORDER BY r.is_default DESC, r.host, r.path",
+            args![team, service],
+        )
+        .await?;
+    Ok(readable(&rows, |row| {
+        Ok(RouteRow {
+            id: RouteId::from_text(row.text("id")?),
+            target: TargetId::from_text(row.text("target_id")?),
+            host: row.text("host")?,
+            path: row.text("path")?,
+            default: row.bool("is_default")?,
+        })
+    }))
+}
+
+/// Leads a host name and path to a target. Refused as taken where it leads elsewhere, whoever's that is.
+pub async fn insert(tx: &mut Tx, team: &TeamId, route: &RouteRow, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "INSERT INTO routes (id, team_id, target_id, host, path, is_default, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        args![&route.id, team, &route.target, &route.host, &route.path, route.default, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes a route back.
+pub async fn remove(tx: &mut Tx, team: &TeamId, id: &RouteId) -> Result<()> {
+    tx.execute("DELETE FROM routes WHERE id = $1 AND team_id = $2", args![id, team]).await?;
+    Ok(())
+}
+
+/// Takes every route of a service back.
+pub async fn remove_of_service(tx: &mut Tx, service: &ServiceId) -> Result<u64> {
+    tx.execute("DELETE FROM routes WHERE target_id IN (SELECT id FROM targets WHERE service_id = $1)", args![service]).await
 }

@@ -44,8 +44,13 @@ pub async fn list(q: impl Query, url: &str, team: &TeamId) -> Result<Vec<Service
     Ok(readable(&rows, |row| read(row, url)))
 }
 
-/// Adds a service.
+/// Adds a service and its repository.
 pub async fn insert(tx: &mut Tx, service: &Service) -> Result<()> {
+    tx.execute(
+        "INSERT INTO repositories (id, team_id, name, default_branch, created_at) VALUES ($1, $2, $3, 'main', $4)",
+        args![&service.repository_id, &service.team_id, &service.repository, service.created_at],
+    )
+    .await?;
     tx.execute(
         "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         args![&service.id, &service.team_id, &service.name, &service.description, &service.repository_id, service.created_at],
@@ -54,10 +59,18 @@ pub async fn insert(tx: &mut Tx, service: &Service) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a service to be deleted; a task takes it down. Says whether it was there.
-pub async fn ask_deletion(tx: &mut Tx, team: &TeamId, id: &ServiceId, now: Timestamp) -> Result<bool> {
+/// Asks for a service to be deleted, and its repository unless another service is built from it; a task takes it down. The
+/// names are free at once. Says whether it was there.
+pub async fn ask_deletion(tx: &mut Tx, service: &Service, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE services SET deleted_at = $3 WHERE id = $1 AND team_id = $2 AND deleted_at IS NULL";
-    Ok(tx.execute(sql, args![id, team, now]).await? > 0)
+    let there = tx.execute(sql, args![&service.id, &service.team_id, now]).await? > 0;
+    tx.execute(
+        "UPDATE repositories SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM services s WHERE s.repository_id = $1 AND s.deleted_at IS NULL)",
+        args![&service.repository_id, now],
+    )
+    .await?;
+    Ok(there)
 }
 
 /// The services that were asked to be deleted and are still there.

@@ -1,0 +1,298 @@
+//! Services, their targets and routes.
+
+use std::collections::BTreeMap;
+
+use app::{
+    backend::Services,
+    error::{Error, Result},
+    model::{
+        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, RepositoryId, RepositoryName, Route, RouteId,
+        Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
+    },
+};
+use async_trait::async_trait;
+
+use super::{Control, hosts, teams::not_reserved, unknown_environment, view};
+use crate::{
+    auth::rights::Action,
+    clock,
+    store::{
+        StoreError, Tx, board, environments,
+        events::{self, NewEvent},
+        routes::{self, RouteRow},
+        services,
+        targets::{self, NewTarget},
+    },
+    wake::Duty,
+};
+
+/// How many runs and candidates the overview shows.
+const LAST: u32 = 10;
+
+/// The path of a service's page.
+fn path(service: &Service) -> Option<String> {
+    Some(format!("/teams/{}/services/{}", service.team, service.name))
+}
+
+fn event<'a>(service: &'a Service, action: &'a str, detail: String) -> NewEvent<'a> {
+    NewEvent {
+        team: Some(&service.team_id),
+        service: Some(&service.id),
+        action,
+        subject: format!("service {}", service.name),
+        path: path(service),
+        detail,
+    }
+}
+
+fn host_taken(host: &str) -> Error {
+    Error::conflict("host_taken", format!("The host name `{host}` leads elsewhere already. Choose another name."))
+}
+
+fn taken(error: StoreError, otherwise: impl FnOnce() -> Error) -> Error {
+    match error {
+        StoreError::Taken(_) => otherwise(),
+        error => error.into(),
+    }
+}
+
+fn description(text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.chars().count() > 200 || text.chars().any(char::is_control) {
+        return Err(Error::invalid("invalid_description", "A description is one line of up to 200 characters.").at("description"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The environments a new service starts in: those asked for, else the first.
+fn chosen(asked: Option<&[EnvironmentName]>, all: &[Environment]) -> Result<Vec<Environment>> {
+    let Some(asked) = asked else { return Ok(all.first().cloned().into_iter().collect()) };
+    if let Some(unknown) = asked.iter().find(|name| !all.iter().any(|environment| environment.name == **name)) {
+        return Err(Error::invalid("unknown_environment", unknown_environment(unknown).sentence).at("environments"));
+    }
+    Ok(all.iter().filter(|environment| asked.contains(&environment.name)).cloned().collect())
+}
+
+impl Control {
+    /// A target with config set 0 and its default route.
+    async fn insert_target(&self, tx: &mut Tx, actor: &Actor, service: &Service, environment: &Environment, now: Timestamp) -> Result<()> {
+        let (id, config_set) = (TargetId::from_text(clock::new_id()), ConfigSetId::from_text(clock::new_id()));
+        let variables = self.secrets.seal(&service.team_id, config_set.as_str(), "variables", b"{}")?;
+        let replicas = BTreeMap::from([("web".to_owned(), environment.default_replicas)]);
+        let target = NewTarget {
+            id: &id,
+            team: &service.team_id,
+            service: &service.id,
+            environment: &environment.id,
+            replicas: &replicas,
+            config_set: &config_set,
+            variables: &variables,
+            by: &actor.name,
+            now,
+        };
+        targets::insert(tx, &target).await.map_err(|error| {
+            taken(error, || {
+                let sentence = format!("The service `{}` is in the environment `{}` already.", service.name, environment.name);
+                Error::conflict("already_there", sentence)
+            })
+        })?;
+        let host = self.config.default_host(service.team.as_str(), service.name.as_str(), environment.name.as_str());
+        let route = RouteRow { id: RouteId::from_text(clock::new_id()), target: id, host, path: "/".into(), default: true };
+        routes::insert(tx, &service.team_id, &route, now).await.map_err(|error| taken(error, || host_taken(&route.host).at("name")))?;
+        Ok(())
+    }
+
+    fn told(&self, service: &Service) {
+        self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
+        self.wake.changed(Some(&service.team_id), "events");
+    }
+}
+
+#[async_trait]
+impl Services for Control {
+    async fn create(&self, actor: &Actor, team: &TeamName, service: NewService) -> Result<Service> {
+        let team_id = self.team(actor, team, Action::CreateService).await?;
+        not_reserved(service.name.as_str())?;
+        let environments = chosen(service.environments.as_deref(), &environments::list(&self.db).await?)?;
+        let (now, repository) = (clock::now(), service.name.as_str().parse::<RepositoryName>()?);
+        let service = Service {
+            id: ServiceId::from_text(clock::new_id()),
+            team: team.clone(),
+            team_id,
+            clone_url: services::clone_url(&self.config.url, team, &repository),
+            description: description(&service.description)?,
+            name: service.name,
+            repository,
+            repository_id: RepositoryId::from_text(clock::new_id()),
+            created_at: now,
+        };
+        let mut tx = self.db.begin().await?;
+        services::insert(&mut tx, &service).await.map_err(|error| {
+            let name = &service.name;
+            taken(error, || {
+                Error::conflict("name_taken", format!("The team has a service `{name}` already. Choose another name.")).at("name")
+            })
+        })?;
+        for environment in &environments {
+            self.insert_target(&mut tx, actor, &service, environment, now).await?;
+        }
+        let names: Vec<_> = environments.iter().map(|environment| environment.name.as_str()).collect();
+        let detail = if names.is_empty() { String::new() } else { format!("In {}.", names.join(", ")) };
+        events::insert(&mut tx, actor, event(&service, "service.created", detail)).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Edge);
+        self.told(&service);
+        Ok(service)
+    }
+
+    async fn list(&self, actor: &Actor, team: &TeamName) -> Result<Vec<Service>> {
+        let team = self.team(actor, team, Action::ViewTeam).await?;
+        Ok(services::list(&self.db, &self.config.url, &team).await?)
+    }
+
+    async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Service> {
+        self.service(actor, team, service, Action::ViewTeam).await
+    }
+
+    async fn overview(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<ServiceOverview> {
+        let service = self.service(actor, team, service, Action::ViewTeam).await?;
+        let rows = targets::of_service(&self.db, &service.id).await?;
+        let targets = self.views(&service.team_id, Some(&service.id), rows).await?;
+        let all = environments::list(&self.db).await?;
+        let mut candidates = board::last_candidates(&self.db, &service.id, LAST).await?;
+        for candidate in &mut candidates {
+            let runs_it =
+                |target: &&view::View| target.target.release.as_ref().is_some_and(|release| release.candidate == Some(candidate.number));
+            candidate.runs_in = targets.iter().filter(runs_it).map(|view| view.target.environment.clone()).collect();
+        }
+        let runs = board::last_runs(&self.db, &service.id, LAST).await?;
+        let targets: Vec<Target> = targets.into_iter().map(|view| view.target).collect();
+        let there = |name: &EnvironmentName| targets.iter().any(|target| target.environment == *name);
+        let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();
+        Ok(ServiceOverview { service, targets, available, runs, candidates })
+    }
+
+    async fn delete(&self, actor: &Actor, team: &TeamName, service: &ServiceName, confirm: &str) -> Result<()> {
+        let service = self.service(actor, team, service, Action::DeleteService).await?;
+        if confirm != service.name.as_str() {
+            let sentence =
+                format!("This deletes the service, its releases, runs and repository. Repeat its name, `{}`, to go on.", service.name);
+            return Err(Error::invalid("confirm_name", sentence).at("confirm"));
+        }
+        let mut tx = self.db.begin().await?;
+        if !services::ask_deletion(&mut tx, &service, clock::now()).await? {
+            return Ok(());
+        }
+        // Requests stop arriving at once; what runs is taken down in the background.
+        routes::remove_of_service(&mut tx, &service.id).await?;
+        let gone = NewEvent { path: None, ..event(&service, "service.deleted", String::new()) };
+        events::insert(&mut tx, actor, gone).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Edge);
+        self.wake.duty(Duty::Deletions);
+        self.told(&service);
+        Ok(())
+    }
+
+    async fn board(&self, actor: &Actor, team: &TeamName) -> Result<Board> {
+        let id = self.team(actor, team, Action::ViewTeam).await?;
+        let environments = environments::list(&self.db).await?.into_iter().map(|environment| environment.name).collect();
+        let mut cells: BTreeMap<ServiceName, BTreeMap<EnvironmentName, Target>> = BTreeMap::new();
+        for view in self.views(&id, None, targets::of_team(&self.db, &id).await?).await? {
+            cells.entry(view.service).or_default().insert(view.target.environment.clone(), view.target);
+        }
+        let mut runs: BTreeMap<_, _> = board::newest_runs(&self.db, &id).await?.into_iter().collect();
+        let row = |service: Service| BoardRow {
+            cells: cells.remove(&service.name).unwrap_or_default(),
+            run: runs.remove(&service.name),
+            service: service.name,
+            description: service.description,
+        };
+        let rows = services::list(&self.db, &self.config.url, &id).await?.into_iter().map(row).collect();
+        Ok(Board { environments, rows })
+    }
+
+    async fn add_environment(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        service: &ServiceName,
+        environment: &EnvironmentName,
+    ) -> Result<Target> {
+        let service = self.service(actor, team, service, Action::ChangeService).await?;
+        let environment = environments::by_name(&self.db, environment).await?.ok_or_else(|| unknown_environment(environment))?;
+        let mut tx = self.db.begin().await?;
+        self.insert_target(&mut tx, actor, &service, &environment, clock::now()).await?;
+        let detail = format!("To {}.", environment.name);
+        events::insert(&mut tx, actor, event(&service, "service.environment_added", detail)).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Edge);
+        self.told(&service);
+        Services::target(self, actor, team, &service.name, &environment.name).await
+    }
+
+    async fn target(&self, actor: &Actor, team: &TeamName, service: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
+        let row = Control::target(self, actor, team, service, environment, Action::ViewTeam).await?;
+        let (team_id, service_id) = (row.team_id.clone(), row.service_id.clone());
+        let views = self.views(&team_id, Some(&service_id), vec![row]).await?;
+        views.into_iter().next().map(|view| view.target).ok_or_else(|| Error::internal("a target without a view"))
+    }
+
+    async fn add_route(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        service: &ServiceName,
+        environment: &EnvironmentName,
+        host: &str,
+        path: &str,
+    ) -> Result<Route> {
+        let target = Control::target(self, actor, team, service, environment, Action::ManageRoutes).await?;
+        let service = self.service(actor, team, service, Action::ManageRoutes).await?;
+        let (host, path) = (hosts::host(host)?, hosts::path(path)?);
+        let zones: Vec<_> = environments::list(&self.db).await?.into_iter().map(|environment| environment.name.to_string()).collect();
+        if hosts::reserved(&host, &self.config.url, &self.config.domain, &zones) {
+            return Err(
+                Error::invalid("reserved_host", format!("`{host}` is kept for Berth's own names. Choose one outside of them.")).at("host")
+            );
+        }
+        let row = RouteRow { id: RouteId::from_text(clock::new_id()), target: target.id, host, path, default: false };
+        let mut tx = self.db.begin().await?;
+        if routes::of_team(&mut tx, &target.team_id, Some(&target.service_id)).await?.len() >= MOST_ROUTES {
+            return Err(Error::conflict("too_many_routes", format!("A service has at most {MOST_ROUTES} routes. Remove one first.")));
+        }
+        routes::insert(&mut tx, &target.team_id, &row, clock::now())
+            .await
+            .map_err(|error| taken(error, || host_taken(&row.host).at("host")))?;
+        let detail = format!("{}{} leads to {}.", row.host, row.path, environment);
+        events::insert(&mut tx, actor, event(&service, "route.added", detail)).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Edge);
+        self.told(&service);
+        Ok(self.route(row))
+    }
+
+    async fn remove_route(&self, actor: &Actor, team: &TeamName, service: &ServiceName, route: &RouteId) -> Result<()> {
+        let service = self.service(actor, team, service, Action::ManageRoutes).await?;
+        let mut tx = self.db.begin().await?;
+        let row = routes::of_team(&mut tx, &service.team_id, Some(&service.id))
+            .await?
+            .into_iter()
+            .find(|row| row.id == *route)
+            .ok_or_else(|| Error::not_found("unknown_route", "The service has no such route. Its overview lists them."))?;
+        if row.default {
+            let sentence = "This route was made with the environment and stays with it. Only further ones can be removed.";
+            return Err(Error::conflict("default_route", sentence));
+        }
+        routes::remove(&mut tx, &service.team_id, route).await?;
+        let detail = format!("{}{} leads nowhere now.", row.host, row.path);
+        events::insert(&mut tx, actor, event(&service, "route.removed", detail)).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Edge);
+        self.told(&service);
+        Ok(())
+    }
+}
+
+/// Routes of one service, defaults included.
+const MOST_ROUTES: usize = 50;
