@@ -1,10 +1,11 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
-pub mod releases;
 mod accounts;
 mod health;
 mod hosts;
 pub mod platform;
+pub mod releases;
+mod runs;
 mod services;
 mod teams;
 mod tokens;
@@ -13,6 +14,7 @@ mod view;
 use std::{fmt, sync::Arc};
 
 use app::{
+    backend::Backend,
     error::{Error, Result},
     model::{Actor, EnvironmentName, Service, ServiceName, TeamId, TeamName},
 };
@@ -96,6 +98,19 @@ impl Control {
     /// Puts one together.
     pub fn new(config: Arc<Config>, db: Db, wake: Wake, platform: Arc<dyn Platform>, secrets: Secrets) -> Arc<Self> {
         Arc::new(Self { config, db, wake, platform, secrets, passwords: Passwords::default(), limits: Limits::default() })
+    }
+
+    /// The whole seam, as one object to hand around.
+    pub fn backend(self: &Arc<Self>) -> Backend {
+        Backend {
+            accounts: self.clone(),
+            teams: self.clone(),
+            tokens: self.clone(),
+            services: self.clone(),
+            releases: self.clone(),
+            runs: self.clone(),
+            platform: self.clone(),
+        }
     }
 
     /// The team of this name, if the actor may do this there.
