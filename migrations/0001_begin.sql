@@ -319,3 +319,8 @@ CREATE TABLE leases (                     -- duties that only one Berth at a tim
   fence BIGINT NOT NULL,
   until BIGINT NOT NULL
 );
+
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,                  -- instance: the id that labels everything this Berth makes on an engine
+  value TEXT NOT NULL
+);

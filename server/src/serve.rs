@@ -1,1 +1,211 @@
 //! Composition: puts the parts together and runs them until told to stop.
+
+use std::{
+    fs::{self, File, TryLockError},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use app::{
+    backend::Backend,
+    error::{Error, Result},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    config::Config,
+    control::{Control, platform::seed},
+    edge::{Edge, Handle, Options},
+    http,
+    platform::Platform,
+    rollout::{self, health},
+    secrets::Secrets,
+    store::{Db, users},
+    tasks,
+    wake::Wake,
+};
+
+/// How long what is under way at the edge may finish when Berth stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Where containers run.
+pub enum Engine {
+    /// Another platform: in memory, for tests.
+    Given(Arc<dyn Platform>),
+}
+
+/// A Berth that runs.
+pub struct Running {
+    /// Where console and API listen.
+    pub console: SocketAddr,
+    /// Where the edge listens.
+    pub edge: SocketAddr,
+    /// The one-time link that creates the first administrator, while there is none.
+    pub first_link: Option<String>,
+    /// What can be asked of it.
+    pub backend: Backend,
+    /// The settings it runs with, ports filled in.
+    pub config: Arc<Config>,
+    /// Its store.
+    pub db: Db,
+    /// Its wake-ups.
+    pub wake: Wake,
+    /// Its engines.
+    pub platform: Arc<dyn Platform>,
+    edge_handle: Handle,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    _lock: File,
+}
+
+/// Starts a Berth.
+///
+/// # Errors
+/// `data_unwritable`, `data_in_use`, `port_taken`, `database` and whatever else keeps it from starting, each as a sentence
+/// with the mend.
+pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
+    let lock = prepare_folder(&config.data)?;
+    let db = open_database(&config).await?;
+    let secrets = Secrets::open_for(&config.key_file(), users::any(&db).await?)?;
+    seed(&db).await?;
+    let console = bind(config.listen, "The console").await?;
+    let listening = console.local_addr().map_err(Error::internal)?;
+    if config.listen.port() == 0 {
+        config.url = config.url.replace(&config.listen.to_string(), &listening.to_string());
+        config.listen = listening;
+    }
+    let wake = Wake::default();
+    let edge = Edge::start(Options::new(config.edge_listen, config.edge_table()), db.clone(), wake.clone()).await?;
+    config.edge_listen = edge.address();
+    let config = Arc::new(config);
+    let platform = match engine {
+        Engine::Given(platform) => platform,
+    };
+    let control = Control::new(config.clone(), db.clone(), wake.clone(), platform.clone(), secrets.clone());
+    let backend = control.backend();
+    let first_link = control.first_link().await?;
+    let holder = holder(&config.data)?;
+    let ctx = rollout::Context {
+        config: config.clone(),
+        db: db.clone(),
+        platform: platform.clone(),
+        wake: wake.clone(),
+        secrets,
+        edge: Arc::new(edge.clone()),
+        http: health::client().map_err(Error::internal)?,
+        holder,
+    };
+    let stop = CancellationToken::new();
+    let mut running = JoinSet::new();
+    spawn_tasks(&mut running, &ctx, &stop);
+    let app = http::app(&control);
+    let stopped = stop.clone();
+    running.spawn(async move {
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(console, service).with_graceful_shutdown(stopped.cancelled_owned()).await {
+            tracing::error!(%error, "the console ended");
+        }
+    });
+    Ok(Running {
+        console: listening,
+        edge: config.edge_listen,
+        first_link,
+        backend,
+        config,
+        db,
+        wake,
+        platform,
+        edge_handle: edge,
+        tasks: running,
+        stop,
+        _lock: lock,
+    })
+}
+
+fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &CancellationToken) {
+    running.spawn(tasks::rollouts::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::keep::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::engine::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::deletions::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::sweep::run(ctx.clone(), stop.clone()));
+}
+
+impl Running {
+    /// Stops: takes no new requests, finishes those under way within a few seconds, and leaves the rest for the next start.
+    /// Apps go on running.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.edge_handle.stop(GRACE).await;
+        let finish = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            self.tasks.abort_all();
+        }
+        self.db.close().await;
+    }
+
+    /// Runs until the token is cancelled or a part ends by itself.
+    pub async fn until(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            ended = self.tasks.join_next() => tracing::error!(?ended, "a part of Berth ended by itself; stopping"),
+        }
+        self.stop().await;
+    }
+}
+
+/// Makes the data folder and takes it: a second process on the same one would undo what the first does.
+fn prepare_folder(data: &Path) -> Result<File> {
+    let unwritable = |error: std::io::Error| {
+        Error::unavailable(
+            "data_unwritable",
+            format!("The data folder {} cannot be written: {error}. Name another with --data, or give this user the right.", data.display()),
+        )
+    };
+    fs::create_dir_all(data.join("repositories")).map_err(unwritable)?;
+    let scratch = data.join("scratch");
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch).map_err(unwritable)?;
+    }
+    fs::create_dir_all(&scratch).map_err(unwritable)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(data.join("berth.lock")).map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::conflict(
+            "data_in_use",
+            format!("Another Berth already runs on the data folder {}. Stop it first, or name another folder with --data.", data.display()),
+        )),
+        Err(TryLockError::Error(error)) => Err(unwritable(error)),
+    }
+}
+
+async fn open_database(config: &Config) -> Result<Db> {
+    Db::open(&config.database).await.map_err(|error| {
+        Error::unavailable("database", format!("The database cannot be opened: {error}. See `berth doctor`.")).because(error)
+    })
+}
+
+async fn bind(address: SocketAddr, who: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::unavailable(
+            "port_taken",
+            format!("{who} cannot listen on {address}: {error}. Stop what listens there, or choose another address with --listen."),
+        )
+    })
+}
+
+/// Who this Berth is among those that share a database: stays the same over restarts.
+fn holder(data: &Path) -> Result<String> {
+    let path = data.join("holder");
+    match fs::read_to_string(&path) {
+        Ok(holder) if !holder.trim().is_empty() => Ok(holder.trim().to_owned()),
+        _ => {
+            let holder = clock::new_id();
+            fs::write(&path, &holder).map_err(Error::internal)?;
+            Ok(holder)
+        }
+    }
+}

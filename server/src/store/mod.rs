@@ -17,6 +17,7 @@ pub mod routes;
 pub mod runs;
 pub mod services;
 pub mod sessions;
+pub mod settings;
 pub mod targets;
 pub mod teams;
 pub mod tokens;
