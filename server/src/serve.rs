@@ -82,6 +82,7 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let edge = Edge::start(Options::new(config.edge_listen, config.edge_table()), db.clone(), wake.clone()).await?;
     config.edge_listen = edge.address();
     let config = Arc::new(config);
+    #[allow(clippy::infallible_destructuring_match, reason = "the real engine joins it")]
     let platform = match engine {
         Engine::Given(platform) => platform,
     };
@@ -162,7 +163,10 @@ fn prepare_folder(data: &Path) -> Result<File> {
     let unwritable = |error: std::io::Error| {
         Error::unavailable(
             "data_unwritable",
-            format!("The data folder {} cannot be written: {error}. Name another with --data, or give this user the right.", data.display()),
+            format!(
+                "The data folder {} cannot be written: {error}. Name another with --data, or give this user the right.",
+                data.display()
+            ),
         )
     };
     fs::create_dir_all(data.join("repositories")).map_err(unwritable)?;
