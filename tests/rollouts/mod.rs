@@ -1,1 +1,3 @@
-//! See the module above.
+//! Rollouts through the seam, on the platform in memory whose instances really answer, and through the real edge.
+
+mod journeys;

@@ -41,6 +41,8 @@ use crate::{
 const LAST_LINES: u32 = 30;
 /// Ports looked at when nothing answers on the expected one: what common frameworks listen on unasked.
 const USUAL_PORTS: [u16; 11] = [80, 3000, 3333, 4000, 5000, 5173, 8000, 8080, 8081, 8888, 9000];
+/// How long a silent engine is waited for.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
 
@@ -112,6 +114,7 @@ struct Rollout<'a> {
     watch: Watch,
     began: Instant,
     draining_since: Option<Instant>,
+    silent_since: Option<Instant>,
     /// What the release command wrote last.
     command_lines: Vec<String>,
     /// The last sentence of what it does now, so that only a new one is written.
@@ -149,6 +152,7 @@ impl<'a> Rollout<'a> {
             from,
             began: Instant::now(),
             draining_since: None,
+            silent_since: None,
             command_lines: Vec::new(),
             said: None,
         })
@@ -171,6 +175,7 @@ impl<'a> Rollout<'a> {
             let actions = plan(&self.situation(&observed, &health, &backends, stop));
             tracing::debug!(rollout = %self.row.id, ?actions, "pass");
             self.note_started(&actions, &observed).await?;
+            let mut answered = true;
             for action in actions {
                 match action {
                     Action::Wait(at_most, what) => {
@@ -185,10 +190,14 @@ impl<'a> Rollout<'a> {
                     action => {
                         if let Err(error) = self.apply(action, &observed).await? {
                             self.engine_error(error).await?;
+                            answered = false;
                             break;
                         }
                     }
                 }
+            }
+            if answered {
+                self.silent_since = None;
             }
         }
     }
@@ -444,15 +453,17 @@ impl<'a> Rollout<'a> {
         if error.passing() { self.wait_for_engine(&error).await } else { Err(Left::Broken(error.to_string())) }
     }
 
+    /// Waits for an engine that does not answer. That time is not counted against the instances.
     async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
-        if self.began.elapsed() > self.desired.deadline && !self.progress.draining {
-            return Err(Left::Broken(format!(
-                "{error} Nothing was changed for {} s; deploy again when it answers.",
-                self.began.elapsed().as_secs()
-            )));
+        let silent = self.silent_since.get_or_insert_with(Instant::now).elapsed();
+        if silent > ENGINE_PATIENCE && !self.progress.draining {
+            let sentence = format!("{error} It was silent for {} s; deploy again when it answers.", silent.as_secs());
+            return Err(Left::Broken(sentence));
         }
         self.record(Some(format!("Waiting for the engine. {error}"))).await?;
+        let asleep = Instant::now();
         tokio::time::sleep(Duration::from_secs(1)).await;
+        self.began += asleep.elapsed();
         Ok(())
     }
 

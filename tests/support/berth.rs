@@ -1,0 +1,136 @@
+//! A whole Berth on the platform in memory: real store, real edge, real background tasks.
+
+use std::{sync::Arc, time::Duration};
+
+use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, ServiceName, Source, TeamName};
+use server::{
+    config::Config,
+    platform::fake::Fake,
+    serve::{self, Engine, Running},
+};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// Waits until a condition holds, looking every few milliseconds; fails with `what` after ten seconds.
+pub(crate) async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(10), what, &mut holds).await
+}
+
+/// As [`until`], with a deadline of one's own.
+pub(crate) async fn within<T>(deadline: Duration, what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = holds().await {
+            return value;
+        }
+        assert!(began.elapsed() < deadline, "not within {deadline:?}: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A Berth with a team `demo` and a service `hello` in every environment, and the person who owns them.
+pub(crate) struct Harbour {
+    /// The Berth.
+    pub(crate) berth: Running,
+    /// Its platform.
+    pub(crate) fake: Fake,
+    /// The owner of the team.
+    pub(crate) owner: Actor,
+    folder: TempDir,
+}
+
+/// Settings for a Berth in this folder, listening on loopback ports of the system's choice.
+pub(crate) fn settings(folder: &TempDir) -> Config {
+    let listen = ([127, 0, 0, 1], 0).into();
+    Config {
+        listen,
+        edge_listen: listen,
+        data: folder.path().to_owned(),
+        database: format!("sqlite:{}", folder.path().join("berth.db").display()),
+        domain: "localhost".into(),
+        url: format!("http://{listen}"),
+        docker: None,
+        subnets: "10.201.0.0/16".into(),
+        runs: 2,
+        log_json: false,
+    }
+}
+
+impl Harbour {
+    /// A fresh one, whose `dev` proves quickly.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = Fake::listening();
+        let berth = serve::start(settings(&folder), Engine::Given(Arc::new(fake.clone()))).await.unwrap();
+        let token = berth.first_link.as_deref().unwrap().rsplit('/').next().unwrap().to_owned();
+        let person = NewPerson { token, email: "ada@example.com".into(), name: "Ada".into(), password: "correct horse battery".into() };
+        let accounts = &berth.backend.accounts;
+        let user = accounts.create_first_admin(person, None).await.unwrap();
+        let epoch = accounts.session_epoch(&user).await.unwrap();
+        let admin = accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
+        berth.backend.teams.create(&admin, &team()).await.unwrap();
+        let owner = accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
+        let environments = ["dev", "staging", "production"].map(environment).to_vec();
+        let service = NewService { name: service(), description: String::new(), environments: Some(environments) };
+        berth.backend.services.create(&owner, &team(), service).await.unwrap();
+        let mut tx = berth.db.begin().await.unwrap();
+        tx.execute("UPDATE environments SET stabilisation_ms = 100, deadline_ms = 2000", vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        Self { berth, fake, owner, folder }
+    }
+
+    /// Stops this Berth as abruptly as one process can and starts another on the same data and engine.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { berth, fake, owner, folder } = self;
+        berth.stop().await;
+        let berth = serve::start(settings(&folder), Engine::Given(Arc::new(fake.clone()))).await.unwrap();
+        Self { berth, fake, owner, folder }
+    }
+
+    /// Asks for a deploy.
+    pub(crate) async fn deploy(&self, place: &str, source: Source) -> Change {
+        self.berth.backend.releases.deploy(&self.owner, &team(), &service(), &environment(place), source, false).await.unwrap()
+    }
+
+    /// Deploys an image and waits for the end.
+    pub(crate) async fn deployed(&self, place: &str, image: &str) -> Rollout {
+        let change = self.deploy(place, Source::Image(image.into())).await;
+        self.ended(&change.rollout.unwrap()).await
+    }
+
+    /// A rollout as it is now.
+    pub(crate) async fn rollout(&self, id: &RolloutId) -> Rollout {
+        self.berth.backend.releases.rollout(&self.owner, id).await.unwrap()
+    }
+
+    /// Waits until a rollout has ended.
+    pub(crate) async fn ended(&self, id: &RolloutId) -> Rollout {
+        within(Duration::from_secs(20), "the rollout ends", async || Some(self.rollout(id).await).filter(|r| r.state.ended())).await
+    }
+
+    /// What the service says through the edge: status and text.
+    pub(crate) async fn ask(&self, place: &str) -> (u16, String) {
+        ask(&self.berth, &format!("hello-demo.{place}.localhost")).await
+    }
+}
+
+/// Asks the edge for a host: status and text.
+pub(crate) async fn ask(berth: &Running, host: &str) -> (u16, String) {
+    let response = reqwest::Client::new().get(format!("http://{}/", berth.edge)).header("host", host).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// The team of a [`Harbour`].
+pub(crate) fn team() -> TeamName {
+    "demo".parse().unwrap()
+}
+
+/// The service of a [`Harbour`].
+pub(crate) fn service() -> ServiceName {
+    "hello".parse().unwrap()
+}
+
+/// An environment by name.
+pub(crate) fn environment(name: &str) -> EnvironmentName {
+    name.parse().unwrap()
+}
