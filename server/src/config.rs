@@ -1,7 +1,14 @@
 //! What a Berth is told at its start: flags, `BERTH_…` variables and a file, in this order of weight.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    env, fs,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
+use app::error::{Error, Result};
 use clap::Args;
 use serde::Deserialize;
 
@@ -15,7 +22,7 @@ pub struct Settings {
     /// Address of the edge, which serves the teams' services [default: 0.0.0.0:8000]
     #[arg(long, env = "BERTH_EDGE_LISTEN", value_name = "ADDRESS")]
     pub edge_listen: Option<SocketAddr>,
-    /// Folder for the database, repositories, keys and the edge's last table [default: ./data, as root /var/lib/berth]
+    /// Folder for the database, repositories, keys and the edge's last table [default: ./data, as a system service of root /var/lib/berth]
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` [default: sqlite in the data folder]
@@ -39,6 +46,123 @@ pub struct Settings {
     /// Form of the log: `text` or `json` [default: text]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORM")]
     pub log_format: Option<String>,
+}
+
+/// The file that is read where none is named, and that may be missing.
+const USUAL_FILE: &str = "/etc/berth.toml";
+
+impl Settings {
+    /// These settings, and the file's where they say nothing. `file`: the one named by `--config`, which must be there.
+    ///
+    /// # Errors
+    /// `bad_settings` where the file cannot be read, or says what no setting means, with line and column.
+    pub fn with_file(self, file: Option<&Path>) -> Result<Self> {
+        let path = file.unwrap_or(Path::new(USUAL_FILE));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => return Ok(self),
+            Err(error) => return Err(bad(format!("{} cannot be read: {error}. Mend it, or name another with --config.", path.display()))),
+        };
+        let under = toml::from_str(&text).map_err(|error| bad(format!("{} does not read:\n{error}", path.display())))?;
+        Ok(self.over(under))
+    }
+
+    fn over(self, under: Self) -> Self {
+        Self {
+            listen: self.listen.or(under.listen),
+            edge_listen: self.edge_listen.or(under.edge_listen),
+            data: self.data.or(under.data),
+            database: self.database.or(under.database),
+            domain: self.domain.or(under.domain),
+            url: self.url.or(under.url),
+            docker: self.docker.or(under.docker),
+            subnets: self.subnets.or(under.subnets),
+            runs: self.runs.or(under.runs),
+            log_format: self.log_format.or(under.log_format),
+        }
+    }
+
+    /// The settings with every default filled in.
+    ///
+    /// # Errors
+    /// `bad_settings` where a value is none, with a sentence that says what would be.
+    pub fn resolve(self) -> Result<Config> {
+        let listen = self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)));
+        let data = self.data.unwrap_or_else(usual_data);
+        let data = std::path::absolute(&data).map_err(|error| bad(format!("{} is no folder: {error}.", data.display())))?;
+        Ok(Config {
+            listen,
+            edge_listen: self.edge_listen.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8_000))),
+            database: self.database.map_or_else(|| Ok(format!("sqlite:{}", data.join("berth.db").display())), check_database)?,
+            domain: check_domain(self.domain.as_deref().unwrap_or("localhost"))?,
+            url: self.url.as_deref().map_or_else(|| Ok(url_of_listen(listen)), check_url)?,
+            docker: self.docker.filter(|docker| !docker.is_empty()),
+            subnets: check_subnets(self.subnets.as_deref().unwrap_or("10.201.0.0/16"))?,
+            runs: match self.runs.unwrap_or(2) {
+                0 => return Err(bad("`runs` is at least 1: with 0 nothing that is pushed would ever be tested.")),
+                runs => runs,
+            },
+            log_json: match self.log_format.as_deref() {
+                None | Some("text") => false,
+                Some("json") => true,
+                Some(other) => return Err(bad(format!("`{other}` is no form of the log. Use `text` or `json`."))),
+            },
+            data,
+        })
+    }
+}
+
+fn bad(sentence: impl Into<String>) -> Error {
+    Error::invalid("bad_settings", sentence)
+}
+
+fn usual_data() -> PathBuf {
+    // systemd gives every service it starts an invocation id.
+    let service = env::var_os("INVOCATION_ID").is_some();
+    let root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    PathBuf::from(if service && root { "/var/lib/berth" } else { "data" })
+}
+
+/// An address that listens everywhere is none to open: the machine's own name for itself is.
+fn url_of_listen(listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() { format!("http://localhost:{}", listen.port()) } else { format!("http://{listen}") }
+}
+
+fn check_database(address: String) -> Result<String> {
+    if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
+        return Ok(address);
+    }
+    Err(bad("`database` is `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`."))
+}
+
+fn check_domain(domain: &str) -> Result<String> {
+    let domain = domain.trim_matches('.').to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if domain.len() <= 160 && domain.split('.').all(label) {
+        return Ok(domain);
+    }
+    Err(bad(format!("`{domain}` is no domain. Give one like `apps.example.org`, without scheme, port or wildcard.")))
+}
+
+fn check_url(url: &str) -> Result<String> {
+    let url = url.trim_end_matches('/');
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(url.to_owned()),
+        _ => Err(bad(format!("`{url}` is no address of a console. Give one like `https://berth.example.org`, without a path."))),
+    }
+}
+
+fn check_subnets(range: &str) -> Result<String> {
+    let good = range.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()) && bits.parse::<u8>().is_ok_and(|bits| (8..=24).contains(&bits))
+    });
+    if good { Ok(range.to_owned()) } else { Err(bad(format!("`{range}` is no range of networks. Give one like `10.201.0.0/16`."))) }
 }
 
 /// The settings with every default filled in.
@@ -97,5 +221,62 @@ impl Config {
         let port = self.edge_listen.port();
         let path = if path == "/" { "/" } else { path };
         if port == 80 { format!("http://{host}{path}") } else { format!("http://{host}:{port}{path}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_readme() {
+        let config = Settings::default().resolve().unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.edge_listen.to_string(), "0.0.0.0:8000");
+        assert_eq!(config.url, "http://127.0.0.1:8080");
+        assert_eq!(config.domain, "localhost");
+        assert!(config.data.is_absolute());
+        assert!(config.database.starts_with("sqlite:/"), "{}", config.database);
+    }
+
+    #[test]
+    fn what_is_said_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("berth.toml");
+        fs::write(&file, "domain = \"file.example\"\nruns = 7\n").unwrap();
+        let said = Settings { domain: Some("said.example".into()), ..Settings::default() };
+        let config = said.with_file(Some(&file)).unwrap().resolve().unwrap();
+        assert_eq!((config.domain.as_str(), config.runs), ("said.example", 7));
+    }
+
+    #[test]
+    fn a_file_with_an_unknown_setting_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("berth.toml");
+        fs::write(&file, "domain = \"a.example\"\ndomian = \"b\"\n").unwrap();
+        let error = Settings::default().with_file(Some(&file)).unwrap_err();
+        assert!(error.sentence.contains("line 2") && error.sentence.contains("domian"), "{error}");
+        assert!(Settings::default().with_file(Some(Path::new("/nowhere/berth.toml"))).is_err());
+    }
+
+    #[test]
+    fn values_that_are_none_are_refused() {
+        for text in [
+            "domain = \"http://x\"",
+            "domain = \"*.x.org\"",
+            "url = \"berth.example.org\"",
+            "url = \"https://x.org/path\"",
+            "database = \"mysql://x\"",
+            "subnets = \"10.0.0.0\"",
+            "runs = 0",
+            "log_format = \"xml\"",
+        ] {
+            assert!(settings(text).resolve().is_err(), "{text}");
+        }
+        assert_eq!(settings("url = \"https://b.example.org/\"").resolve().unwrap().url, "https://b.example.org");
     }
 }

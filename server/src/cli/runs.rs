@@ -1,0 +1,235 @@
+//! Runs of the pipeline and their logs.
+
+use std::process::ExitCode;
+
+use app::model::{LogLine, LogRange, Run, RunBrief, RunState, Step};
+use clap::Subcommand;
+use futures::StreamExt as _;
+
+use super::{
+    args::{ServiceRef, Wait},
+    client,
+    failure::{DID_NOT_SUCCEED, Done, Failure},
+    logs, output, progress,
+    session::Session,
+};
+use crate::cli::args::OfService;
+
+/// `berth runs …`.
+#[derive(Subcommand)]
+pub(super) enum RunsCommand {
+    /// List runs, newest first
+    List(OfService),
+    /// Show a run with its stages and steps
+    Show(OneRun),
+    /// Print the logs of a run's steps
+    Logs {
+        #[command(flatten)]
+        run: OneRun,
+        /// Go on as lines come, to the end of the run
+        #[arg(long, short)]
+        follow: bool,
+        /// Only this step
+        #[arg(long, value_name = "STEP")]
+        step: Option<String>,
+    },
+    /// Stop a run
+    Cancel(OneRun),
+    /// Run the same commit again
+    Retry {
+        #[command(flatten)]
+        run: OneRun,
+        #[command(flatten)]
+        wait: Wait,
+    },
+}
+
+/// Names a run.
+#[derive(clap::Args)]
+pub(super) struct OneRun {
+    /// Its number [default: the newest]
+    number: Option<u64>,
+    /// The service, or TEAM/SERVICE [default: that of this folder]
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<ServiceRef>,
+}
+
+impl OneRun {
+    async fn find(self, session: &Session) -> Done<(String, u64)> {
+        let service = session.service_path(&OfService { service: self.service }).await?;
+        if let Some(number) = self.number {
+            return Ok((service, number));
+        }
+        let runs: Vec<RunBrief> = client::rows(session.client.get(&format!("{service}/runs?limit=1")).await?)?;
+        match runs.first() {
+            Some(run) => Ok((service, run.number)),
+            None => Err(Failure::new("There is no run yet. Push something.")),
+        }
+    }
+}
+
+/// Runs it.
+pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCode> {
+    match command {
+        RunsCommand::List(of) => {
+            let service = session.service_path(&of).await?;
+            session.show(session.client.get(&format!("{service}/runs")).await?, |answer| {
+                let runs: Vec<RunBrief> = client::rows(answer)?;
+                output::table(&HEAD, &runs.iter().map(row).collect::<Vec<_>>());
+                Ok(())
+            })?;
+        }
+        RunsCommand::Show(one) => {
+            let (service, number) = one.find(session).await?;
+            session.show(session.client.get(&format!("{service}/runs/{number}")).await?, |answer| {
+                show(&client::read(answer)?);
+                Ok(())
+            })?;
+        }
+        RunsCommand::Logs { run, follow, step } => {
+            let (service, number) = run.find(session).await?;
+            return print_logs(session, &format!("{service}/runs/{number}"), follow, step.as_deref()).await;
+        }
+        RunsCommand::Cancel(one) => {
+            let (service, number) = one.find(session).await?;
+            session.client.post(&format!("{service}/runs/{number}/actions/cancel"), &serde_json::json!({})).await?;
+            if !session.json {
+                output::line(&format!("Run {number} is being stopped."));
+            }
+        }
+        RunsCommand::Retry { run, wait } => {
+            let (service, number) = run.find(session).await?;
+            let answer = session.client.post(&format!("{service}/runs/{number}/actions/retry"), &serde_json::json!({})).await?;
+            let new: RunBrief = client::read(answer.clone())?;
+            if wait.asked() {
+                return progress::run(session, &service, new.number).await;
+            }
+            session.show(answer, |_| {
+                output::line(&format!("Run {} repeats run {number}.", new.number));
+                Ok(())
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The head of a listing of runs.
+pub(super) const HEAD: [&str; 7] = ["RUN", "STATE", "COMMIT", "BRANCH", "BY", "WHEN", "WHAT"];
+
+/// A run as a row.
+pub(super) fn row(run: &RunBrief) -> Vec<String> {
+    let stage = run.stage.as_ref().filter(|_| run.state != RunState::Passed).map(|stage| format!(" in {stage}")).unwrap_or_default();
+    vec![
+        run.number.to_string(),
+        output::mark(output::of_run(run.state), &format!("{}{stage}", run.state.name())),
+        output::short(&run.commit).to_owned(),
+        run.branch.clone(),
+        run.by.clone(),
+        output::ago(run.created_at),
+        run.title.clone(),
+    ]
+}
+
+fn show(run: &Run) {
+    output::line(&format!("{}  run {} of {}: {}", output::mark(output::of_run(run.state), run.state.name()), run.number, run.service, run.title));
+    output::line(&format!("commit {} on {} by {}, {}", output::short(&run.commit), run.branch, run.author, output::ago(run.created_at)));
+    run.failure.iter().chain(&run.waits).for_each(|sentence| output::line(sentence));
+    let rows: Vec<_> = run
+        .stages
+        .iter()
+        .flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step)))
+        .collect();
+    output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);
+    run.candidate.iter().for_each(|candidate| output::line(&format!("candidate {candidate}")));
+    for rollout in &run.rollouts {
+        output::line(&format!("rollout {}  {}", rollout.id, output::mark(output::of_rollout(rollout.state), rollout.state.name())));
+    }
+}
+
+fn step_row(stage: &str, step: &Step) -> Vec<String> {
+    let took = step.started_at.zip(step.finished_at).map(|(from, to)| output::lasting(to.since(from))).unwrap_or_default();
+    vec![stage.to_owned(), step.name.clone(), output::mark(output::of_run(step.state), step.state.name()), took, step.lines.to_string()]
+}
+
+/// Prints the log of each step, one after the other in the order of the pipeline.
+async fn print_logs(session: &Session, path: &str, follow: bool, only: Option<&str>) -> Done<ExitCode> {
+    let mut place = (0, 0);
+    loop {
+        let run: Run = client::read(session.client.get(path).await?)?;
+        let step = run.stages.get(place.0).and_then(|stage| stage.steps.get(place.1).map(|step| (stage, step)));
+        match step {
+            Some((_, step)) if step.state == RunState::Queued && !run.state.ended() && follow => {
+                wait_for_change(session, path).await;
+            }
+            Some((stage, step)) => {
+                if only.is_none_or(|only| only == step.name) {
+                    one_log(session, &format!("{}/{}", stage.name, step.name), step, follow).await?;
+                }
+                place.1 += 1;
+            }
+            None if place.0 < run.stages.len() => place = (place.0 + 1, 0),
+            None if follow && !run.state.ended() => wait_for_change(session, path).await,
+            None => {
+                let bad = follow && run.state != RunState::Passed;
+                return Ok(if bad { ExitCode::from(DID_NOT_SUCCEED) } else { ExitCode::SUCCESS });
+            }
+        }
+    }
+}
+
+/// Waits until the run says something new, at most a few seconds.
+async fn wait_for_change(session: &Session, path: &str) {
+    let wait = async {
+        if let Ok(mut messages) = session.client.stream(&format!("{path}/stream")).await {
+            // The first message is the run as it is.
+            messages.next().await;
+            messages.next().await;
+        }
+    };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), wait).await;
+}
+
+async fn one_log(session: &Session, name: &str, step: &Step, follow: bool) -> Done<()> {
+    let mut from = 1;
+    loop {
+        let range: LogRange = client::read(session.client.get(&format!("/steps/{}/log?from={from}&limit=5000", step.id)).await?)?;
+        for line in &range.lines {
+            print(session, name, line)?;
+            from = line.number + 1;
+        }
+        if range.complete || (!follow && from > range.total) || (!follow && range.lines.is_empty()) {
+            if range.complete && from <= range.total && !range.lines.is_empty() {
+                continue;
+            }
+            return Ok(());
+        }
+        if follow && from > range.total {
+            from = follow_log(session, name, step, from).await?;
+        }
+    }
+}
+
+async fn follow_log(session: &Session, name: &str, step: &Step, mut from: u64) -> Done<u64> {
+    let mut messages = session.client.stream(&format!("/steps/{}/log/stream?from={from}", step.id)).await?;
+    while let Some(Ok(message)) = messages.next().await {
+        if message.event == "end" {
+            break;
+        }
+        if let Ok(line) = serde_json::from_str::<LogLine>(&message.data) {
+            print(session, name, &line)?;
+            from = line.number + 1;
+        }
+    }
+    Ok(from)
+}
+
+fn print(session: &Session, name: &str, line: &LogLine) -> Done<()> {
+    if session.json {
+        let mut document = serde_json::to_value(line).map_err(|error| Failure::new(error.to_string()))?;
+        document["step"] = name.into();
+        output::line(&document.to_string());
+    } else {
+        output::line(&format!("{name} | {}", logs::clean(&line.text)));
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Services.
+
+use app::model::{EnvironmentName, Service, ServiceName, ServiceOverview, Target};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{
+    args::{OfService, ServiceRef},
+    client,
+    failure::{Done, Failure},
+    git, output,
+    session::Session,
+};
+
+/// `berth service …`.
+#[derive(Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Create a service with its repository
+    Create {
+        /// Its name
+        name: ServiceName,
+        /// One line on what it does
+        #[arg(long, default_value = "")]
+        description: String,
+        /// An environment to run in; several times for several [default: the first]
+        #[arg(long = "env", short, value_name = "ENV", value_delimiter = ',')]
+        environments: Vec<EnvironmentName>,
+        /// Add the repository to the Git folder one stands in, as the remote `berth`
+        #[arg(long)]
+        remote: bool,
+    },
+    /// List the team's services
+    List,
+    /// Show a service: where it runs, its last runs and candidates
+    Show(OfService),
+    /// Run the service in one more environment
+    AddEnv {
+        /// The service, or TEAM/SERVICE
+        service: ServiceRef,
+        /// The environment
+        environment: EnvironmentName,
+    },
+    /// Delete a service, what runs of it, and its repository
+    Delete {
+        /// The service, or TEAM/SERVICE
+        service: ServiceRef,
+    },
+}
+
+/// Runs it.
+pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> {
+    match command {
+        ServiceCommand::Create { name, description, environments, remote } => create(session, &name, &description, environments, remote).await,
+        ServiceCommand::List => {
+            let team = session.team().await?;
+            session.show(session.client.get(&format!("/teams/{team}/services")).await?, |answer| {
+                let services: Vec<Service> = client::rows(answer)?;
+                let row = |service: &Service| vec![service.name.to_string(), service.clone_url.clone(), service.description.clone()];
+                output::table(&["NAME", "REPOSITORY", "WHAT IT DOES"], &services.iter().map(row).collect::<Vec<_>>());
+                Ok(())
+            })
+        }
+        ServiceCommand::Show(of) => {
+            let path = session.service_path(&of).await?;
+            session.show(session.client.get(&format!("{path}/overview")).await?, |answer| {
+                show(&client::read(answer)?);
+                Ok(())
+            })
+        }
+        ServiceCommand::AddEnv { service, environment } => {
+            let path = session.service_path(&OfService { service: Some(service) }).await?;
+            session.show(session.client.post(&format!("{path}/targets"), &json!({ "environment": environment })).await?, |answer| {
+                let target: Target = client::read(answer)?;
+                output::line(&format!("It may run in {} now.", target.environment));
+                target.routes.iter().for_each(|route| output::line(&format!("  {}", route.url)));
+                Ok(())
+            })
+        }
+        ServiceCommand::Delete { service } => delete(session, service).await,
+    }
+}
+
+async fn create(session: &Session, name: &ServiceName, description: &str, environments: Vec<EnvironmentName>, remote: bool) -> Done<()> {
+    let team = session.team().await?;
+    let environments = (!environments.is_empty()).then_some(environments);
+    let body = json!({ "name": name, "description": description, "environments": environments });
+    let answer = session.client.post(&format!("/teams/{team}/services"), &body).await?;
+    let service: Service = client::read(answer.clone())?;
+    if remote && !git::run(&["remote", "add", "berth", &service.clone_url].map(ToOwned::to_owned))? {
+        return Err(Failure::new(format!("The service is there; the remote is not. Add it: git remote add berth {}", service.clone_url)));
+    }
+    session.show(answer, |_| {
+        output::line(&format!("Service {name} of {team} is there. Push to it:"));
+        if !remote {
+            output::line(&format!("  git remote add berth {}", service.clone_url));
+        }
+        output::line("  git push berth main");
+        Ok(())
+    })
+}
+
+async fn delete(session: &Session, service: ServiceRef) -> Done<()> {
+    let name = service.service.clone();
+    let path = session.service_path(&OfService { service: Some(service) }).await?;
+    if !session.yes {
+        let question = format!("This stops every instance of {name} and removes its repository, runs and releases.\nType its name to go on: ");
+        if output::ask(&question)?.as_deref() != Some(name.as_str()) {
+            return Err(Failure::new("Nothing was deleted. Type the name, or give --yes."));
+        }
+    }
+    session.client.delete(&format!("{path}?confirm={name}")).await?;
+    if !session.json {
+        output::line(&format!("{name} is being taken down; its name is free at once."));
+    }
+    Ok(())
+}
+
+/// Prints an overview.
+pub(super) fn show(overview: &ServiceOverview) {
+    let service = &overview.service;
+    output::line(&format!("{}/{}  {}", service.team, service.name, service.description));
+    output::line(&format!("repository  {}\n", service.clone_url));
+    let targets: Vec<_> = overview.targets.iter().map(target_row).collect();
+    output::table(&["ENVIRONMENT", "RELEASE", "INSTANCES", "HEALTH", "ADDRESS"], &targets);
+    for target in &overview.targets {
+        if let Some(failure) = target.rollout.as_ref().and_then(|rollout| rollout.failure.as_ref()) {
+            output::line(&format!("{}: {failure}", target.environment));
+        }
+    }
+    if !overview.runs.is_empty() {
+        output::line("");
+        output::table(&super::runs::HEAD, &overview.runs.iter().map(super::runs::row).collect::<Vec<_>>());
+    }
+}
+
+/// A target as a row.
+fn target_row(target: &Target) -> Vec<String> {
+    let release = target.release.as_ref().map_or_else(|| "–".to_owned(), |release| match release.candidate {
+        Some(candidate) => format!("{} (candidate {candidate})", release.number),
+        None => release.number.to_string(),
+    });
+    let url = target.routes.first().map(|route| route.url.clone()).unwrap_or_default();
+    vec![target.environment.to_string(), release, serving(target), output::health(target.health), url]
+}
+
+/// `2/2`: serving of wanted.
+pub(super) fn serving(target: &Target) -> String {
+    let serving = target.instances.iter().filter(|instance| instance.state == app::model::InstanceState::Serving).count();
+    format!("{serving}/{}", target.replicas)
+}
