@@ -55,7 +55,7 @@ pub(super) fn email(text: &str) -> Result<String> {
     if good { Ok(email) } else { Err(Error::invalid("invalid_email", "An address looks like `ada@example.com`.").at("email")) }
 }
 
-fn person_name(text: &str) -> Result<String> {
+pub(super) fn person_name(text: &str) -> Result<String> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err(Error::invalid("invalid_person_name", "A name has 1 to 100 characters.").at("name"));

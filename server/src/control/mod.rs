@@ -3,6 +3,7 @@
 mod accounts;
 mod health;
 mod hosts;
+pub mod local;
 pub mod platform;
 pub mod releases;
 mod runs;

@@ -22,7 +22,7 @@ use crate::{
 /// Tokens of one person that are good at once.
 const MOST: usize = 100;
 
-fn name(text: &str) -> Result<String> {
+pub(super) fn name(text: &str) -> Result<String> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err(Error::invalid("invalid_token_name", "Say in 1 to 100 characters what the token is for.").at("name"));
@@ -30,7 +30,7 @@ fn name(text: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-fn scopes(asked: &[Scope], actor: &Actor) -> Result<Vec<Scope>> {
+pub(super) fn scopes(asked: &[Scope], actor: &Actor) -> Result<Vec<Scope>> {
     let mut scopes = asked.to_vec();
     scopes.sort_unstable();
     scopes.dedup();
@@ -46,7 +46,7 @@ fn scopes(asked: &[Scope], actor: &Actor) -> Result<Vec<Scope>> {
     Ok(scopes)
 }
 
-fn end(days: Option<u32>, now: Timestamp) -> Result<Option<Timestamp>> {
+pub(super) fn end(days: Option<u32>, now: Timestamp) -> Result<Option<Timestamp>> {
     match days {
         None => Ok(None),
         Some(days @ 1..=3_650) => Ok(Some(now.plus(Duration::from_secs(u64::from(days) * 86_400)))),

@@ -292,6 +292,29 @@ impl Db {
         Ok(Self::Sqlite { readers: pool(4).connect_with(options.read_only(true).create_if_missing(false)).await?, writer })
     }
 
+    /// Whether a database answers at this address, without making or changing anything; says what is there.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn probe(address: &str) -> Result<&'static str> {
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect(address).await?;
+            pool.close().await;
+            return Ok("PostgreSQL answers.");
+        }
+        let path = Path::new(address.strip_prefix("sqlite:").unwrap_or(address));
+        if !path.exists() {
+            return Ok("not there yet; it is made at the first start.");
+        }
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options).await?;
+        // A file that is no database opens well, and reads badly.
+        let read = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&pool).await;
+        pool.close().await;
+        read?;
+        Ok("the file reads.")
+    }
+
     /// Whether several Berths may share it.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

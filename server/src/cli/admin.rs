@@ -1,0 +1,112 @@
+//! `berth admin`: people, links and tokens in the server's own database, also while it runs. Who may read the data folder
+//! may do this; nobody else can.
+
+use std::process::ExitCode;
+
+use app::model::{Scope, TeamName};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{args, args::Configured, failure::Done, output};
+use crate::{
+    auth::links,
+    control::local::{self, Newcomer},
+    store::Db,
+};
+
+/// `berth admin`.
+#[derive(Args)]
+pub(super) struct Admin {
+    #[command(subcommand)]
+    command: AdminCommand,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Create a person
+    CreateUser {
+        /// Their address
+        email: String,
+        /// Their name
+        #[arg(long)]
+        name: String,
+        /// Make them an administrator of the platform
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from the standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a new password and end every session of the person
+    ResetPassword {
+        /// Their address
+        email: String,
+        /// Read the password from the standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Print a link that signs a person in, once, within 15 minutes
+    LoginLink {
+        /// Their address
+        email: String,
+    },
+    /// Make an API token for a person and print it, once
+    CreateToken {
+        /// Their address
+        email: String,
+        /// What it is for
+        name: String,
+        /// What it may be used for; several times for several
+        #[arg(long = "scope", short, value_parser = args::scope, required = true, value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// Good for this team alone
+        #[arg(long, value_name = "TEAM")]
+        only_team: Option<TeamName>,
+        /// Days until it ends [default: it ends when revoked]
+        #[arg(long)]
+        days: Option<u32>,
+    },
+}
+
+/// Runs it.
+pub(super) async fn run(admin: Admin, json: bool) -> Done<ExitCode> {
+    let config = admin.configured.load()?;
+    let db = Db::open(&config.database).await.map_err(app::error::Error::from)?;
+    let done = carry_out(admin.command, &db, &config.url, json).await;
+    db.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(command: AdminCommand, db: &Db, url: &str, json: bool) -> Done<()> {
+    let say = |key: &str, value: &str, sentence: &str| {
+        if json {
+            return output::json(&json!({ key: value }));
+        }
+        // What a script wants stands alone on the standard output.
+        eprintln!("{sentence}");
+        output::line(value);
+        Ok(())
+    };
+    match command {
+        AdminCommand::CreateUser { email, name, admin, password_stdin } => {
+            let password = output::ask_secret("Password: ", password_stdin)?;
+            let id = local::create_user(db, &Newcomer { email: &email, name: &name, password: &password }, admin).await?;
+            say("id", id.as_str(), &format!("{email} may sign in now. Their id:"))
+        }
+        AdminCommand::ResetPassword { email, password_stdin } => {
+            let password = output::ask_secret("New password: ", password_stdin)?;
+            local::reset_password(db, &email, &password).await?;
+            if json { output::json(&json!({ "email": email })) } else { Ok(output::line(&format!("{email} has a new password, and is signed out everywhere."))) }
+        }
+        AdminCommand::LoginLink { email } => {
+            let link = links::sign_in(db, url, &email).await?;
+            say("link", &link, &format!("This link signs {email} in, once, within 15 minutes:"))
+        }
+        AdminCommand::CreateToken { email, name, scopes, only_team, days } => {
+            let token = local::create_token(db, &email, &app::model::NewToken { name, scopes, team: only_team, days }).await?;
+            say("token", &token.secret, "The token is not shown again:")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `berth doctor`: looks at what Berth needs on this machine, changes nothing, and says how to mend each thing.
+
+mod engine;
+mod machine;
+mod ports;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    args::Configured,
+    failure::Done,
+    output::{self, Tone, mark},
+};
+use crate::config::Config;
+
+/// `berth doctor`.
+#[derive(Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// What was found about one thing.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    /// What was looked at.
+    what: &'static str,
+    /// Whether Berth can work with it.
+    good: bool,
+    /// What was found.
+    found: String,
+    /// What to do about it; empty where it is good.
+    mend: String,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, good: true, found: found.into(), mend: String::new() }
+    }
+
+    fn bad(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { what, good: false, found: found.into(), mend: mend.into() }
+    }
+}
+
+/// Says a line for each thing; the exit code is 1 where something is wrong.
+pub(super) async fn run(doctor: Doctor, json: bool) -> Done<ExitCode> {
+    let findings = match doctor.configured.load() {
+        Ok(config) => examine(&config).await,
+        Err(error) => vec![Finding::bad("settings", error.sentence, "Nothing else was looked at until the settings read.")],
+    };
+    let good = findings.iter().all(|finding| finding.good);
+    if json {
+        output::json(&findings)?;
+    } else {
+        findings.iter().for_each(tell);
+        output::line(if good { "Everything Berth needs is here." } else { "Berth cannot work as it should here." });
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(finding: &Finding) {
+    let tone = if finding.good { Tone::Good } else { Tone::Bad };
+    let what = mark(tone, &format!("{:<9}", finding.what));
+    let mend = if finding.mend.is_empty() { String::new() } else { format!(" {}", finding.mend) };
+    output::line(&format!("{what}  {}{mend}", finding.found));
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("settings", "read.")];
+    findings.extend(engine::examine(config.docker.as_deref()).await);
+    findings.push(machine::data(&config.data));
+    findings.push(machine::disk(&config.data));
+    findings.push(machine::database(config).await);
+    findings.push(ports::examine("console", "listen", config.listen).await);
+    findings.push(ports::examine("edge", "edge-listen", config.edge_listen).await);
+    findings.push(machine::git());
+    findings
+}

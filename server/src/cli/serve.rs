@@ -1,0 +1,60 @@
+//! `berth serve`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    args::Configured,
+    failure::{Done, Failure},
+};
+use crate::{serve, telemetry};
+
+/// `berth serve`: every setting is a flag, a variable and a line of the file, in this order of weight.
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// Runs Berth until it is told to stop. A second signal stops it at once.
+pub(super) async fn run(serve: Serve) -> Done<ExitCode> {
+    let config = serve.configured.load()?;
+    telemetry::start(config.log_json);
+    if !crate::http::assets::HAS_WASM {
+        tracing::warn!("built without the console's WebAssembly: every page works, without live parts. `make build` builds it in");
+    }
+    let running = serve::start(config).await?;
+    say(&running);
+    let mut stop = signals()?;
+    stop.recv().await;
+    tracing::info!("stopping: what is under way goes on at the next start; services go on running");
+    tokio::select! {
+        () = running.stop() => Ok(ExitCode::SUCCESS),
+        _ = stop.recv() => Err(Failure::new("Stopped at once, by a second signal.")),
+    }
+}
+
+fn say(running: &serve::Running) {
+    eprintln!("Berth is running.\n  console  {}\n  edge     http://{}", running.config.url, running.edge);
+    if let Some(link) = &running.first_link {
+        eprintln!("\nNobody is here yet. This link creates the first administrator, once:\n\n  {link}\n");
+    }
+}
+
+fn signals() -> Done<tokio::sync::mpsc::Receiver<()>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let mut stream = signal(kind).map_err(|error| Failure::new(format!("Signals cannot be listened for: {error}.")))?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if sender.send(()).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    Ok(receiver)
+}
