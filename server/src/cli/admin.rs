@@ -98,7 +98,11 @@ async fn carry_out(command: AdminCommand, db: &Db, url: &str, json: bool) -> Don
         AdminCommand::ResetPassword { email, password_stdin } => {
             let password = output::ask_secret("New password: ", password_stdin)?;
             local::reset_password(db, &email, &password).await?;
-            if json { output::json(&json!({ "email": email })) } else { Ok(output::line(&format!("{email} has a new password, and is signed out everywhere."))) }
+            if json {
+                return output::json(&json!({ "email": email }));
+            }
+            output::line(&format!("{email} has a new password, and is signed out everywhere."));
+            Ok(())
         }
         AdminCommand::LoginLink { email } => {
             let link = links::sign_in(db, url, &email).await?;

@@ -68,7 +68,11 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         if error.is_timeout() {
-            return Failure::new(format!("{} did not answer within {} s. Try again, or look at the server's log.", self.url, PATIENCE.as_secs()));
+            return Failure::new(format!(
+                "{} did not answer within {} s. Try again, or look at the server's log.",
+                self.url,
+                PATIENCE.as_secs()
+            ));
         }
         let mut cause = error.source();
         while let Some(deeper) = cause.and_then(|cause| cause.source()) {
@@ -119,7 +123,8 @@ async fn document(response: Response) -> Done<Value> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&body).map_err(|_| Failure::new("The answer is no JSON. Is this the address of a Berth? See `berth context list`."))
+    serde_json::from_slice(&body)
+        .map_err(|_| Failure::new("The answer is no JSON. Is this the address of a Berth? See `berth context list`."))
 }
 
 /// Reads a document of the server into its type.
@@ -218,17 +223,19 @@ mod tests {
         let mut reader = Reader::default();
         assert_eq!(reader.take(b": hello\n\nevent: li"), []);
         assert_eq!(reader.take(b"ne\ndata: {\"a\":1}\n"), []);
-        assert_eq!(reader.take(b"\nevent: end\r\ndata:\r\n\r\ndata: a\ndata: b\n\n"), [
-            message("line", "{\"a\":1}"),
-            message("end", ""),
-            message("", "a\nb")
-        ]);
+        assert_eq!(
+            reader.take(b"\nevent: end\r\ndata:\r\n\r\ndata: a\ndata: b\n\n"),
+            [message("line", "{\"a\":1}"), message("end", ""), message("", "a\nb")]
+        );
     }
 
     #[test]
     fn a_problem_becomes_its_sentence() {
         let failure = Failure::from_problem(409, None, br#"{"code":"name_taken","detail":"Taken.","request_id":"r1"}"#);
-        assert_eq!((failure.sentence.as_str(), failure.code.as_deref(), failure.request.as_deref()), ("Taken.", Some("name_taken"), Some("r1")));
+        assert_eq!(
+            (failure.sentence.as_str(), failure.code.as_deref(), failure.request.as_deref()),
+            ("Taken.", Some("name_taken"), Some("r1"))
+        );
         assert!(Failure::from_problem(502, None, b"<html>").sentence.contains("502"));
         assert!(Failure::from_problem(401, None, br#"{"detail":"No."}"#).sentence.contains("berth login"));
     }

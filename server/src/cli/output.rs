@@ -179,7 +179,9 @@ mod tests {
 
     #[test]
     fn durations_are_said_as_people_do() {
-        for (ms, said) in [(0, "0.0 s"), (2_340, "2.3 s"), (59_000, "59 s"), (150_000, "2 min"), (7_300_000, "2 h"), (200_000_000, "2 days")] {
+        for (ms, said) in
+            [(0, "0.0 s"), (2_340, "2.3 s"), (59_000, "59 s"), (150_000, "2 min"), (7_300_000, "2 h"), (200_000_000, "2 days")]
+        {
             assert_eq!(lasting(Duration::from_millis(ms)), said);
         }
     }

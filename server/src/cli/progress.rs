@@ -256,5 +256,8 @@ pub(super) async fn run_of_commit(session: &Session, service: &str, commit: &str
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Err(Failure::new(format!("The push was taken, and no run of {} has appeared within 30 s. See `berth runs list`.", output::short(commit))))
+    Err(Failure::new(format!(
+        "The push was taken, and no run of {} has appeared within 30 s. See `berth runs list`.",
+        output::short(commit)
+    )))
 }

@@ -43,7 +43,8 @@ pub(super) async fn run(push: Push, session: &Session) -> Done<ExitCode> {
         None => client::read::<Service>(session.client.get(&service_path).await?)?.clone_url,
     };
     // The last word on the helper is ours; the empty one forgets those of the configuration.
-    let mut arguments = vec!["-c".to_owned(), "credential.helper=".to_owned(), "-c".to_owned(), format!("credential.helper={}", git::helper()?)];
+    let mut arguments =
+        vec!["-c".to_owned(), "credential.helper=".to_owned(), "-c".to_owned(), format!("credential.helper={}", git::helper()?)];
     arguments.extend(["push".to_owned(), "--porcelain".to_owned(), "-o".to_owned(), "no-wait".to_owned()]);
     if push.force {
         arguments.push("--force".to_owned());

@@ -58,7 +58,13 @@ fn show(rollout: &Rollout) {
     let from = rollout.from.map(|from| format!("release {from} → ")).unwrap_or_default();
     let state = mark(output::of_rollout(rollout.state), rollout.state.name());
     output::line(&format!("{state}  {} in {}: {from}release {}", rollout.service, rollout.environment, rollout.to));
-    output::line(&format!("{} by {}, {}; image {}", rollout.reason, rollout.by, output::ago(rollout.created_at), output::short(&rollout.image)));
+    output::line(&format!(
+        "{} by {}, {}; image {}",
+        rollout.reason,
+        rollout.by,
+        output::ago(rollout.created_at),
+        output::short(&rollout.image)
+    ));
     rollout.plan.iter().for_each(|sentence| output::line(&format!("  plan      {sentence}")));
     for evidence in &rollout.evidence {
         output::line(&format!("  {}  {}", mark(Tone::Good, progress::phase(evidence.phase)), evidence.fact));

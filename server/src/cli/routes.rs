@@ -58,7 +58,9 @@ pub(super) async fn run(command: RouteCommand, session: &Session) -> Done<()> {
             let service = session.service_path(&of).await?;
             let all = routes(session, &service).await?;
             if session.json {
-                return output::json(&all.iter().map(|(environment, route)| json!({ "environment": environment, "route": route })).collect::<Vec<_>>());
+                return output::json(
+                    &all.iter().map(|(environment, route)| json!({ "environment": environment, "route": route })).collect::<Vec<_>>(),
+                );
             }
             let row = |(environment, route): &(EnvironmentName, Route)| {
                 let kind = if route.default { "made with the service" } else { "added" };

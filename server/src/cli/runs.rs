@@ -131,14 +131,16 @@ pub(super) fn row(run: &RunBrief) -> Vec<String> {
 }
 
 fn show(run: &Run) {
-    output::line(&format!("{}  run {} of {}: {}", output::mark(output::of_run(run.state), run.state.name()), run.number, run.service, run.title));
+    output::line(&format!(
+        "{}  run {} of {}: {}",
+        output::mark(output::of_run(run.state), run.state.name()),
+        run.number,
+        run.service,
+        run.title
+    ));
     output::line(&format!("commit {} on {} by {}, {}", output::short(&run.commit), run.branch, run.author, output::ago(run.created_at)));
     run.failure.iter().chain(&run.waits).for_each(|sentence| output::line(sentence));
-    let rows: Vec<_> = run
-        .stages
-        .iter()
-        .flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step)))
-        .collect();
+    let rows: Vec<_> = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step))).collect();
     output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);
     run.candidate.iter().for_each(|candidate| output::line(&format!("candidate {candidate}")));
     for rollout in &run.rollouts {

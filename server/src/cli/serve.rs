@@ -1,9 +1,10 @@
 //! `berth serve`.
 
-use std::process::ExitCode;
+use std::{pin::pin, process::ExitCode};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     args::Configured,
@@ -25,14 +26,20 @@ pub(super) async fn run(serve: Serve) -> Done<ExitCode> {
     if !crate::http::assets::HAS_WASM {
         tracing::warn!("built without the console's WebAssembly: every page works, without live parts. `make build` builds it in");
     }
-    let running = serve::start(config).await?;
+    let running = serve::start(config, engine()).await?;
     say(&running);
-    let mut stop = signals()?;
-    stop.recv().await;
-    tracing::info!("stopping: what is under way goes on at the next start; services go on running");
+    let mut signals = signals()?;
+    let stop = CancellationToken::new();
+    let mut ended = pin!(running.until(stop.clone()));
     tokio::select! {
-        () = running.stop() => Ok(ExitCode::SUCCESS),
-        _ = stop.recv() => Err(Failure::new("Stopped at once, by a second signal.")),
+        () = &mut ended => return Err(Failure::new("A part of Berth ended by itself; its log says which. Services go on running.")),
+        _ = signals.recv() => {}
+    }
+    tracing::info!("stopping: what is under way goes on at the next start; services go on running");
+    stop.cancel();
+    tokio::select! {
+        () = ended => Ok(ExitCode::SUCCESS),
+        _ = signals.recv() => Err(Failure::new("Stopped at once, by a second signal.")),
     }
 }
 
@@ -57,4 +64,8 @@ fn signals() -> Done<tokio::sync::mpsc::Receiver<()>> {
         });
     }
     Ok(receiver)
+}
+
+fn engine() -> serve::Engine {
+    serve::Engine::Given(std::sync::Arc::new(crate::platform::fake::Fake::new()))
 }

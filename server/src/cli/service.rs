@@ -50,7 +50,9 @@ pub(super) enum ServiceCommand {
 /// Runs it.
 pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> {
     match command {
-        ServiceCommand::Create { name, description, environments, remote } => create(session, &name, &description, environments, remote).await,
+        ServiceCommand::Create { name, description, environments, remote } => {
+            create(session, &name, &description, environments, remote).await
+        }
         ServiceCommand::List => {
             let team = session.team().await?;
             session.show(session.client.get(&format!("/teams/{team}/services")).await?, |answer| {
@@ -103,7 +105,8 @@ async fn delete(session: &Session, service: ServiceRef) -> Done<()> {
     let name = service.service.clone();
     let path = session.service_path(&OfService { service: Some(service) }).await?;
     if !session.yes {
-        let question = format!("This stops every instance of {name} and removes its repository, runs and releases.\nType its name to go on: ");
+        let question =
+            format!("This stops every instance of {name} and removes its repository, runs and releases.\nType its name to go on: ");
         if output::ask(&question)?.as_deref() != Some(name.as_str()) {
             return Err(Failure::new("Nothing was deleted. Type the name, or give --yes."));
         }
@@ -135,10 +138,13 @@ pub(super) fn show(overview: &ServiceOverview) {
 
 /// A target as a row.
 fn target_row(target: &Target) -> Vec<String> {
-    let release = target.release.as_ref().map_or_else(|| "–".to_owned(), |release| match release.candidate {
-        Some(candidate) => format!("{} (candidate {candidate})", release.number),
-        None => release.number.to_string(),
-    });
+    let release = target.release.as_ref().map_or_else(
+        || "–".to_owned(),
+        |release| match release.candidate {
+            Some(candidate) => format!("{} (candidate {candidate})", release.number),
+            None => release.number.to_string(),
+        },
+    );
     let url = target.routes.first().map(|route| route.url.clone()).unwrap_or_default();
     vec![target.environment.to_string(), release, serving(target), output::health(target.health), url]
 }

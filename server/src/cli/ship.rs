@@ -129,13 +129,17 @@ pub(super) async fn releases(of: InEnvironment, session: &Session) -> Done<()> {
     let path = session.service_path(&of.of).await?;
     session.show(session.client.get(&format!("{path}/targets/{}/releases", of.env)).await?, |answer| {
         let releases: Vec<Release> = client::rows(answer)?;
-        output::table(&["RELEASE", "CANDIDATE", "CONFIG", "IMAGE", "ROLLOUT", "MADE", "BY", "WHY"], &releases.iter().map(row).collect::<Vec<_>>());
+        output::table(
+            &["RELEASE", "CANDIDATE", "CONFIG", "IMAGE", "ROLLOUT", "MADE", "BY", "WHY"],
+            &releases.iter().map(row).collect::<Vec<_>>(),
+        );
         Ok(())
     })
 }
 
 fn row(release: &Release) -> Vec<String> {
-    let rollout = release.rollout.as_ref().map_or_else(String::new, |rollout| output::mark(output::of_rollout(rollout.state), rollout.state.name()));
+    let rollout =
+        release.rollout.as_ref().map_or_else(String::new, |rollout| output::mark(output::of_rollout(rollout.state), rollout.state.name()));
     vec![
         release.number.to_string(),
         release.candidate.map_or_else(|| "–".into(), |candidate| candidate.to_string()),

@@ -70,7 +70,9 @@ pub(super) async fn run(command: TeamCommand, session: &Session) -> Done<()> {
         }),
         TeamCommand::List => session.show(session.client.get("/teams").await?, |answer| {
             let teams: Vec<Team> = client::rows(answer)?;
-            let row = |team: &Team| vec![team.name.to_string(), team.members.to_string(), team.services.to_string(), output::ago(team.created_at)];
+            let row = |team: &Team| {
+                vec![team.name.to_string(), team.members.to_string(), team.services.to_string(), output::ago(team.created_at)]
+            };
             output::table(&["NAME", "MEMBERS", "SERVICES", "CREATED"], &teams.iter().map(row).collect::<Vec<_>>());
             Ok(())
         }),
@@ -112,7 +114,8 @@ async fn show(name: Option<TeamName>, session: &Session) -> Done<()> {
 async fn members(session: &Session, team: &TeamName) -> Done<()> {
     session.show(session.client.get(&format!("/teams/{team}/members")).await?, |answer| {
         let members: Vec<Member> = client::rows(answer)?;
-        let row = |member: &Member| vec![member.email.clone(), member.role.name().to_owned(), output::ago(member.since), member.name.clone()];
+        let row =
+            |member: &Member| vec![member.email.clone(), member.role.name().to_owned(), output::ago(member.since), member.name.clone()];
         output::table(&["ADDRESS", "ROLE", "SINCE", "NAME"], &members.iter().map(row).collect::<Vec<_>>());
         Ok(())
     })
