@@ -1,1 +1,213 @@
-//! Hosted repositories, over the real `git` with fixed arguments.
+//! Hosted repositories: bare, one folder each, touched only through the `git` program with a fixed argv, an environment of
+//! its own and a deadline.
+
+mod packet;
+mod receive;
+mod serve;
+
+pub use packet::{Band, Packets, band, flush};
+pub use receive::{Head, read_head};
+pub use serve::{Service, Serving, advertise, serve};
+
+use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+
+use tokio::process::Command;
+
+/// How long a short question to `git` may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long making an archive may take.
+const ARCHIVE_DEADLINE: Duration = Duration::from_secs(300);
+
+/// What can go wrong with `git`.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// It could not be started at all.
+    #[error("`git` could not be started: {0}. Is it installed?")]
+    Start(std::io::Error),
+    /// It said no.
+    #[error("`git {what}` failed: {message}")]
+    Failed {
+        /// What was asked.
+        what: &'static str,
+        /// The last lines it wrote to its standard error.
+        message: String,
+    },
+    /// It took too long.
+    #[error("`git {0}` did not end in time")]
+    TooSlow(&'static str),
+    /// The commit's name is none.
+    #[error("`{0}` is no commit")]
+    NoCommit(String),
+}
+
+/// Shorthand within `git`.
+pub type Result<T, E = GitError> = std::result::Result<T, E>;
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its name: 40 hex digits.
+    pub id: String,
+    /// Its author's name.
+    pub author: String,
+    /// Its whole message.
+    pub message: String,
+}
+
+impl Commit {
+    /// The first line of the message, cut to 200 characters.
+    pub fn title(&self) -> String {
+        self.message.lines().next().unwrap_or_default().chars().take(200).collect()
+    }
+}
+
+/// A `git` command with nothing of Berth's own environment and no configuration but what is said here.
+fn command(repository: Option<&Path>) -> Command {
+    let mut command = Command::new("git");
+    command.env_clear();
+    for name in ["PATH", "LD_LIBRARY_PATH"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .env("HOME", "/nonexistent")
+        .env("LC_ALL", "C.UTF-8")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.fsync=all"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Some(repository) = repository {
+        command.arg("--git-dir").arg(repository);
+    }
+    command
+}
+
+/// Runs a command to its end; its standard output.
+async fn output(mut command: Command, what: &'static str, deadline: Duration) -> Result<Vec<u8>> {
+    let done = tokio::time::timeout(deadline, command.output()).await.map_err(|_| GitError::TooSlow(what))?.map_err(GitError::Start)?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    let message = String::from_utf8_lossy(&done.stderr).lines().rev().take(3).collect::<Vec<_>>().join("; ");
+    Err(GitError::Failed { what, message })
+}
+
+/// Makes the bare repository if it is not there.
+///
+/// # Errors
+/// Where it cannot be made.
+pub async fn ensure_bare(repository: &Path, default_branch: &str) -> Result<()> {
+    if repository.join("HEAD").is_file() && repository.join("objects").is_dir() {
+        return Ok(());
+    }
+    let mut init = command(None);
+    init.args(["init", "--quiet", "--bare", "--template="]).arg(format!("--initial-branch={default_branch}")).arg("--").arg(repository);
+    output(init, "init", DEADLINE).await?;
+    Ok(())
+}
+
+/// The branches and tags with their commits; empty where the repository was not made yet.
+///
+/// # Errors
+/// Where they cannot be read.
+pub async fn refs(repository: &Path) -> Result<BTreeMap<String, String>> {
+    if !repository.join("HEAD").is_file() {
+        return Ok(BTreeMap::new());
+    }
+    let mut list = command(Some(repository));
+    list.args(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"]);
+    let text = output(list, "for-each-ref", DEADLINE).await?;
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(commit, name)| (name.to_owned(), commit.to_owned())).collect())
+}
+
+/// Whether the text is the name of a commit: 40 (or 64) hex digits, so that it is never an option.
+fn check_commit(commit: &str) -> Result<()> {
+    let good = matches!(commit.len(), 40 | 64) && commit.bytes().all(|b| b.is_ascii_hexdigit());
+    if good { Ok(()) } else { Err(GitError::NoCommit(commit.to_owned())) }
+}
+
+/// A commit's author and message.
+///
+/// # Errors
+/// Where there is no such commit.
+pub async fn commit(repository: &Path, commit: &str) -> Result<Commit> {
+    check_commit(commit)?;
+    let mut show = command(Some(repository));
+    show.args(["log", "-1", "--no-show-signature", "--format=%H%x00%an%x00%B", "--end-of-options", commit]);
+    let text = output(show, "log", DEADLINE).await?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut parts = text.splitn(3, '\0').map(str::to_owned);
+    let mut next = || parts.next().unwrap_or_default();
+    Ok(Commit { id: next(), author: next().chars().take(200).collect(), message: next().trim_end().to_owned() })
+}
+
+/// The size of a file at a commit; none where it is not there or is no file.
+async fn size(repository: &Path, commit: &str, path: &str) -> Result<Option<u64>> {
+    check_commit(commit)?;
+    let mut ask = command(Some(repository));
+    ask.args(["ls-tree", "-z", "--long", "--full-tree", "--end-of-options", commit, "--"]).arg(path);
+    ask.env("GIT_LITERAL_PATHSPECS", "1");
+    let text = output(ask, "ls-tree", DEADLINE).await?;
+    let text = String::from_utf8_lossy(&text);
+    let mut words = text.split('\t').next().unwrap_or_default().split_whitespace();
+    let is_blob = words.nth(1) == Some("blob");
+    Ok(if is_blob { words.nth(1).and_then(|size| size.parse().ok()) } else { None })
+}
+
+/// Whether there is a file of this path at a commit.
+///
+/// # Errors
+/// Where the commit cannot be read.
+pub async fn has_file(repository: &Path, commit: &str, path: &str) -> Result<bool> {
+    Ok(size(repository, commit, path).await?.is_some())
+}
+
+/// A file at a commit, cut at `most` bytes; none where it is not there.
+///
+/// # Errors
+/// Where the commit cannot be read.
+pub async fn read_file(repository: &Path, commit: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
+    let Some(size) = size(repository, commit, path).await? else { return Ok(None) };
+    if usize::try_from(size).unwrap_or(usize::MAX) > most {
+        return Ok(Some(vec![b'#'; most + 1]));
+    }
+    let mut cat = command(Some(repository));
+    cat.args(["cat-file", "blob", "--end-of-options"]).arg(format!("{commit}:{path}"));
+    output(cat, "cat-file", DEADLINE).await.map(Some)
+}
+
+/// Writes the files of a commit (those under `folder`, or all where it is empty) to a tar file.
+///
+/// # Errors
+/// Where there is no such folder, or the disk is full.
+pub async fn archive(repository: &Path, commit: &str, folder: &str, to: &Path) -> Result<()> {
+    check_commit(commit)?;
+    let tree = if folder.is_empty() { commit.to_owned() } else { format!("{commit}:{folder}") };
+    let mut archive = command(Some(repository));
+    archive.args(["archive", "--format=tar"]).arg(format!("--output={}", to.display())).arg("--end-of-options").arg(tree);
+    output(archive, "archive", ARCHIVE_DEADLINE).await?;
+    Ok(())
+}
+
+/// The paths that differ between two commits.
+///
+/// # Errors
+/// Where one of them is not there.
+pub async fn changed(repository: &Path, old: &str, new: &str) -> Result<Vec<String>> {
+    check_commit(old)?;
+    check_commit(new)?;
+    let mut diff = command(Some(repository));
+    diff.args(["diff", "--name-only", "--no-renames", "-z", "--end-of-options", old, new]);
+    let text = output(diff, "diff", DEADLINE).await?;
+    Ok(String::from_utf8_lossy(&text).split('\0').filter(|path| !path.is_empty()).map(ToOwned::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests;

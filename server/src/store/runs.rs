@@ -1,1 +1,635 @@
-//! Rows of `runs`.
+//! Rows of runs, stages and steps: queued with the push that makes them necessary, claimed under a lease, changed only by
+//! the one whose fence is the newest. They only move forward.
+
+use std::time::Duration;
+
+use app::model::{
+    CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind, Step,
+    StepId, TeamId, TeamName, Timestamp,
+};
+
+use super::{
+    Db, Query, Row, Tx,
+    db::{Result, readable, unreadable},
+    events::paged,
+    rollouts,
+};
+use crate::{args, clock};
+
+/// How long a claim is good for without being renewed.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// A run to be queued, or written down as ended where nothing is to be run.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    /// The team.
+    pub team: &'a TeamId,
+    /// The service.
+    pub service: &'a ServiceId,
+    /// Queued, or the state it ends in at once.
+    pub state: RunState,
+    /// Why it ended at once.
+    pub failure: Option<&'a str>,
+    /// The commit.
+    pub commit: &'a str,
+    /// The first line of its message.
+    pub title: &'a str,
+    /// Its author.
+    pub author: &'a str,
+    /// The branch.
+    pub branch: &'a str,
+    /// Who pushed.
+    pub pushed_by: &'a str,
+    /// Why it runs.
+    pub reason: &'a str,
+    /// The resolved pipeline, as JSON.
+    pub pipeline: &'a str,
+}
+
+/// A stage to be written with its run, or with a new attempt.
+#[derive(Clone, Debug)]
+pub struct NewStage {
+    /// Its place, from 0.
+    pub position: u32,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Names and images of its steps.
+    pub steps: Vec<(String, String)>,
+}
+
+/// A run as the one who carries it out needs it.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The team's id.
+    pub team_id: TeamId,
+    /// The team.
+    pub team: TeamName,
+    /// The service's id.
+    pub service_id: ServiceId,
+    /// The service.
+    pub service: ServiceName,
+    /// The repository.
+    pub repository_id: RepositoryId,
+    /// The branch whose candidates are deployed by themselves.
+    pub default_branch: String,
+    /// Its number within the service.
+    pub number: u64,
+    /// How it is.
+    pub state: RunState,
+    /// The commit.
+    pub commit: String,
+    /// The first line of its message.
+    pub title: String,
+    /// Its author.
+    pub author: String,
+    /// The branch.
+    pub branch: String,
+    /// Who pushed.
+    pub pushed_by: String,
+    /// The resolved pipeline, as JSON of `server::pipelines`.
+    pub pipeline: String,
+    /// When cancelling was asked for.
+    pub cancel_asked_at: Option<Timestamp>,
+    /// The fence of the claim.
+    pub fence: i64,
+    /// When it was queued.
+    pub created_at: Timestamp,
+}
+
+/// A stage of a run with the ids of its steps, for the one who carries it out.
+#[derive(Clone, Debug)]
+pub struct StageRow {
+    /// Its id.
+    pub id: StageId,
+    /// Its place.
+    pub position: u32,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// How it is.
+    pub state: RunState,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Its steps in order: id, name, state.
+    pub steps: Vec<(StepId, String, RunState)>,
+}
+
+const ROW: &str = "SELECT r.*, t.name AS team, s.name AS service, s.repository_id, p.default_branch
+  FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id JOIN repositories p ON p.id = s.repository_id";
+
+fn read(row: &Row) -> Result<RunRow> {
+    Ok(RunRow {
+        id: RunId::from_text(row.text("id")?),
+        team_id: TeamId::from_text(row.text("team_id")?),
+        team: row.parsed("team")?,
+        service_id: ServiceId::from_text(row.text("service_id")?),
+        service: row.parsed("service")?,
+        repository_id: RepositoryId::from_text(row.text("repository_id")?),
+        default_branch: row.text("default_branch")?,
+        number: row.num("number")?,
+        state: row.named("state", RunState::from_name)?,
+        commit: row.text("commit_id")?,
+        title: row.text("title")?,
+        author: row.text("author")?,
+        branch: row.text("branch")?,
+        pushed_by: row.text("pushed_by")?,
+        pipeline: row.text("pipeline")?,
+        cancel_asked_at: row.time_opt("cancel_asked_at")?,
+        fence: row.int("fence")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+fn kind_name(kind: StageKind) -> &'static str {
+    match kind {
+        StageKind::Steps => "steps",
+        StageKind::Image => "image",
+    }
+}
+
+fn kind_of(name: &str) -> Option<StageKind> {
+    [StageKind::Steps, StageKind::Image].into_iter().find(|kind| kind_name(*kind) == name)
+}
+
+/// Writes the next run of a service with its stages.
+pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Result<(RunId, u64)> {
+    let number: u64 = tx
+        .fetch_opt(
+            "UPDATE services SET next_run = next_run + 1 WHERE id = $1 AND team_id = $2 RETURNING next_run - 1 AS number",
+            args![new.service, new.team],
+        )
+        .await?
+        .ok_or_else(|| unreadable("service_id", "the service is gone"))?
+        .num("number")?;
+    let (id, now) = (RunId::from_text(clock::new_id()), clock::now());
+    let finished = new.state.ended().then_some(now);
+    tx.execute(
+        "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, failure,
+           created_at, finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        args![
+            &id,
+            new.team,
+            new.service,
+            number,
+            new.state.name(),
+            new.commit,
+            new.title,
+            new.author,
+            new.branch,
+            new.pushed_by,
+            new.reason,
+            new.pipeline,
+            new.failure,
+            now,
+            finished,
+        ],
+    )
+    .await?;
+    let state = if new.state.ended() { RunState::Skipped } else { RunState::Queued };
+    for stage in stages {
+        insert_stage(tx, new.team, &id, stage, state).await?;
+    }
+    Ok((id, number))
+}
+
+/// Writes a stage and its steps.
+pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewStage, state: RunState) -> Result<StageRow> {
+    let id = StageId::from_text(clock::new_id());
+    tx.execute(
+        "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        args![&id, run, stage.position, &stage.name, kind_name(stage.kind), state.name(), stage.attempt],
+    )
+    .await?;
+    let mut steps = Vec::new();
+    for (position, (name, image)) in stage.steps.iter().enumerate() {
+        let step = StepId::from_text(clock::new_id());
+        tx.execute(
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            args![&step, team, run, &id, position, name, image, state.name()],
+        )
+        .await?;
+        steps.push((step, name.clone(), state));
+    }
+    Ok(StageRow { id, position: stage.position, name: stage.name.clone(), kind: stage.kind, state, attempt: stage.attempt, steps })
+}
+
+/// Ends the queued runs of a service and branch, because a newer push takes their place. Answers with them.
+pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str) -> Result<Vec<RunId>> {
+    let rows = tx
+        .fetch_all(
+            "UPDATE runs SET state = 'superseded', finished_at = $1, failure = 'A newer push to the branch took its place.'
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' RETURNING id",
+            args![clock::now(), team, service, branch],
+        )
+        .await?;
+    let runs: Vec<RunId> = rows.iter().map(|row| row.text("id").map(RunId::from_text)).collect::<Result<_>>()?;
+    for run in &runs {
+        skip_rest(tx, run).await?;
+    }
+    Ok(runs)
+}
+
+/// Claims the next run, if one waits and this holder has fewer than `limit` under way: a queued one with none before it on
+/// its branch, or one whose holder went silent. Teams with less under way come first.
+pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>> {
+    let mut tx = db.begin().await?;
+    tx.lock("claim:runs").await?;
+    let now = clock::now();
+    let held = tx
+        .fetch_opt("SELECT COUNT(*) AS n FROM runs WHERE state = 'running' AND holder = $1 AND lease_until >= $2", args![holder, now])
+        .await?
+        .map_or(Ok(0), |row| row.num::<usize>("n"))?;
+    if held >= limit {
+        return Ok(None);
+    }
+    let Some(row) = tx
+        .fetch_opt(
+            "SELECT r.id FROM runs r
+              WHERE r.finished_at IS NULL AND (
+                (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1))
+                OR (r.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch
+                      AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < r.number))))
+              ORDER BY CASE r.state WHEN 'running' THEN 0 ELSE 1 END,
+                (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running'), r.created_at, r.id
+              LIMIT 1",
+            args![now],
+        )
+        .await?
+    else {
+        return Ok(None);
+    };
+    let id = row.text("id")?;
+    tx.execute(
+        "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3)
+          WHERE id = $4",
+        args![holder, now.plus(LEASE), now, &id],
+    )
+    .await?;
+    let claimed = tx.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![&id]).await?.as_ref().map(read).transpose()?;
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+/// Lets go of what a former life of this holder held, so that it need not wait for the lease to run out.
+pub async fn release_held_by(db: &Db, holder: &str) -> Result<u64> {
+    let mut tx = db.begin().await?;
+    let count = tx.execute("UPDATE runs SET lease_until = 0 WHERE holder = $1 AND state = 'running'", args![holder]).await?;
+    tx.commit().await?;
+    Ok(count)
+}
+
+/// Renews a claim. None: it is somebody else's now, stop. Otherwise whether cancelling was asked for.
+pub async fn renew(db: &Db, run: &RunId, fence: i64) -> Result<Option<bool>> {
+    let mut tx = db.begin().await?;
+    let row = tx
+        .fetch_opt(
+            "UPDATE runs SET lease_until = $1 WHERE id = $2 AND fence = $3 AND state = 'running' RETURNING cancel_asked_at",
+            args![clock::now().plus(LEASE), run, fence],
+        )
+        .await?;
+    let asked = row.map(|row| Ok::<_, super::StoreError>(row.time_opt("cancel_asked_at")?.is_some())).transpose()?;
+    tx.commit().await?;
+    Ok(asked)
+}
+
+/// Whether cancelling was asked for.
+pub async fn cancel_asked(q: impl Query, run: &RunId) -> Result<bool> {
+    let row = q.fetch_opt("SELECT cancel_asked_at FROM runs WHERE id = $1", args![run]).await?;
+    Ok(row.map(|row| row.time_opt("cancel_asked_at")).transpose()?.flatten().is_some())
+}
+
+/// Whether the claim of this fence is still good; the guard of every change below.
+async fn held(tx: &mut Tx, run: &RunId, fence: i64) -> Result<bool> {
+    let sql = "UPDATE runs SET fence = fence WHERE id = $1 AND fence = $2 AND state = 'running'";
+    Ok(tx.execute(sql, args![run, fence]).await? == 1)
+}
+
+/// Begins a stage. False: the claim is lost.
+pub async fn begin_stage(tx: &mut Tx, run: &RunId, fence: i64, stage: &StageRow) -> Result<bool> {
+    if !held(tx, run, fence).await? {
+        return Ok(false);
+    }
+    let now = clock::now();
+    tx.execute("UPDATE runs SET stage = $1 WHERE id = $2", args![&stage.name, run]).await?;
+    tx.execute("UPDATE stages SET state = 'running', started_at = $1 WHERE id = $2 AND state = 'queued'", args![now, &stage.id]).await?;
+    tx.execute("UPDATE steps SET state = 'running', started_at = $1 WHERE stage_id = $2 AND state = 'queued'", args![now, &stage.id])
+        .await?;
+    Ok(true)
+}
+
+/// Ends a step. False: the claim is lost.
+pub async fn end_step(
+    tx: &mut Tx,
+    run: &RunId,
+    fence: i64,
+    step: &StepId,
+    state: RunState,
+    exit_code: Option<i64>,
+    failure: Option<&str>,
+) -> Result<bool> {
+    if !held(tx, run, fence).await? {
+        return Ok(false);
+    }
+    tx.execute(
+        "UPDATE steps SET state = $1, exit_code = $2, failure = $3, finished_at = $4 WHERE id = $5 AND finished_at IS NULL",
+        args![state.name(), exit_code, failure, clock::now(), step],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// Ends a stage; whatever of its steps is still open ends the same way. False: the claim is lost.
+pub async fn end_stage(tx: &mut Tx, run: &RunId, fence: i64, stage: &StageId, state: RunState) -> Result<bool> {
+    if !held(tx, run, fence).await? {
+        return Ok(false);
+    }
+    let now = clock::now();
+    let ends = "SET state = $1, finished_at = $2 WHERE finished_at IS NULL AND";
+    tx.execute(format!("UPDATE stages {ends} id = $3"), args![state.name(), now, stage]).await?;
+    tx.execute(format!("UPDATE steps {ends} stage_id = $3"), args![state.name(), now, stage]).await?;
+    Ok(true)
+}
+
+/// Ends a run; stages not reached are skipped. False: the claim is lost, nothing was written.
+pub async fn finish(
+    tx: &mut Tx,
+    run: &RunId,
+    fence: i64,
+    state: RunState,
+    failure: Option<&str>,
+    candidate: Option<&CandidateId>,
+) -> Result<bool> {
+    let changed = tx
+        .execute(
+            "UPDATE runs SET state = $1, failure = $2, candidate_id = $3, finished_at = $4, lease_until = NULL
+              WHERE id = $5 AND fence = $6 AND state = 'running'",
+            args![state.name(), failure, candidate, clock::now(), run, fence],
+        )
+        .await?;
+    if changed == 1 {
+        skip_rest(tx, run).await?;
+    }
+    Ok(changed == 1)
+}
+
+async fn skip_rest(tx: &mut Tx, run: &RunId) -> Result<()> {
+    for table in ["stages", "steps"] {
+        let sql = format!("UPDATE {table} SET state = 'skipped' WHERE run_id = $1 AND state = 'queued'");
+        tx.execute(sql, args![run]).await?;
+        let sql = format!("UPDATE {table} SET state = 'cancelled', finished_at = $2 WHERE run_id = $1 AND state = 'running'");
+        tx.execute(sql, args![run, clock::now()]).await?;
+    }
+    Ok(())
+}
+
+/// Marks what a vanished holder left under way as lost and writes the next attempt of it. Answers with the stages still to
+/// do, in order; none where the claim is lost. `again` says whether a stage may be tried a further time.
+pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> bool) -> Result<Option<Vec<StageRow>>> {
+    if !held(tx, &run.id, run.fence).await? {
+        return Ok(None);
+    }
+    let mut to_do = Vec::new();
+    for stage in stages_of(&mut *tx, &run.id).await? {
+        match stage.state {
+            RunState::Queued => to_do.push(stage),
+            RunState::Running => {
+                end_stage(tx, &run.id, run.fence, &stage.id, RunState::Lost).await?;
+                if !again(&stage) {
+                    return Ok(Some(Vec::new()));
+                }
+                let steps = steps_with_images(&mut *tx, &stage.id).await?;
+                let next = NewStage { position: stage.position, name: stage.name, kind: stage.kind, attempt: stage.attempt + 1, steps };
+                to_do.push(insert_stage(tx, &run.team_id, &run.id, &next, RunState::Queued).await?);
+            }
+            _ => {}
+        }
+    }
+    to_do.sort_by_key(|stage| (stage.position, stage.attempt));
+    Ok(Some(to_do))
+}
+
+async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<Vec<(String, String)>> {
+    let rows = q.fetch_all("SELECT name, image FROM steps WHERE stage_id = $1 ORDER BY position", args![stage]).await?;
+    rows.iter().map(|row| Ok((row.text("name")?, row.text("image")?))).collect()
+}
+
+async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
+    let stages = tx.fetch_all("SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt", args![run]).await?;
+    let steps = tx.fetch_all("SELECT id, stage_id, name, state FROM steps WHERE run_id = $1 ORDER BY position", args![run]).await?;
+    stages
+        .iter()
+        .map(|row| {
+            let id = row.text("id")?;
+            let mut mine = Vec::new();
+            for step in &steps {
+                if step.text("stage_id")? == id {
+                    mine.push((StepId::from_text(step.text("id")?), step.text("name")?, step.named("state", RunState::from_name)?));
+                }
+            }
+            Ok(StageRow {
+                id: StageId::from_text(id),
+                position: row.num("position")?,
+                name: row.text("name")?,
+                kind: row.named("kind", kind_of)?,
+                state: row.named("state", RunState::from_name)?,
+                attempt: row.num("attempt")?,
+                steps: mine,
+            })
+        })
+        .collect()
+}
+
+/// Asks for a run to be cancelled. A queued one ends at once. None: there is no such run; false: it has ended already.
+pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number: u64) -> Result<Option<(RunId, bool)>> {
+    let now = clock::now();
+    let row =
+        tx.fetch_opt("SELECT id FROM runs WHERE team_id = $1 AND service_id = $2 AND number = $3", args![team, service, number]).await?;
+    let Some(id) = row.map(|row| row.text("id").map(RunId::from_text)).transpose()? else { return Ok(None) };
+    let queued = tx
+        .execute(
+            "UPDATE runs SET state = 'cancelled', cancel_asked_at = $1, finished_at = $1 WHERE id = $2 AND state = 'queued'",
+            args![now, &id],
+        )
+        .await?;
+    if queued == 1 {
+        skip_rest(tx, &id).await?;
+    }
+    let running = tx
+        .execute("UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1) WHERE id = $2 AND state = 'running'", args![now, &id])
+        .await?;
+    Ok(Some((id, queued + running > 0)))
+}
+
+/// Which of these runs are not under way: their leftovers may go.
+pub async fn not_under_way(q: impl Query, runs: &[RunId]) -> Result<Vec<RunId>> {
+    let rows = q.fetch_all("SELECT id FROM runs WHERE state = 'running'", args![]).await?;
+    let open: Vec<String> = rows.iter().map(|row| row.text("id")).collect::<Result<_>>()?;
+    Ok(runs.iter().filter(|run| !open.iter().any(|id| id == run.as_str())).cloned().collect())
+}
+
+/// One run as the one who carries it out needs it.
+pub async fn row(q: impl Query, run: &RunId) -> Result<Option<RunRow>> {
+    q.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![run]).await?.as_ref().map(read).transpose()
+}
+
+/// The run of this number of a service.
+pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number: u64) -> Result<Option<RunRow>> {
+    let row =
+        q.fetch_opt(format!("{ROW} WHERE r.team_id = $1 AND r.service_id = $2 AND r.number = $3"), args![team, service, number]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The newest run of a service for this branch and commit: what a push waits for.
+pub async fn of_commit(q: impl Query, service: &ServiceId, branch: &str, commit: &str) -> Result<Option<(RunId, u64)>> {
+    let row = q
+        .fetch_opt(
+            "SELECT id, number FROM runs WHERE service_id = $1 AND branch = $2 AND commit_id = $3 ORDER BY number DESC LIMIT 1",
+            args![service, branch, commit],
+        )
+        .await?;
+    row.map(|row| Ok((RunId::from_text(row.text("id")?), row.num("number")?))).transpose()
+}
+
+fn read_brief(row: &Row) -> Result<RunBrief> {
+    Ok(RunBrief {
+        number: row.num("number")?,
+        state: row.named("state", RunState::from_name)?,
+        commit: row.text("commit_id")?,
+        title: row.text("title")?,
+        branch: row.text("branch")?,
+        by: row.text("pushed_by")?,
+        stage: row.text_opt("stage")?,
+        created_at: row.time("created_at")?,
+        started_at: row.time_opt("started_at")?,
+        finished_at: row.time_opt("finished_at")?,
+    })
+}
+
+/// The runs of a service, newest first.
+pub async fn list(q: impl Query, team: &TeamId, service: &ServiceId, page: &PageRequest) -> Result<Page<RunBrief>> {
+    let before: Option<i64> = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
+    let rows = q
+        .fetch_all(
+            "SELECT * FROM runs WHERE team_id = $1 AND service_id = $2 AND (CAST($3 AS BIGINT) IS NULL OR number < $3)
+              ORDER BY number DESC LIMIT $4",
+            args![team, service, before, page.size() + 1],
+        )
+        .await?;
+    Ok(paged(readable(&rows, read_brief), page, |run| run.number.to_string()))
+}
+
+/// The newest run of every service of a team, in one query.
+pub async fn newest_of_services(q: impl Query, team: &TeamId) -> Result<Vec<(ServiceId, RunBrief)>> {
+    let rows = q
+        .fetch_all(
+            "SELECT r.* FROM services s JOIN runs r ON r.service_id = s.id AND r.number = s.next_run - 1
+              WHERE s.team_id = $1 AND s.deleted_at IS NULL",
+            args![team],
+        )
+        .await?;
+    Ok(readable(&rows, |row| Ok((ServiceId::from_text(row.text("service_id")?), read_brief(row)?))))
+}
+
+/// A run as its page shows it.
+pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, number: u64) -> Result<Option<Run>> {
+    let row = q
+        .fetch_opt(
+            "SELECT r.*, t.name AS team, s.name AS service, c.number AS candidate_number,
+                (SELECT MIN(o.number) FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch AND o.number < r.number
+                   AND o.finished_at IS NULL) AS before
+               FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id
+               LEFT JOIN candidates c ON c.id = r.candidate_id
+              WHERE r.team_id = $1 AND r.service_id = $2 AND r.number = $3",
+            args![team, service, number],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let id = RunId::from_text(row.text("id")?);
+    let stages = shown_stages(q, &id).await?;
+    let brief = read_brief(&row)?;
+    let waits = (brief.state == RunState::Queued).then(|| waits(row.int_opt("before").ok().flatten(), &brief.branch));
+    let rollouts = match row.text_opt("candidate_id")? {
+        Some(candidate) => rollouts_of(q, &candidate).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(Run {
+        team: row.parsed("team")?,
+        service: row.parsed("service")?,
+        number: brief.number,
+        state: brief.state,
+        commit: brief.commit,
+        title: brief.title,
+        author: row.text("author")?,
+        branch: brief.branch,
+        by: brief.by,
+        reason: row.text("reason")?,
+        waits,
+        failure: row.text_opt("failure")?,
+        stages,
+        candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
+        rollouts,
+        cancelling: row.time_opt("cancel_asked_at")?.is_some() && !brief.state.ended(),
+        created_at: brief.created_at,
+        started_at: brief.started_at,
+        finished_at: brief.finished_at,
+    }))
+}
+
+fn waits(before: Option<i64>, branch: &str) -> String {
+    match before {
+        Some(number) => format!("Waits for run {number}, which is before it on `{branch}`."),
+        None => "Waits for a free place: other runs are under way.".to_owned(),
+    }
+}
+
+/// The first rollout of a candidate in each environment that the run itself asked for.
+async fn rollouts_of(q: impl Query, candidate: &str) -> Result<Vec<app::model::RolloutBrief>> {
+    let rows = q
+        .fetch_all(
+            "SELECT o.*, r.candidate_number FROM rollouts o JOIN releases r ON r.id = o.release_id
+              WHERE r.candidate_id = $1 AND r.reason LIKE 'candidate % of run %' ORDER BY o.created_at",
+            args![candidate],
+        )
+        .await?;
+    Ok(readable(&rows, rollouts::read_brief))
+}
+
+async fn shown_stages(q: impl Query + Copy, run: &RunId) -> Result<Vec<Stage>> {
+    let stages = q.fetch_all("SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt", args![run]).await?;
+    let steps = q.fetch_all("SELECT * FROM steps WHERE run_id = $1 ORDER BY position", args![run]).await?;
+    let steps = readable(&steps, |row| Ok((row.text("stage_id")?, read_step(row)?)));
+    Ok(readable(&stages, |row| {
+        let id = row.text("id")?;
+        Ok(Stage {
+            name: row.text("name")?,
+            kind: row.named("kind", kind_of)?,
+            state: row.named("state", RunState::from_name)?,
+            attempt: row.num("attempt")?,
+            steps: steps.iter().filter(|(stage, _)| *stage == id).map(|(_, step)| step.clone()).collect(),
+            started_at: row.time_opt("started_at")?,
+            finished_at: row.time_opt("finished_at")?,
+        })
+    }))
+}
+
+fn read_step(row: &Row) -> Result<Step> {
+    Ok(Step {
+        id: StepId::from_text(row.text("id")?),
+        name: row.text("name")?,
+        image: row.text("image")?,
+        state: row.named("state", RunState::from_name)?,
+        exit_code: row.int_opt("exit_code")?,
+        failure: row.text_opt("failure")?,
+        lines: row.num("lines")?,
+        started_at: row.time_opt("started_at")?,
+        finished_at: row.time_opt("finished_at")?,
+    })
+}
