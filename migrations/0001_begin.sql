@@ -324,3 +324,14 @@ CREATE TABLE settings (
   name TEXT PRIMARY KEY,                  -- instance: the id that labels everything this Berth makes on an engine
   value TEXT NOT NULL
 );
+
+CREATE TABLE idempotency_keys (           -- answers to requests that may come twice; kept for a day
+  actor TEXT NOT NULL,                    -- the person's id
+  idempotency_key TEXT NOT NULL,
+  hash TEXT NOT NULL,                     -- SHA-256 of the request
+  status BIGINT,                          -- NULL: under way, or its end is not known
+  body TEXT,                              -- sealed: an answer may hold a secret that is shown once
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (actor, idempotency_key)
+);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);

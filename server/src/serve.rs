@@ -12,6 +12,7 @@ use app::{
     backend::Backend,
     error::{Error, Result},
 };
+use axum::Router;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -103,14 +104,8 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     spawn_tasks(&mut running, &ctx, &stop);
-    let app = http::app(&control);
-    let stopped = stop.clone();
-    running.spawn(async move {
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(console, service).with_graceful_shutdown(stopped.cancelled_owned()).await {
-            tracing::error!(%error, "the console ended");
-        }
-    });
+    let app = http::app(&control, Router::new(), Router::new(), stop.clone());
+    running.spawn(http::serve(console, app, stop.clone()));
     Ok(Running {
         console: listening,
         edge: config.edge_listen,

@@ -4,6 +4,7 @@ mod accounts;
 mod health;
 mod hosts;
 pub mod local;
+pub mod once;
 pub mod platform;
 pub mod releases;
 mod runs;
@@ -12,7 +13,7 @@ mod teams;
 mod tokens;
 mod view;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use app::{
     backend::Backend,
@@ -112,6 +113,16 @@ impl Control {
             runs: self.clone(),
             platform: self.clone(),
         }
+    }
+
+    /// Whether requests can be answered: the database does.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub async fn ready(&self) -> Result<()> {
+        let silent = || Error::unavailable("store_unavailable", "The database does not answer. Try again in a moment.");
+        tokio::time::timeout(Duration::from_secs(2), store::users::any(&self.db)).await.map_err(|_| silent())??;
+        Ok(())
     }
 
     /// The team of this name, if the actor may do this there.

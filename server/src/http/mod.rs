@@ -1,14 +1,96 @@
 //! The two doors: HTML and REST; and Git over HTTP.
 
+pub mod api;
 pub mod assets;
+pub mod extract;
+pub mod guard;
+pub mod headers;
+pub mod live;
+pub mod once;
+pub mod problem;
+pub mod reference;
+pub mod request;
+pub mod router;
+pub mod serve;
+pub mod session;
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use app::error::Error;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::StatusCode;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
+pub use serve::serve;
+
+use self::{problem::Problem, router::Doors};
 use crate::control::Control;
 
-/// Everything that answers on the console's address.
-pub fn app(_control: &Arc<Control>) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n"))
+/// The largest body of a page's form or a REST call, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+/// How long a page or a REST call may take until its answer begins.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Everything Berth answers on its console's address.
+///
+/// `ui` are the console's pages, which know who asks by the `Arc<Actor>` in the request's extensions and are guarded like
+/// the API; `git` is Git over HTTP, which has credentials, limits and deadlines of its own. `stop` ends streams.
+pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationToken) -> Router {
+    let backend = control.backend();
+    let secure = session::secure(&control.config);
+    let authority = control.config.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
+    let own = guard::Own { authority, cookie: session::cookie_name(secure) };
+    let api = router::router()
+        .with_state(Doors { backend: backend.clone(), stop })
+        .route("/api", get(reference::page))
+        .route("/api/{*rest}", axum::routing::any(nothing_here))
+        .method_not_allowed_fallback(not_that_way)
+        .layer(from_fn_with_state(Arc::clone(control), once::layer));
+    let guarded = api
+        .merge(ui)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(from_fn_with_state(backend, session::layer))
+        .layer(session::sessions(&control.config, &control.db))
+        .layer(from_fn_with_state(own, guard::layer));
+    Router::new()
+        .merge(guarded)
+        .merge(git)
+        .merge(assets::router())
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(Arc::clone(control)))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(secure, headers::layer))
+        .layer(from_fn(request::layer))
+}
+
+async fn ready(State(control): State<Arc<Control>>) -> Result<&'static str, Problem> {
+    control.ready().await?;
+    Ok("ready\n")
+}
+
+async fn nothing_here() -> Problem {
+    Problem(Error::not_found("not_found", "There is nothing at this address. `/api` lists what there is."))
+}
+
+async fn not_that_way() -> Response {
+    let error = Error::invalid("method_not_allowed", "This address does not take this method. `/api` lists which it takes.");
+    let mut response = Problem(error).into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+// The signature is the layer's.
+#[allow(clippy::needless_pass_by_value)]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    Problem(Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))).into_response()
 }

@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod db;
 pub mod environments;
 pub mod events;
+pub mod idempotency;
 pub mod leases;
 pub mod links;
 pub mod logs;

@@ -1,0 +1,22 @@
+//! REST handlers: parse, call the seam, answer. The list of them is [`super::router`].
+
+pub mod accounts;
+pub mod meta;
+pub mod platform;
+pub mod releases;
+pub mod runs;
+pub mod services;
+pub mod teams;
+pub mod tokens;
+
+use axum::Json;
+use http::StatusCode;
+
+use super::problem::Problem;
+
+/// What most handlers answer.
+type Answer<T> = Result<Json<T>, Problem>;
+/// What handlers that make something answer: 201.
+type Created<T> = Result<(StatusCode, Json<T>), Problem>;
+/// What handlers that have nothing to say answer: 204.
+type Done = Result<StatusCode, Problem>;

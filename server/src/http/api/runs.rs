@@ -1,0 +1,176 @@
+//! Runs, their logs, candidates.
+
+use app::{
+    backend::Backend,
+    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StepId, TeamName},
+};
+use axum::{Json as Body, extract::State, response::Response};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Created, Done};
+use crate::http::{
+    extract::{Asker, Path, Query},
+    live,
+    problem::Problem,
+};
+
+/// Which lines of a log.
+#[derive(Deserialize)]
+pub struct Lines {
+    #[serde(default)]
+    from: Option<u64>,
+    #[serde(default)]
+    limit: Option<u32>,
+}
+
+/// The runs of a service, newest first.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/runs", tag = "runs", operation_id = "list_runs",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"), ("limit" = Option<u32>, Query, description = "1 to 200")
+    ),
+    responses((status = 200, body = Page<RunBrief>))
+)]
+pub async fn list(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<RunBrief>> {
+    Ok(Body(backend.runs.list(&actor, &team, &service, &page).await?))
+}
+
+/// One run with its stages and steps.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/runs/{number}", tag = "runs", operation_id = "show_run",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("number" = u64, Path, description = "Which run")
+    ),
+    responses((status = 200, body = Run))
+)]
+pub async fn show(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+) -> Answer<Run> {
+    Ok(Body(backend.runs.show(&actor, &team, &service, number).await?))
+}
+
+/// Asks for a run to be stopped.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/runs/{number}/actions/cancel", tag = "runs", operation_id = "cancel_run",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("number" = u64, Path, description = "Which run")
+    ),
+    responses((status = 202))
+)]
+pub async fn cancel(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+) -> Done {
+    backend.runs.cancel(&actor, &team, &service, number).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Runs the commit of an ended run again, as a new run.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/runs/{number}/actions/retry", tag = "runs", operation_id = "retry_run",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("number" = u64, Path, description = "Which run")
+    ),
+    responses((status = 202, body = RunBrief))
+)]
+pub async fn retry(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+) -> Created<RunBrief> {
+    Ok((StatusCode::ACCEPTED, Body(backend.runs.retry(&actor, &team, &service, number).await?)))
+}
+
+/// A run as it goes: an event `run` whenever it changes, `end` when it has ended.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/runs/{number}/stream", tag = "runs", operation_id = "stream_run",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("number" = u64, Path, description = "Which run")
+    ),
+    responses((status = 200, body = Run, content_type = "text/event-stream"))
+)]
+pub async fn stream(
+    State(backend): State<Backend>,
+    State(stop): State<CancellationToken>,
+    Asker(actor): Asker,
+    Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+) -> Result<Response, Problem> {
+    backend.runs.show(&actor, &team, &service, number).await?;
+    let changes = backend.platform.changes(&actor).await?;
+    let look = move || {
+        let (backend, actor, team, service) = (backend.clone(), actor.clone(), team.clone(), service.clone());
+        async move { backend.runs.show(&actor, &team, &service, number).await }
+    };
+    Ok(live::thing("run", changes, |changed| changed.topic.starts_with("run:"), look, |run: &Run| run.state.ended(), stop))
+}
+
+/// Lines of a step's log.
+#[utoipa::path(
+    get, path = "/steps/{id}/log", tag = "runs", operation_id = "step_log",
+    params(
+        ("id" = StepId, Path, description = "Which step"), ("from" = Option<u64>, Query, description = "The first line, from 1"),
+        ("limit" = Option<u32>, Query, description = "1 to 5000; absent: 1000")
+    ),
+    responses((status = 200, body = LogRange))
+)]
+pub async fn log(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path(id): Path<StepId>,
+    Query(Lines { from, limit }): Query<Lines>,
+) -> Answer<LogRange> {
+    Ok(Body(backend.runs.log(&actor, &id, from.unwrap_or(1).max(1), limit.unwrap_or(1_000).clamp(1, 5_000)).await?))
+}
+
+/// The lines of a step's log as they come: events `line`, then `end`. `Last-Event-ID` goes on where a listener was.
+#[utoipa::path(
+    get, path = "/steps/{id}/log/stream", tag = "runs", operation_id = "stream_step_log",
+    params(("id" = StepId, Path, description = "Which step"), ("from" = Option<u64>, Query, description = "The first line, from 1")),
+    responses((status = 200, body = LogLine, content_type = "text/event-stream"))
+)]
+pub async fn stream_log(
+    State(backend): State<Backend>,
+    State(stop): State<CancellationToken>,
+    Asker(actor): Asker,
+    Path(id): Path<StepId>,
+    Query(Lines { from, .. }): Query<Lines>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let from = last.map_or(from, |last| last.checked_add(1)).unwrap_or(1).max(1);
+    let lines = backend.runs.follow(&actor, &id, from).await?;
+    Ok(live::numbered("line", lines, |line: &LogLine| line.number, stop))
+}
+
+/// The candidates of a service, newest first.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/candidates", tag = "runs",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"), ("limit" = Option<u32>, Query, description = "1 to 200")
+    ),
+    responses((status = 200, body = Page<Candidate>))
+)]
+pub async fn candidates(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<Candidate>> {
+    Ok(Body(backend.runs.candidates(&actor, &team, &service, &page).await?))
+}

@@ -1,0 +1,78 @@
+//! What handlers take: as axum's own, with problems for what does not fit.
+
+use std::{convert::Infallible, sync::Arc};
+
+use app::{error::Error, model::Actor};
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    http::{StatusCode, request::Parts},
+};
+
+use super::{problem::Problem, request::Peer};
+use crate::control;
+
+/// The parts of the path that have names.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub struct Path<T>(pub T);
+
+impl From<PathRejection> for Problem {
+    /// What cannot be a name names nothing.
+    fn from(rejection: PathRejection) -> Self {
+        Self(Error::not_found("not_found", "There is nothing at this address. `/api` lists what there is.").because(rejection))
+    }
+}
+
+/// The query.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub struct Query<T>(pub T);
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(Error::invalid("invalid_query", format!("The query does not fit: {}.", rejection.body_text())))
+    }
+}
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub struct Json<T>(pub T);
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self(Error::too_large("body_too_large", "The body is larger than this address takes."));
+        }
+        let sentence = match &rejection {
+            JsonRejection::MissingJsonContentType(_) => "The body must be JSON: send `Content-Type: application/json`.".to_owned(),
+            _ => format!("The body does not fit: {}.", rejection.body_text().trim_end_matches('.')),
+        };
+        Self(Error::invalid("invalid_body", sentence))
+    }
+}
+
+/// Who asks.
+pub struct Asker(pub Arc<Actor>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Arc<Actor>>().cloned().map(Self).ok_or_else(|| Problem(control::not_signed_in()))
+    }
+}
+
+/// Where the request came from.
+pub struct Origin(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Peer>().cloned().unwrap_or_default().0))
+    }
+}
