@@ -2,4 +2,9 @@
 
 mod support;
 
+mod draining;
+mod fields;
+mod hostile;
+mod life;
+mod protocols;
 mod routing;

@@ -1,5 +1,4 @@
 //! An edge on a free port with rows from memory, backends that note what reaches them, and clients that send bytes.
-#![allow(dead_code)]
 
 use std::{
     net::SocketAddr,

@@ -26,9 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Shared, proxy::Proxy, strict::HEAD_MAX};
 
-/// How long a client may take until its first request is there.
-const FIRST_HEAD: Duration = Duration::from_secs(30);
-/// How long it may take until its next request is there, the time it is idle included.
+/// How long a client may take until its next request is there, the time it is idle included.
 const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// How long an HTTP/2 connection may be without a request.
 const IDLE: Duration = Duration::from_secs(120);
@@ -45,13 +43,15 @@ pub(super) type Stop = watch::Receiver<Option<Duration>>;
 struct Apps {
     one: Arc<HttpProxy<Proxy>>,
     two: Arc<HttpProxy<Proxy>>,
+    /// How long a client may take until its first request is there.
+    patience: Duration,
 }
 
 impl Apps {
     fn new(shared: &Arc<Shared>) -> Self {
         let conf = Arc::new(ServerConf::default());
-        let one = http_proxy(&conf, Proxy(Arc::clone(shared)));
-        let mut two = http_proxy(&conf, Proxy(Arc::clone(shared)));
+        let one = http_proxy(&conf, Proxy::new(shared));
+        let mut two = http_proxy(&conf, Proxy::new(shared));
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(IDLE);
@@ -59,7 +59,7 @@ impl Apps {
         let mut h2 = default_h2_options();
         h2.max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX));
         two.h2_options = Some(h2);
-        Self { one: Arc::new(one), two: Arc::new(two) }
+        Self { one: Arc::new(one), two: Arc::new(two), patience: shared.first_request }
     }
 }
 
@@ -126,7 +126,7 @@ async fn told(stop: &mut Stop) -> Duration {
 
 async fn connection(stream: TcpStream, apps: &Apps, mut ends: watch::Receiver<bool>) {
     let two = tokio::select! {
-        two = timeout(FIRST_HEAD, speaks_two(&stream)) => two,
+        two = timeout(apps.patience, speaks_two(&stream)) => two,
         _ = ends.wait_for(|ends| *ends) => return,
     };
     let Ok(Ok(Some(two))) = two else { return };
@@ -135,7 +135,7 @@ async fn connection(stream: TcpStream, apps: &Apps, mut ends: watch::Receiver<bo
         apps.two.process_new(stream, &ends).await;
         return;
     }
-    let pace = Arc::new(Pace::new());
+    let pace = Arc::new(Pace::new(apps.patience));
     tokio::select! {
         _ = PACE.scope(Arc::clone(&pace), apps.one.process_new(stream, &ends)) => {}
         () = pace.too_slow() => {}
@@ -184,14 +184,15 @@ const BUSY: u64 = u64::MAX;
 
 /// How long a connection has been waiting for the head of a request. A client that sends one byte a minute does not hold it.
 struct Pace {
+    first: Duration,
     start: Instant,
     /// Milliseconds after `start`, or [`BUSY`].
     waits_since: AtomicU64,
 }
 
 impl Pace {
-    fn new() -> Self {
-        Self { start: Instant::now(), waits_since: AtomicU64::new(0) }
+    fn new(first: Duration) -> Self {
+        Self { first, start: Instant::now(), waits_since: AtomicU64::new(0) }
     }
 
     fn elapsed(&self) -> u64 {
@@ -203,7 +204,7 @@ impl Pace {
             match self.waits_since.load(Ordering::Relaxed) {
                 BUSY => sleep(NEXT_HEAD).await,
                 since => {
-                    let limit = if since == 0 { FIRST_HEAD } else { NEXT_HEAD };
+                    let limit = if since == 0 { self.first } else { NEXT_HEAD };
                     let until = self.start + Duration::from_millis(since) + limit;
                     if Instant::now() >= until {
                         return;

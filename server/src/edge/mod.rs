@@ -51,12 +51,14 @@ pub struct Options {
     pub trusted_proxies: Vec<IpAddr>,
     /// Largest body of a request, in bytes.
     pub body_max: u64,
+    /// How long a client may take until its first request is there.
+    pub first_request: Duration,
 }
 
 impl Options {
-    /// The usual ones: no trusted proxies, bodies up to 4 GiB.
+    /// The usual ones: no trusted proxies, bodies up to 4 GiB, 30 s for a first request.
     pub fn new(listen: SocketAddr, table_file: PathBuf) -> Self {
-        Self { listen, table_file, trusted_proxies: Vec::new(), body_max: BODY_MAX }
+        Self { listen, table_file, trusted_proxies: Vec::new(), body_max: BODY_MAX, first_request: Duration::from_secs(30) }
     }
 }
 
@@ -81,6 +83,7 @@ struct Shared {
     table_file: PathBuf,
     trusted: Vec<IpAddr>,
     body_max: u64,
+    first_request: Duration,
     pin: probe::Pin,
 }
 
@@ -120,6 +123,7 @@ impl Edge {
             table_file: options.table_file,
             trusted: options.trusted_proxies,
             body_max: options.body_max,
+            first_request: options.first_request,
             pin: probe::Pin::new(),
         });
         shared.swap(table);

@@ -31,7 +31,9 @@ const SILENCE: Duration = Duration::from_secs(3_600);
 const TRIES: usize = 3;
 
 /// The proxy library's view of the edge.
-pub(super) struct Proxy(pub(super) Arc<Shared>);
+pub(super) struct Proxy {
+    shared: Arc<Shared>,
+}
 
 /// What is known of a request under way.
 pub(super) struct Context {
@@ -45,6 +47,10 @@ pub(super) struct Context {
 }
 
 impl Proxy {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+
     /// Checks a request and finds its instance.
     fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Page> {
         if let Some(old) = session.as_http1() {
@@ -57,9 +63,9 @@ impl Proxy {
         }
         if probe::is_ours(request) {
             ctx.by = By::Berth;
-            ctx.pinned = self.0.pin.read(request);
+            ctx.pinned = self.shared.pin.read(request);
         }
-        let host = strict::check_request(request, body, self.0.body_max)?;
+        let host = strict::check_request(request, body, self.shared.body_max)?;
         ctx.open = Some(self.choose(&host, request.uri.path(), ctx)?);
         Ok(())
     }
@@ -68,7 +74,7 @@ impl Proxy {
     fn choose(&self, host: &str, path: &str, ctx: &Context) -> Result<Open, Page> {
         // More than once only where the instance began to drain between the look at the table and the choice.
         for _ in 0..4 {
-            let serving = self.0.serving.load();
+            let serving = self.shared.serving.load();
             let pool = match serving.way(host, path) {
                 Way::To(place) => serving.pool(place).ok_or(Page::NothingServes)?,
                 Way::Unknown => return Err(Page::Unknown),
@@ -88,7 +94,7 @@ impl Proxy {
     }
 
     fn trusts(&self, session: &Session) -> bool {
-        !self.0.trusted.is_empty() && peer_of(session).is_some_and(|peer| self.0.trusted.contains(&peer))
+        !self.shared.trusted.is_empty() && peer_of(session).is_some_and(|peer| self.shared.trusted.contains(&peer))
     }
 
     /// Answers with a page of the edge's own.
@@ -191,7 +197,7 @@ impl ProxyHttp for Proxy {
     async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _end: bool, ctx: &mut Context) -> Result<()> {
         ctx.body = ctx.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
         // A tunnel has no body; its bytes are not counted against the limit of one.
-        if ctx.body > self.0.body_max { Err(error_of(Page::TooLarge)) } else { Ok(()) }
+        if ctx.body > self.shared.body_max { Err(error_of(Page::TooLarge)) } else { Ok(()) }
     }
 
     async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Context) -> Result<()> {
@@ -201,6 +207,9 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !session.is_upgrade_req() {
+                return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a tunnel that nobody asked for").into_up());
+            }
             // From here on it is a tunnel, and may be silent.
             session.set_read_timeout(Some(SILENCE));
             ctx.body = 0;
