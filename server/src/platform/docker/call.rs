@@ -1,0 +1,164 @@
+//! Every call of the engine passes through here: a client, a deadline, a fail point before and after, a readable error.
+
+use std::{future::Future, time::Duration};
+
+use bollard::errors::Error;
+
+use super::{
+    super::PlatformError,
+    Docker, connect,
+    errors::{self, Failure},
+};
+
+/// How long calls may take until the engine counts as hung.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Questions.
+    pub short: Duration,
+    /// Changes: making, starting, stopping (on top of its grace), removing.
+    pub long: Duration,
+    /// Pulling an image, uploading an archive.
+    pub transfer: Duration,
+    /// Silence on a stream until the engine is asked whether it is still there.
+    pub idle: Duration,
+    /// An answer later than this makes a host slow.
+    pub slow: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            short: Duration::from_secs(10),
+            long: Duration::from_secs(60),
+            transfer: Duration::from_secs(15 * 60),
+            idle: Duration::from_secs(30),
+            slow: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The calls. Each that changes something has two fail points: `docker::before_<name>` and `docker::after_<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Ask,
+    Create,
+    Start,
+    Stop,
+    Remove,
+    Attach,
+    Exec(Duration),
+    NetworkCreate,
+    NetworkRemove,
+    VolumeCreate,
+    VolumeRemove,
+    Upload,
+    Pull,
+    ImageImport,
+    ImageRemove,
+}
+
+impl Call {
+    const fn deadline(self, of: &Deadlines) -> Duration {
+        match self {
+            Self::Ask | Self::Attach => of.short,
+            Self::Create
+            | Self::Start
+            | Self::Stop
+            | Self::Remove
+            | Self::NetworkCreate
+            | Self::NetworkRemove
+            | Self::VolumeCreate
+            | Self::VolumeRemove
+            | Self::ImageImport
+            | Self::ImageRemove => of.long,
+            Self::Upload | Self::Pull => of.transfer,
+            Self::Exec(time) => time,
+        }
+    }
+
+    /// The name in the fail points.
+    #[cfg(feature = "failpoints")]
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Remove => "remove",
+            Self::Attach => "attach",
+            Self::Exec(_) => "exec",
+            Self::NetworkCreate => "network_create",
+            Self::NetworkRemove => "network_remove",
+            Self::VolumeCreate => "volume_create",
+            Self::VolumeRemove => "volume_remove",
+            Self::Upload => "upload",
+            Self::Pull => "pull",
+            Self::ImageImport => "image_import",
+            Self::ImageRemove => "image_remove",
+        }
+    }
+}
+
+impl Docker {
+    /// The client, with the version of the API agreed on. Made at the first call that finds an engine.
+    pub(super) async fn client(&self) -> Result<&bollard::Docker, PlatformError> {
+        self.0.client.get_or_try_init(|| self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<bollard::Docker, PlatformError> {
+        let address = &self.0.address;
+        let docker = connect::client(address).map_err(errors::read)?;
+        let answer = self.within(Call::Ask, "its version", docker.version()).await?;
+        let (least, most) = (answer.min_api_version.as_deref(), answer.api_version.as_deref());
+        let version = connect::agree(least, most).ok_or_else(|| {
+            PlatformError::Refused(format!(
+                "the engine at {address} speaks API {} and Berth needs {}.{} or later: Docker 20.10 or a newer one",
+                most.unwrap_or("of an unknown version"),
+                connect::API.0,
+                connect::API.1,
+            ))
+        })?;
+        Ok(docker.with_request_modifier(move |request| connect::rewrite(request, version, "")))
+    }
+
+    /// A client whose requests have this added to their query: for parameters that the client's types cannot hold.
+    pub(super) async fn client_with(&self, query: String) -> Result<bollard::Docker, PlatformError> {
+        let docker = self.client().await?.clone();
+        let version = docker.client_version();
+        let version = (version.major_version, version.minor_version);
+        Ok(docker.with_request_modifier(move |request| connect::rewrite(request, version, &query)))
+    }
+
+    /// One call with its deadline.
+    pub(super) async fn within<T>(
+        &self,
+        call: Call,
+        about: &str,
+        future: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Failure> {
+        self.within_extra(call, Duration::ZERO, about, future).await
+    }
+
+    /// One call with its deadline and this much on top.
+    pub(super) async fn within_extra<T>(
+        &self,
+        call: Call,
+        extra: Duration,
+        about: &str,
+        future: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Failure> {
+        let after = call.deadline(&self.0.deadlines) + extra;
+        let hung = || Failure::Other(PlatformError::Hung { what: format!("{call:?} {about}"), after });
+        fail::fail_point!(&format!("docker::before_{}", call.name()), |_| Err(hung()));
+        let answer = tokio::time::timeout(after, Box::pin(future)).await.map_err(|_| hung())?;
+        fail::fail_point!(&format!("docker::after_{}", call.name()), |_| Err(hung()));
+        answer.map_err(errors::read)
+    }
+
+    /// Whether the engine is there and answers.
+    pub(super) async fn ping(&self) -> Result<(), PlatformError> {
+        let docker = self.client().await?;
+        self.within(Call::Ask, "whether it is there", docker.ping()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,298 @@
+//! Images: found, pulled, built, removed.
+
+use std::collections::HashMap;
+
+use app::model::RunId;
+use bollard::{
+    models::{BuildInfo, ImageInspect},
+    query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, RemoveImageOptionsBuilder},
+};
+use futures::{StreamExt, TryStreamExt};
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
+
+use super::{
+    super::{Build, ImageInfo, Network, Output, PlatformError, Sink, container},
+    Docker,
+    call::Call,
+    errors,
+};
+
+/// How many images a hint lists.
+const LISTED: usize = 20;
+
+/// An image of nothing, for helpers that are never started.
+const EMPTY: (&str, &str) = ("berth-empty", "1");
+
+/// A body that is streamed, as the client takes it.
+pub(super) type Upload = http_body_util::Either<
+    http_body_util::Full<bytes::Bytes>,
+    http_body_util::StreamBody<std::pin::Pin<Box<dyn futures::Stream<Item = std::io::Result<hyper::body::Frame<bytes::Bytes>>> + Send>>>,
+>;
+
+/// The content of a file in chunks: what is uploaded is never held in memory.
+pub(super) async fn body(path: &std::path::Path) -> Result<Upload, PlatformError> {
+    let file = tokio::fs::File::open(path)
+        .await
+        .map_err(|error| PlatformError::Refused(format!("the archive {} cannot be read: {error}", path.display())))?;
+    Ok(bollard::body_try_stream(ReaderStream::with_capacity(file, 64 << 10)))
+}
+
+/// Splits a reference into what to pull and its tag.
+fn split(reference: &str) -> (&str, &str) {
+    if let Some((name, digest)) = reference.split_once('@') {
+        return (name, digest);
+    }
+    match reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (reference, "latest"),
+    }
+}
+
+/// Whether this names an image's content and not a place to pull it from.
+fn is_id(reference: &str) -> bool {
+    reference.starts_with("sha256:")
+}
+
+impl Docker {
+    /// Finds an image that is here.
+    pub(super) async fn local_image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
+        match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
+            Ok(found) => Ok(info(found)),
+            Err(failure) if failure.is(404) => Err(self.missing(reference, "").await),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Finds an image, pulling it where it is not here.
+    pub(super) async fn find_image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
+        match self.local_image(reference).await {
+            Err(PlatformError::ImageNotFound { .. }) if !is_id(reference) => {}
+            found => return found,
+        }
+        let (name, tag) = split(reference);
+        let options = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
+        let pull = self.client().await?.create_image(Some(options), None, None).try_for_each(async |_| Ok(()));
+        match self.within(Call::Pull, reference, pull).await {
+            Ok(()) => self.local_image(reference).await,
+            Err(failure) => match PlatformError::from(failure) {
+                PlatformError::Refused(why) | PlatformError::NotFound(why) => {
+                    Err(self.missing(reference, &format!("It could not be pulled ({}). ", why.trim())).await)
+                }
+                other => Err(other),
+            },
+        }
+    }
+
+    /// The error for an image that is not here, with what is.
+    pub(super) async fn missing(&self, image: &str, because: &str) -> PlatformError {
+        let there = match self.client().await {
+            Ok(docker) => self.within(Call::Ask, "images", docker.list_images(None::<ListImagesOptions>)).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let mut tags: Vec<String> = there.into_iter().flat_map(|image| image.repo_tags).filter(|tag| !tag.contains('<')).collect();
+        tags.retain(|tag| !tag.starts_with(EMPTY.0));
+        tags.sort();
+        let more = tags.len().saturating_sub(LISTED);
+        tags.truncate(LISTED);
+        let listed = match (tags.is_empty(), more) {
+            (true, _) => "The engine has no images with a name; build or load one.".into(),
+            (false, 0) => format!("The engine has: {}.", tags.join(", ")),
+            (false, more) => format!("The engine has: {} and {more} more.", tags.join(", ")),
+        };
+        PlatformError::ImageNotFound { image: image.into(), hint: format!("{because}{listed}") }
+    }
+
+    pub(super) async fn drop_image(&self, id: &str) -> Result<(), PlatformError> {
+        let options = RemoveImageOptionsBuilder::default().build();
+        match self.within(Call::ImageRemove, id, self.client().await?.remove_image(id, Some(options), None)).await {
+            Ok(_) => Ok(()),
+            // Gone already, or used by a container, another image, or under another name.
+            Err(failure) if failure.is(404) || failure.is(409) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Makes sure that the image of nothing is here.
+    pub(super) async fn empty_image(&self) -> Result<String, PlatformError> {
+        let reference = format!("{}:{}", EMPTY.0, EMPTY.1);
+        let docker = self.client().await?;
+        match self.within(Call::Ask, &reference, docker.inspect_image(&reference)).await {
+            Ok(_) => return Ok(reference),
+            Err(failure) if failure.is(404) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(EMPTY.0).tag(EMPTY.1).build();
+        let archive = empty_archive().map_err(|error| PlatformError::Refused(format!("the empty image: {error}")))?;
+        let import = docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None).try_for_each(async |_| Ok(()));
+        self.within(Call::ImageImport, &reference, import).await?;
+        Ok(reference)
+    }
+
+    pub(super) async fn build_image(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
+        let network = self.ensure_network(&Network::Run(build.run.clone())).await?;
+        let docker = self.client_with(limits(build)).await?;
+        let options = BuildImageOptionsBuilder::default()
+            .dockerfile(&build.dockerfile)
+            .rm(true)
+            .forcerm(true)
+            .target(build.target.as_deref().unwrap_or_default())
+            .networkmode(network.as_ref().map_or("none", |network| network.name.as_str()))
+            .buildargs(&build.args.clone().into_iter().collect::<HashMap<_, _>>())
+            .labels(&self.build_labels(build))
+            .build();
+        let context = body(&build.context).await?;
+        fail::fail_point!("docker::before_build");
+        let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
+        let mut reader = Reader { sink, id: None, from: None };
+        let read = reader.read(progress);
+        let ended = tokio::select! {
+            ended = read => ended,
+            // Dropping the stream closes the connection, upon which the engine stops the build.
+            () = cancel.cancelled() => return Err(PlatformError::Cancelled),
+            () = tokio::time::sleep(build.timeout) => return Err(PlatformError::TimedOut(build.timeout)),
+        };
+        fail::fail_point!("docker::after_build");
+        match ended {
+            Ok(()) => {}
+            Err(PlatformError::Refused(why) | PlatformError::NotFound(why)) => {
+                return Err(self.build_failed(&why, reader.from.as_deref()).await);
+            }
+            Err(other) => return Err(other),
+        }
+        let id = reader.id.ok_or_else(|| PlatformError::BuildFailed("the engine ended the build without naming its image".into()))?;
+        self.local_image(&id).await
+    }
+
+    fn build_labels(&self, build: &Build) -> HashMap<String, String> {
+        let (team, run): (&str, &RunId) = (build.team.as_str(), &build.run);
+        let own = container::labels(&self.0.instance, [(container::TEAM, team), (container::RUN, run.as_str())]);
+        build.labels.clone().into_iter().chain(own).collect()
+    }
+
+    /// Tells a missing base from what the Dockerfile itself got wrong.
+    async fn build_failed(&self, why: &str, from: Option<&str>) -> PlatformError {
+        if errors::is_missing_image(why) {
+            let copied = why.strip_prefix("invalid from flag value ").and_then(|rest| rest.split_once(": ")).map(|(name, _)| name);
+            if let Some(image) = copied.or(from) {
+                return self.missing(image, "").await;
+            }
+        }
+        PlatformError::BuildFailed(why.trim().to_owned())
+    }
+}
+
+/// What the client's types cannot hold: they end at 2 GiB.
+fn limits(build: &Build) -> String {
+    let memory = build.limits.memory;
+    // Thousandths of a core in microseconds of each tenth of a second.
+    let quota = u64::from(build.limits.cpu_millis) * 100;
+    format!("memory={memory}&memswap={memory}&cpuperiod=100000&cpuquota={}", quota.max(1_000))
+}
+
+/// The progress of a build, owning its client.
+fn owned_build(
+    docker: bollard::Docker,
+    options: bollard::query_parameters::BuildImageOptions,
+    context: Upload,
+) -> impl futures::Stream<Item = Result<BuildInfo, bollard::errors::Error>> + Send + 'static {
+    async_stream::stream! {
+        let mut progress = std::pin::pin!(docker.build_image(options, None, Some(context)));
+        while let Some(item) = progress.next().await {
+            yield item;
+        }
+    }
+}
+
+/// Reads the progress of a build.
+struct Reader {
+    sink: Sink,
+    id: Option<String>,
+    /// The base of the step under way, where it is a `FROM`.
+    from: Option<String>,
+}
+
+impl Reader {
+    async fn read(&mut self, progress: impl futures::Stream<Item = Result<BuildInfo, PlatformError>>) -> Result<(), PlatformError> {
+        let mut progress = std::pin::pin!(progress);
+        while let Some(line) = progress.next().await {
+            let line = line?;
+            if let Some(error) = line.error_detail.and_then(|detail| detail.message) {
+                return Err(PlatformError::Refused(error));
+            }
+            self.id = line.aux.and_then(|aux| aux.id).or(self.id.take());
+            let text = line.stream.or_else(|| line.status.map(|status| format!("{status}\n"))).unwrap_or_default();
+            if !text.is_empty() {
+                self.note(&text);
+                // A reader that went away does not stop the build.
+                let _ = self.sink.send(Output { error: false, bytes: text.into() }).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) {
+        if let Some(step) = text.strip_prefix("Step ").and_then(|rest| rest.split_once(" : ")) {
+            let mut words = step.1.split_whitespace();
+            let from = words.next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"));
+            self.from = words.find(|word| !word.starts_with("--")).filter(|_| from).map(str::to_owned);
+        }
+        if let Some(id) = text.strip_prefix("Successfully built ") {
+            self.id.get_or_insert_with(|| id.trim().to_owned());
+        }
+    }
+}
+
+fn info(found: ImageInspect) -> ImageInfo {
+    let config = found.config.unwrap_or_default();
+    let mut ports: Vec<u16> =
+        config.exposed_ports.unwrap_or_default().iter().filter_map(|port| port.strip_suffix("/tcp").unwrap_or(port).parse().ok()).collect();
+    ports.sort_unstable();
+    ImageInfo {
+        id: found.id.unwrap_or_default(),
+        size: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        ports,
+        volumes: config.volumes.unwrap_or_default(),
+        user: config.user.unwrap_or_default(),
+    }
+}
+
+/// A folder to mount at, open to every user: a fresh volume mounted there takes its mode over.
+fn empty_archive() -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_size(0);
+    header.set_mode(0o1777);
+    archive.append_data(&mut header, container::HELPER_MOUNT.trim_start_matches('/'), &[][..])?;
+    archive.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_split() {
+        for (reference, name, tag) in [
+            ("busybox", "busybox", "latest"),
+            ("busybox:1", "busybox", "1"),
+            ("host:5000/a/b", "host:5000/a/b", "latest"),
+            ("host:5000/a/b:2", "host:5000/a/b", "2"),
+            ("a@sha256:00", "a", "sha256:00"),
+        ] {
+            assert_eq!(split(reference), (name, tag));
+        }
+    }
+
+    #[test]
+    fn the_base_of_a_step_is_noted() {
+        let (sink, _held) = tokio::sync::mpsc::channel(1);
+        let mut reader = Reader { sink, id: None, from: None };
+        reader.note("Step 1/3 : FROM --platform=linux/amd64 base:1 AS build\n");
+        assert_eq!(reader.from.as_deref(), Some("base:1"));
+        reader.note("Step 2/3 : COPY --from=other a b\n");
+        assert_eq!(reader.from, None);
+        reader.note("Successfully built 0123456789ab\n");
+        assert_eq!(reader.id.as_deref(), Some("0123456789ab"));
+    }
+}

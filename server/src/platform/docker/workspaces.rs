@@ -1,0 +1,88 @@
+//! The volumes that carry a run's files, and what else a run leaves.
+
+use std::{collections::BTreeSet, path::Path};
+
+use app::model::RunId;
+use bollard::{
+    models::VolumeCreateRequest,
+    query_parameters::{
+        ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
+        UploadToContainerOptionsBuilder,
+    },
+};
+
+use super::{
+    super::{PlatformError, Workspace, container},
+    Docker,
+    call::Call,
+    images,
+    networks::with_labels,
+};
+
+impl Docker {
+    pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path) -> Result<(), PlatformError> {
+        let docker = self.client().await?;
+        let name = container::workspace_name(&self.0.instance, &workspace.run);
+        let helper = container::helper_name(&self.0.instance, &workspace.run);
+        self.force_remove(&helper).await?;
+        self.drop_volume(&name).await?;
+        let labels =
+            container::labels(&self.0.instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
+        let request = VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels.into_iter().collect()), ..Default::default() };
+        self.within(Call::VolumeCreate, &name, docker.create_volume(request)).await?;
+        let image = self.empty_image().await?;
+        self.create(&helper, container::helper(&self.0.instance, workspace, &image)?).await?;
+        let options = UploadToContainerOptionsBuilder::default().path(container::HELPER_MOUNT).build();
+        let upload = docker.upload_to_container(&helper, Some(options), images::body(archive).await?);
+        let uploaded = self.within(Call::Upload, &name, upload).await;
+        let removed = self.force_remove(&helper).await;
+        uploaded?;
+        removed
+    }
+
+    async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {
+        let options = RemoveVolumeOptionsBuilder::default().build();
+        match self.within(Call::VolumeRemove, name, self.client().await?.remove_volume(name, Some(options))).await {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.is(404) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(super) async fn clean(&self, run: &RunId) -> Result<(), PlatformError> {
+        let docker = self.client().await?;
+        let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, run.as_str())]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        for found in self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await? {
+            self.force_remove(&found.id.unwrap_or_default()).await?;
+        }
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
+        for volume in found.volumes.unwrap_or_default() {
+            self.drop_volume(&volume.name).await?;
+        }
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        for network in self.within(Call::Ask, "networks", docker.list_networks(Some(options))).await? {
+            self.drop_network(&network.name.unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn leftovers(&self) -> Result<Vec<RunId>, PlatformError> {
+        let docker = self.client().await?;
+        let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, "")]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let containers = self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await?;
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let volumes = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let networks = self.within(Call::Ask, "networks", docker.list_networks(Some(options))).await?;
+        let labels = containers
+            .into_iter()
+            .filter_map(|container| container.labels)
+            .chain(volumes.into_iter().map(|volume| volume.labels))
+            .chain(networks.into_iter().filter_map(|network| network.labels));
+        let runs: BTreeSet<RunId> = labels.filter_map(|mut labels| labels.remove(container::RUN)).map(RunId::from_text).collect();
+        Ok(runs.into_iter().collect())
+    }
+}
