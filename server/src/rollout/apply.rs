@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use app::{
     error::{Error, Result},
-    model::{Actor, Evidence, Phase, RolloutState},
+    model::{Actor, Evidence, HealthCheck, Phase, RolloutState, RunId},
 };
 use fail::fail_point;
 use futures::StreamExt as _;
@@ -302,6 +302,17 @@ impl<'a> Rollout<'a> {
         Ok(Ok(()))
     }
 
+    /// How health is told, in words.
+    fn check_words(&self) -> String {
+        let web = self.recipe.release.shape.processes.get("web").map(|web| web.health.check.clone());
+        match web {
+            Some(HealthCheck::Http { path }) => format!("GET {path} on port {}", self.recipe.port),
+            Some(HealthCheck::Command { command }) => format!("command {}", command.join(" ")),
+            Some(HealthCheck::Auto | HealthCheck::Tcp) => format!("port {} takes connections", self.recipe.port),
+            Some(HealthCheck::Running) | None => "it runs".to_owned(),
+        }
+    }
+
     fn situation_first_request(&self) -> bool {
         self.ctx.edge.first_request(&self.recipe.target.id, self.desired.generation).is_some()
     }
@@ -315,13 +326,14 @@ impl<'a> Rollout<'a> {
             let address = SocketAddr::new(address, self.recipe.port);
             backends::put(&mut tx, &self.recipe.target.id, self.desired.generation, &slot.process, slot.index, address, clock::now())
                 .await?;
-            facts.push(address.to_string());
+            facts.push(slot.to_string());
         }
         if !self.progress.proven {
             let new = self.desired.slots.len() - self.progress.kept.iter().filter(|slot| self.desired.slots.contains(slot)).count();
             if new > 0 {
                 let stable = self.desired.stabilisation.as_secs_f32();
-                self.prove(Phase::Healthy, format!("{} healthy without a break for {stable} s.", instances(new)));
+                let check = self.check_words();
+                self.prove(Phase::Healthy, format!("{} healthy without a break for {stable} s ({check}).", instances(new)));
             }
         }
         self.progress.proven = true;
@@ -415,7 +427,7 @@ impl<'a> Rollout<'a> {
         let task = Task {
             name: format!("release-{}", self.row.id),
             team: self.recipe.target.team_id.clone(),
-            run: None,
+            run: Some(self.command_run()),
             image: self.desired.image.clone(),
             command,
             env: self.recipe.env(None),
@@ -446,6 +458,11 @@ impl<'a> Rollout<'a> {
         self.command_lines = lines;
         self.record(None).await?;
         Ok(Ok(()))
+    }
+
+    /// The label a release command's container is found by, after a crash too.
+    fn command_run(&self) -> RunId {
+        RunId::from_text(self.row.id.as_str())
     }
 
     /// The engine said no: wait where it may pass, fail where it will not.
@@ -528,6 +545,11 @@ impl<'a> Rollout<'a> {
             Reason::Stopped(Stop::Cancelled) => (RolloutState::Cancelled, None, Vec::new()),
             Reason::Stopped(Stop::Superseded) => (RolloutState::Superseded, None, Vec::new()),
             Reason::Failed(failure) => {
+                if *failure == Failure::CommandUncertain
+                    && let Err(error) = self.ctx.platform.clean_run(&self.command_run()).await
+                {
+                    tracing::warn!(rollout = %self.row.id, %error, "what is left of the release command could not be removed");
+                }
                 let facts = self.facts(failure, observed).await;
                 (RolloutState::Failed, Some(cause::sentence(failure, &facts)), facts.last_lines)
             }
