@@ -4,15 +4,17 @@
 //! WebAssembly and runs in the browser.
 
 pub mod error;
+pub mod islands;
+pub mod locales;
 pub mod model;
 
 #[cfg(feature = "ssr")]
 pub mod backend;
-
+#[cfg(feature = "ssr")]
+pub mod caller;
 #[cfg(feature = "ssr")]
 pub mod components;
-pub mod islands;
-#[cfg(feature = "ssr")]
-pub mod locales;
 #[cfg(feature = "ssr")]
 pub mod pages;
+#[cfg(feature = "ssr")]
+pub mod routes;

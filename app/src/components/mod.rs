@@ -1,1 +1,22 @@
-//! Parts of pages: inert HTML.
+//! Parts of pages: inert HTML. Whatever comes from a person or a program is put in as text, never as markup.
+
+mod document;
+mod form;
+mod icon;
+mod line;
+mod log;
+mod parts;
+mod status;
+mod time;
+
+pub use document::document;
+pub use form::{Confirm, Field, Formed, submit};
+pub use icon::icon;
+pub use line::{Mark, line};
+pub use log::log_lines;
+pub use parts::{code_block, copy, empty, facts, head, note, pager, say, short_commit, short_image, tabs};
+pub use status::{
+    Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status,
+    run_tone, run_word, status,
+};
+pub use time::{span_of, when, when_short};

@@ -1,1 +1,118 @@
 //! The screens: one file each, with what it shows and what its forms do.
+//!
+//! A page is `async fn page(&Caller) -> Result<Answer>`; its forms are `async fn form(&Caller) -> Result<Answer>`, told apart
+//! by their field `do`. A form that fails shows the page again: see [`submit`].
+
+pub mod activity;
+pub mod environments;
+pub mod errors;
+pub mod hosts;
+pub mod invite;
+pub mod login;
+pub mod logs;
+pub mod me;
+pub mod new_service;
+pub mod new_team;
+pub mod people;
+pub mod rollout;
+pub mod run;
+pub mod runs;
+pub mod service;
+pub mod settings;
+pub mod setup;
+pub mod sign_in;
+pub mod start;
+pub mod target;
+pub mod team;
+pub mod teams;
+pub mod tokens;
+pub mod users;
+pub mod welcome;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    caller::{Answer, Caller, belongs_on_form},
+    components::note,
+    error::Result,
+    model::{PageRequest, Service, ServiceName, TeamName},
+    routes::PageRoute,
+};
+use leptos::prelude::*;
+
+/// Sends a form; one that fails shows its page again, with the error beside the field and everything typed kept.
+///
+/// # Errors
+/// What has no place on the form.
+pub async fn submit(route: &PageRoute, caller: &mut Caller) -> Result<Answer> {
+    let Some(form) = route.form else { return Err(crate::caller::no_such_form()) };
+    let problem = match form(caller).await {
+        Err(problem) if belongs_on_form(&problem) => problem,
+        answer => return answer,
+    };
+    let status = problem.kind.status();
+    let before = problem.clone();
+    caller.problem = Some(problem);
+    match (route.page)(caller).await {
+        Ok(Answer::Screen(mut screen)) => {
+            screen.status = status;
+            Ok(Answer::Screen(screen))
+        }
+        Ok(_) => Err(before),
+        // The page itself cannot be shown: what the form said is nearer to what was asked.
+        Err(_) => Err(before),
+    }
+}
+
+/// What was just done, as the address says after a form.
+fn done(caller: &Caller) -> AnyView {
+    let t = caller.lang;
+    let said = match caller.query.get("done") {
+        "saved" => t.done_saved(),
+        "password" => t.done_password(),
+        "revoked" => t.done_revoked(),
+        "withdrawn" => t.done_withdrawn(),
+        "removed" => t.done_removed(),
+        "role" => t.done_role(),
+        "added" => t.done_added(),
+        "cancelling" => t.done_cancelling(),
+        "nothing" => t.done_nothing(),
+        "config" => t.done_config(),
+        "created" => t.done_created(),
+        "deleted" => t.done_deleted(),
+        _ => return ().into_any(),
+    };
+    note(said)
+}
+
+/// The page of a listing that the address asks for.
+fn page_of(caller: &Caller) -> PageRequest {
+    let cursor = caller.query.get("cursor");
+    PageRequest { cursor: (!cursor.is_empty()).then(|| cursor.to_owned()), limit: None }
+}
+
+/// Only a path of the console's own: nothing leads elsewhere by an address somebody else made.
+fn own_path(path: &str) -> Option<&str> {
+    (path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && !path.contains(|c: char| c.is_control())).then_some(path)
+}
+
+/// The path of a service's page.
+fn path_of(team: &TeamName, service: &ServiceName) -> String {
+    format!("/teams/{team}/services/{service}")
+}
+
+/// The pages of a service.
+fn service_tabs(caller: &Caller, service: &Service, environments: &[String], here: &str) -> AnyView {
+    let t = caller.lang;
+    let base = path_of(&service.team, &service.name);
+    let mut all = vec![
+        (t.tab_overview().to_owned(), base.clone(), here.is_empty()),
+        (t.tab_runs().to_owned(), format!("{base}/runs"), here == "runs"),
+    ];
+    for name in environments {
+        all.push((name.clone(), format!("{base}/targets/{name}"), here == name));
+    }
+    all.push((t.tab_settings().to_owned(), format!("{base}/settings"), here == "settings"));
+    crate::components::tabs(t.service_pages(), all)
+}

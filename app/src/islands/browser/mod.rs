@@ -1,0 +1,48 @@
+//! What the islands do in the browser. Nothing in here ever puts text in as markup, but for the server's own pages.
+
+pub(super) mod clock;
+pub(super) mod confirm;
+pub(super) mod copy;
+pub(super) mod live;
+pub(super) mod log;
+
+use wasm_bindgen::{JsCast, closure::Closure, convert::FromWasmAbi};
+use web_sys::{Document, Element, EventTarget, Window};
+
+use crate::locales::Lang;
+
+fn window() -> Option<Window> {
+    web_sys::window()
+}
+
+fn document() -> Option<Document> {
+    window()?.document()
+}
+
+/// The language of the page.
+fn lang() -> Lang {
+    let code = document().and_then(|document| document.document_element()).and_then(|root| root.get_attribute("lang"));
+    Lang::from_code(code.as_deref().unwrap_or_default()).unwrap_or(Lang::En)
+}
+
+/// Every element that a selector finds.
+fn all(document: &Document, selector: &str) -> Vec<Element> {
+    let Ok(found) = document.query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|at| found.item(at)?.dyn_into().ok()).collect()
+}
+
+/// Listens for as long as the page lives.
+fn listen<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, hear: impl FnMut(E) + 'static) {
+    let closure = Closure::<dyn FnMut(E)>::new(hear);
+    // Fails only for a name that is no event.
+    let _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+    closure.forget();
+}
+
+/// Does something once, later.
+fn later(ms: i32, act: impl FnOnce() + 'static) {
+    let closure = Closure::once_into_js(act);
+    if let Some(window) = window() {
+        let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(closure.unchecked_ref(), ms);
+    }
+}

@@ -1,0 +1,91 @@
+//! Sentences of runs and rollouts.
+
+use super::sentences;
+
+sentences! {
+    run_title(number, service): "Run {number} · {service}" / "실행 {number} · {service}";
+    run_number(number): "Run {number}" / "실행 {number}";
+    run_queued: "Queued" / "대기 중";
+    run_running: "Running" / "실행 중";
+    run_passed: "Passed" / "통과";
+    run_failed: "Failed" / "실패";
+    run_errored: "Could not run" / "실행 불가";
+    run_cancelled: "Cancelled" / "취소됨";
+    run_timed_out: "Timed out" / "시간 초과";
+    run_lost: "Lost" / "유실됨";
+    run_superseded: "Superseded" / "새 푸시로 대체됨";
+    run_skipped: "Skipped" / "건너뜀";
+    not_reached: "Not reached" / "도달하지 않음";
+    stages: "Stages" / "단계";
+    candidate: "Candidate" / "후보";
+    rollout: "Rollout" / "롤아웃";
+    run_again: "Run again" / "다시 실행";
+    cancel_run: "Cancel…" / "취소…";
+    cancel_run_says: "The steps under way are stopped. The run makes no candidate." / "진행 중인 단계를 멈춰요. 후보는 만들어지지 않아요.";
+    cancel_run_does: "Cancel the run" / "실행 취소";
+    is_cancelling: "Cancelling…" / "취소하는 중…";
+    on_branch(branch): "on {branch}" / "{branch} 브랜치";
+    pushed_by(by): "pushed by {by}" / "{by} 님이 푸시,";
+    asked_by(by): "asked for by {by}" / "{by} 님이 요청,";
+    to_the_log: "To the line in the log" / "로그에서 보기";
+    attempt(number): "attempt {number}" / "{number}번째 시도";
+    exit(code): "Exit {code}" / "종료 코드 {code}";
+    no_log_yet: "No step has begun yet. Its log shows here line by line." / "아직 시작한 스텝이 없어요. 시작하면 로그가 한 줄씩 보여요.";
+    log_of(step): "Log of {step}" / "{step} 로그";
+    log_empty: "It wrote nothing." / "남긴 로그가 없어요.";
+    following: "Following · " / "따라가는 중 · ";
+    log_complete: "Complete · " / "끝 · ";
+    why_it_ran: "Why it ran" / "실행 이유";
+    author: "Author" / "작성자";
+    commit: "Commit" / "커밋";
+
+    rollout_title(release, service, environment): "v{release} of {service} in {environment}" / "{environment} 환경의 {service} v{release}";
+    rollout_queued: "Queued" / "대기 중";
+    rollout_running: "Rolling out" / "롤아웃 중";
+    rollout_succeeded: "Proven" / "검증됨";
+    rollout_failed: "Failed" / "실패";
+    rollout_cancelled: "Cancelled" / "취소됨";
+    rollout_superseded: "Superseded" / "새 릴리스로 대체됨";
+    evidence: "Evidence" / "증거";
+    phase_command: "Release command" / "릴리스 명령";
+    phase_started: "Started" / "시작";
+    phase_healthy: "Healthy" / "정상";
+    phase_routed: "Routed" / "연결";
+    phase_first: "First request" / "첫 요청";
+    phase_drained: "Drained" / "마무리";
+    phase_stopped: "Old one gone" / "이전 것 정리";
+    plan: "Plan" / "계획";
+    last_lines: "The last lines it wrote" / "마지막 로그";
+    address: "Address" / "주소";
+    still_serves(number): "v{number} serves as before." / "v{number}이 그대로 요청을 처리해요.";
+    superseded_says: "A newer release took its place before it was proven." / "검증되기 전에 더 새로운 릴리스로 대체됐어요.";
+    cancel_rollout_says: "The new instances are taken away again; what served before goes on serving." / "새 인스턴스를 거둬요. 이전 것이 그대로 요청을 처리해요.";
+    cancel_rollout_does: "Cancel the rollout" / "롤아웃 취소";
+}
+
+impl super::Lang {
+    /// "212 lines"
+    pub fn lines(self, count: u64) -> String {
+        match (self, count) {
+            (Self::En, 1) => "1 line".to_owned(),
+            (Self::En, _) => format!("{count} lines"),
+            (Self::Ko, _) => format!("{count}줄"),
+        }
+    }
+
+    /// "200 earlier lines"
+    pub fn earlier_lines(self, count: u64) -> String {
+        match self {
+            Self::En => format!("{} before", self.lines(count)),
+            Self::Ko => format!("이전 {count}줄"),
+        }
+    }
+
+    /// "200 more lines"
+    pub fn later_lines(self, count: u64) -> String {
+        match self {
+            Self::En => format!("{} after", self.lines(count)),
+            Self::Ko => format!("다음 {count}줄"),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Sentences for the values of the vocabulary: roles, scopes, phases, what happened, what went wrong.
+
+use super::Lang;
+use crate::{
+    error::{Error, Kind},
+    model::{Environment, Phase, Role, Scope},
+};
+
+/// Picks by language.
+const fn pick(lang: Lang, en: &'static str, ko: &'static str) -> &'static str {
+    match lang {
+        Lang::En => en,
+        Lang::Ko => ko,
+    }
+}
+
+impl Lang {
+    /// A role.
+    pub const fn role(self, role: Role) -> &'static str {
+        match role {
+            Role::Viewer => pick(self, "viewer", "뷰어"),
+            Role::Developer => pick(self, "developer", "개발자"),
+            Role::Owner => pick(self, "owner", "소유자"),
+        }
+    }
+
+    /// What a role may do.
+    pub const fn role_says(self, role: Role) -> &'static str {
+        match role {
+            Role::Viewer => pick(self, "sees everything but secrets", "비밀 값을 뺀 모든 것을 봐요"),
+            Role::Developer => pick(self, "ships and changes services", "서비스를 배포하고 바꿔요"),
+            Role::Owner => pick(self, "also decides who is in the team", "구성원까지 정해요"),
+        }
+    }
+
+    /// What a scope allows.
+    pub const fn scope_says(self, scope: Scope) -> &'static str {
+        match scope {
+            Scope::Read => pick(self, "read what you may read", "볼 수 있는 것을 읽기"),
+            Scope::Git => pick(self, "push and fetch", "푸시하고 가져오기"),
+            Scope::Deploy => pick(self, "deploy, roll back, scale", "배포, 롤백, 규모 조정"),
+            Scope::Write => pick(self, "change services, variables, addresses", "서비스, 변수, 주소 바꾸기"),
+            Scope::Admin => pick(self, "change teams and people", "팀과 구성원 바꾸기"),
+        }
+    }
+
+    /// A phase of a rollout.
+    pub const fn phase(self, phase: Phase) -> &'static str {
+        match phase {
+            Phase::ReleaseCommand => self.phase_command(),
+            Phase::Started => self.phase_started(),
+            Phase::Healthy => self.phase_healthy(),
+            Phase::Routed => self.phase_routed(),
+            Phase::FirstRequest => self.phase_first(),
+            Phase::Drained => self.phase_drained(),
+            Phase::Stopped => self.phase_stopped(),
+        }
+    }
+
+    /// An environment in a line, for who chooses one.
+    pub fn environment_says(self, environment: &Environment) -> String {
+        let count = environment.default_replicas;
+        match (self, environment.auto_deploy) {
+            (Self::En, true) => format!("{count} to start with, new candidates by themselves"),
+            (Self::En, false) => format!("{count} to start with, promoted by hand"),
+            (Self::Ko, true) => format!("처음 {count}개, 새 후보를 자동 배포"),
+            (Self::Ko, false) => format!("처음 {count}개, 직접 승격"),
+        }
+    }
+
+    /// What an event says was done. English puts it before its subject, Korean after.
+    pub fn action(self, action: &str) -> String {
+        let verb = action.rsplit_once('.').map_or(action, |(_, verb)| verb);
+        let known = match verb {
+            "created" => pick(self, "created", "만들었어요"),
+            "deleted" => pick(self, "deleted", "삭제했어요"),
+            "delete_asked" | "deletion_asked" | "deleting" => pick(self, "asked to delete", "삭제를 요청했어요"),
+            "changed" | "updated" => pick(self, "changed", "바꿨어요"),
+            "added" => pick(self, "added", "추가했어요"),
+            "removed" => pick(self, "removed", "제거했어요"),
+            "joined" => pick(self, "joined", "참여했어요"),
+            "left" => pick(self, "left", "나갔어요"),
+            "invited" => pick(self, "invited", "초대했어요"),
+            "withdrawn" => pick(self, "withdrew", "거두었어요"),
+            "role_changed" => pick(self, "changed the role of", "역할을 바꿨어요"),
+            "revoked" => pick(self, "revoked", "폐기했어요"),
+            "suspended" => pick(self, "suspended", "정지했어요"),
+            "restored" => pick(self, "let back in", "다시 허용했어요"),
+            "pushed" => pick(self, "pushed", "푸시했어요"),
+            "queued" => pick(self, "queued", "대기열에 넣었어요"),
+            "started" => pick(self, "started", "시작했어요"),
+            "retried" => pick(self, "ran again", "다시 실행했어요"),
+            "passed" => pick(self, "passed", "통과했어요"),
+            "failed" => pick(self, "failed", "실패했어요"),
+            "errored" => pick(self, "could not run", "실행하지 못했어요"),
+            "lost" => pick(self, "lost", "유실했어요"),
+            "timed_out" => pick(self, "timed out", "시간을 넘겼어요"),
+            "succeeded" => pick(self, "proved", "검증했어요"),
+            "cancelled" => pick(self, "cancelled", "취소했어요"),
+            "cancel_asked" => pick(self, "asked to cancel", "취소를 요청했어요"),
+            "superseded" => pick(self, "superseded", "대체했어요"),
+            "deployed" | "deploy_asked" => pick(self, "deployed", "배포했어요"),
+            "promoted" => pick(self, "promoted", "승격했어요"),
+            "rolled_back" => pick(self, "rolled back", "롤백했어요"),
+            "scaled" => pick(self, "scaled", "규모를 조정했어요"),
+            "signed_in" => pick(self, "signed in", "로그인했어요"),
+            "signed_out" => pick(self, "signed out", "로그아웃했어요"),
+            "signed_out_everywhere" => pick(self, "signed out everywhere", "모든 기기에서 로그아웃했어요"),
+            "password_changed" => pick(self, "changed the password", "비밀번호를 바꿨어요"),
+            _ => return verb.replace('_', " "),
+        };
+        known.to_owned()
+    }
+
+    /// An error as the console says it: by its code where there is such a sentence, else as it came.
+    pub fn error(self, error: &Error) -> String {
+        if self == Self::En {
+            return error.sentence.clone();
+        }
+        korean(error).map_or_else(|| error.sentence.clone(), str::to_owned)
+    }
+}
+
+fn korean(error: &Error) -> Option<&'static str> {
+    Some(match error.code {
+        "invalid_name" => "이름은 영문 소문자로 시작하고 소문자, 숫자, 하이픈 하나씩으로 30자까지 쓸 수 있어요. 예: orders-api",
+        "name_taken" => "이미 쓰고 있는 이름이에요. 다른 이름을 고르세요.",
+        "invalid_email" => "이메일 주소가 올바르지 않아요. 예: ana@example.org",
+        "weak_password" => "비밀번호는 10자 이상이어야 하고 흔한 비밀번호는 쓸 수 없어요.",
+        "wrong_credentials" => "이메일이나 비밀번호가 맞지 않아요.",
+        "wrong_password" => "지금 비밀번호가 맞지 않아요.",
+        "too_many_attempts" => "시도가 너무 많았어요. 잠시 뒤에 다시 해 보세요.",
+        "link_spent" => "이 링크는 이미 쓰였거나 기한이 지났어요. 새 링크를 요청하세요.",
+        "sign_in_first" => "이 페이지를 보려면 로그인하세요.",
+        "confirm_name" => "확인을 위해 이름을 정확히 입력하세요.",
+        "last_owner" => "팀에는 소유자가 한 명은 있어야 해요. 먼저 다른 사람을 소유자로 정하세요.",
+        "already_there" => "서비스가 이미 이 환경에 있어요.",
+        "unknown_environment" => "그런 환경이 없어요.",
+        "host_taken" => "이미 다른 곳에서 쓰는 호스트 이름이에요.",
+        "invalid_host" => "호스트 이름이 올바르지 않아요. 예: shop.example.org",
+        "reserved_host" => "Berth가 스스로 쓰는 호스트 이름이에요. 다른 이름을 고르세요.",
+        "invalid_variable" => "변수는 한 줄에 NAME=값 하나씩 적으세요. 이름은 영문 대문자, 숫자, 밑줄만 쓸 수 있어요.",
+        "changed_meanwhile" => "그사이 다른 사람이 변수를 바꿨어요. 새로 보고 다시 저장하세요.",
+        "unknown_candidate" => "그런 후보가 없어요.",
+        "unknown_release" => "그런 릴리스가 없어요.",
+        "invalid_image" => "배포할 이미지 이름을 확인하세요.",
+        "nothing_to_promote" => "승격할 것이 없어요. 앞 환경에서 실행 중인 것이 없어요.",
+        "nothing_before" => "이전에 실행한 것이 없어서 되돌릴 수 없어요.",
+        "invalid_replicas" => "프로세스마다 0개에서 100개까지 쓸 수 있어요.",
+        "already_ended" => "이미 끝났어요.",
+        "no_scopes" => "토큰으로 할 수 있는 일을 하나 이상 고르세요.",
+        "invalid_role" => "역할 하나를 고르세요.",
+        "unknown_form" => "알 수 없는 양식이에요. 페이지를 다시 열고 시도하세요.",
+        "cross_site" | "foreign_origin" => "다른 사이트에서 온 요청이라 거절했어요.",
+        _ => match error.kind {
+            Kind::NotFound => "그런 페이지가 없거나 볼 수 없는 페이지예요.",
+            Kind::Internal => "Berth에 문제가 생겼어요. 다시 해 보고, 계속되면 요청 ID를 관리자에게 알려 주세요.",
+            Kind::TooLarge => "보낸 내용이 너무 커요.",
+            _ => return None,
+        },
+    })
+}

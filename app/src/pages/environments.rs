@@ -1,0 +1,56 @@
+//! The environments, for administrators.
+
+use leptos::prelude::*;
+
+use crate::{
+    caller::{Answer, Caller, Screen},
+    components::head,
+    error::Result,
+};
+
+/// The table.
+pub async fn page(caller: &Caller) -> Result<Answer> {
+    let t = caller.lang;
+    let environments = caller.backend.platform.environments(caller.actor()?).await?;
+    let rows = environments
+        .into_iter()
+        .map(|one| {
+            view! {
+                <tr>
+                    <th scope="row">{one.name.to_string()}</th>
+                    <td data-label=t.col_pool()>{one.pool.clone()}</td>
+                    <td data-label=t.col_replicas()>{one.default_replicas.to_string()}</td>
+                    <td data-label=t.col_deploys()>{if one.auto_deploy { t.by_itself() } else { t.by_hand() }}</td>
+                    <td data-label=t.col_stable()>{t.took(std::time::Duration::from_millis(one.stabilisation_ms))}</td>
+                    <td data-label=t.col_deadline()>{t.took(std::time::Duration::from_millis(one.deadline_ms))}</td>
+                    <td data-label=t.col_profile()><span class="chip">{one.profile.name()}</span></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let body = view! {
+        {head(t.nav_environments(), t.environments_below(), ())}
+        <section class="card" aria-label=t.nav_environments()>
+            <table class="rows">
+                <thead>
+                    <tr>
+                        <th scope="col">{t.name()}</th>
+                        <th scope="col">{t.col_pool()}</th>
+                        <th scope="col">{t.col_replicas()}</th>
+                        <th scope="col">{t.col_deploys()}</th>
+                        <th scope="col">{t.col_stable()}</th>
+                        <th scope="col">{t.col_deadline()}</th>
+                        <th scope="col">{t.col_profile()}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    };
+    Ok(Screen::new(t.nav_environments(), body.into_any())
+        .at(None, "/platform/environments")
+        .crumb(t.nav_platform(), "/platform/hosts")
+        .crumb(t.nav_environments(), "/platform/environments")
+        .same(&["berth env list".into(), "GET /api/v1/environments".into()])
+        .into())
+}

@@ -1,0 +1,41 @@
+//! What is shown in place of a page that cannot be.
+
+use leptos::prelude::*;
+
+use crate::{
+    caller::{Caller, Screen},
+    components::facts,
+    error::{Error, Kind},
+};
+
+/// The page of an error.
+pub fn screen(caller: &Caller, error: &Error) -> Screen {
+    let t = caller.lang;
+    let title = match error.kind {
+        Kind::NotFound => t.error_not_found(),
+        Kind::Forbidden => t.error_forbidden(),
+        Kind::Unavailable => t.error_unavailable(),
+        Kind::TooMany => t.error_too_many(),
+        Kind::Internal => t.error_internal(),
+        _ => t.error_other(),
+    };
+    let rows = vec![
+        (t.status(), error.kind.status().to_string().into_any()),
+        (t.request(), view! { <code class="wrap">{caller.request.clone()}</code> }.into_any()),
+    ];
+    let body = view! {
+        <div class="card pad">
+            <h1>{title}</h1>
+            <p>{t.error(error)}</p>
+            {facts(rows)}
+            <p><a class="btn main" href="/">{t.to_the_start()}</a></p>
+        </div>
+    };
+    let screen = if caller.me.is_some() {
+        let body = view! { <div class="narrow">{body}</div> };
+        Screen::new(title, body.into_any()).crumb(title, caller.path.clone())
+    } else {
+        Screen::bare(title, body.into_any())
+    };
+    screen.status(error.kind.status())
+}

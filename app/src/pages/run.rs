@@ -1,0 +1,249 @@
+//! A run: the sentence that explains a failure on top, the stages as a line, the steps side by side, the log.
+
+use leptos::prelude::*;
+
+use super::{done, path_of};
+use crate::{
+    caller::{Answer, Caller, Screen, no_such_form},
+    components::{
+        Confirm, Formed, Mark, Tone, empty, facts, head, line, log_lines, rollout_tone, rollout_word, run_status, run_tone, run_word, say,
+        short_commit, span_of, status, submit, when,
+    },
+    error::Result,
+    islands::LogStream,
+    locales::Lang,
+    model::{LogRange, Role, RolloutState, Run, RunState, ServiceName, Step, TeamName, Timestamp},
+};
+
+/// How many lines of a log a page shows at once.
+const LINES: u32 = 1_000;
+
+/// The run.
+pub async fn page(caller: &Caller) -> Result<Answer> {
+    let t = caller.lang;
+    let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
+    let number: u64 = caller.param("number")?;
+    let actor = caller.actor()?;
+    let run = caller.backend.runs.show(actor, &team, &name, number).await?;
+    let path = format!("{}/runs/{number}", path_of(&team, &name));
+    let chosen = chosen(caller, &run);
+    let log = match chosen {
+        Some(step) => Some((step, caller.backend.runs.log(actor, &step.id, first_line(caller, step), LINES).await?)),
+        None => None,
+    };
+    let log = log.map_or_else(|| empty(t.no_log_yet(), ()), |(step, log)| log_card(caller, &path, step, &log));
+    let body = view! {
+        {done(caller)}
+        <div data-live="head">{top(caller, &run)}</div>
+        <div data-live="why">{why(t, &run)}</div>
+        <section class="card pad" data-live="line" aria-label=t.stages()>{stages(caller, &run)}</section>
+        <div data-live="steps">{steps(caller, &path, &run, chosen)}</div>
+        <div class="two">
+            {log}
+            <section class="card" data-live="about">
+                <header><h2>{t.about()}</h2></header>
+                <div class="body">{about(caller, &run)}</div>
+            </section>
+        </div>
+    };
+    Ok(Screen::new(t.run_title(number, &name), body.into_any())
+        .at(Some(&team), format!("/teams/{team}"))
+        .crumb(team.to_string(), format!("/teams/{team}"))
+        .crumb(name.to_string(), path_of(&team, &name))
+        .crumb(t.run_number(number), path)
+        .live(&["run:", "rollout:", "step:"])
+        .same(&[format!("berth runs show {name} {number}"), format!("GET /api/v1/teams/{team}/services/{name}/runs/{number}")])
+        .into())
+}
+
+/// The step whose log is shown: the one asked for, else the one that failed, else the one under way, else the last begun.
+fn chosen<'a>(caller: &Caller, run: &'a Run) -> Option<&'a Step> {
+    let steps: Vec<&Step> = run.stages.iter().flat_map(|stage| &stage.steps).collect();
+    let asked = caller.query.get("step");
+    let failed = |step: &&&Step| matches!(step.state, RunState::Failed | RunState::Errored | RunState::TimedOut | RunState::Lost);
+    let found = steps.iter().find(|step| step.id.as_str() == asked).or_else(|| steps.iter().find(failed));
+    let found = found.or_else(|| steps.iter().find(|step| step.state == RunState::Running));
+    found.or_else(|| steps.iter().rev().find(|step| step.started_at.is_some())).copied()
+}
+
+/// The first line shown: as the address says, else so that the last [`LINES`] fit.
+fn first_line(caller: &Caller, step: &Step) -> u64 {
+    caller.query.get("from").parse().unwrap_or_else(|_| step.lines.saturating_sub(u64::from(LINES) - 1)).max(1)
+}
+
+fn top(caller: &Caller, run: &Run) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    let stage = run.stages.iter().find(|stage| run_tone(stage.state) == run_tone(run.state) && stage.state != RunState::Passed);
+    let title = view! { {t.run_number(run.number)}" "{run_status(t, run.state, stage.map(|stage| stage.name.as_str()))} };
+    let below = view! {
+        "“"{run.title.clone()}"” · "<code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{t.pushed_by(&run.by)}" "
+        {when(t, now, run.created_at)}
+        {run.started_at.map(|_| " · ")}
+        {span_of(t, now, run.started_at, run.finished_at)}
+    };
+    head(title, below, buttons(caller, run))
+}
+
+fn buttons(caller: &Caller, run: &Run) -> AnyView {
+    let t = caller.lang;
+    if !caller.may(&run.team, Role::Developer) {
+        return ().into_any();
+    }
+    if run.state.ended() {
+        let form = Formed::new(caller, "retry");
+        return view! { <form method="post">{form.names()}{form.trouble(&[])}{submit("", t.run_again())}</form> }.into_any();
+    }
+    if run.cancelling {
+        return view! { <span class="soft small">{t.is_cancelling()}</span> }.into_any();
+    }
+    let form = Formed::new(caller, "cancel");
+    Confirm { open: t.cancel_run(), says: t.cancel_run_says(), does: t.cancel_run_does(), name: None, bad: true }.show(t, &form)
+}
+
+/// Why it failed, or why it waits.
+fn why(t: Lang, run: &Run) -> AnyView {
+    if let Some(failure) = &run.failure {
+        let step = run.stages.iter().flat_map(|stage| &stage.steps).find(|step| step.failure.is_some() || step.exit_code.unwrap_or(0) != 0);
+        let to = step.filter(|step| step.lines > 0).map(|step| {
+            view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
+        });
+        return say(Tone::Bad, view! { <b>{failure.clone()}</b>{to} });
+    }
+    match run.waits.clone().filter(|_| run.state == RunState::Queued) {
+        Some(waits) => say(Tone::Idle, waits),
+        None => ().into_any(),
+    }
+}
+
+fn stages(caller: &Caller, run: &Run) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    let mut marks: Vec<Mark> = run
+        .stages
+        .iter()
+        .map(|stage| {
+            let attempt = (stage.attempt > 1).then(|| format!(" · {}", t.attempt(stage.attempt)));
+            let body = view! { {status(run_tone(stage.state), run_word(t, stage.state))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt} };
+            Mark { tone: run_tone(stage.state), name: stage.name.clone(), body: body.into_any() }
+        })
+        .collect();
+    let (tone, body) = match run.candidate {
+        Some(number) => (Tone::Ok, view! { <span class="rel">"c"{number.to_string()}</span> }.into_any()),
+        None if run.state.ended() => (Tone::Idle, status(Tone::Idle, t.not_reached())),
+        None => (Tone::Idle, status(Tone::Idle, t.run_queued())),
+    };
+    marks.push(Mark { tone, name: t.candidate().to_owned(), body });
+    for rollout in &run.rollouts {
+        let tone = rollout_tone(rollout.state);
+        let body = view! { <a href=format!("/rollouts/{}", rollout.id)>{status(tone, rollout_word(t, rollout.state))}" v"{rollout.to.to_string()}</a> };
+        marks.push(Mark { tone, name: t.rollout().to_owned(), body: body.into_any() });
+    }
+    line(t.stages(), marks)
+}
+
+/// The steps of every stage, side by side; each leads to its log.
+fn steps(caller: &Caller, path: &str, run: &Run, chosen: Option<&Step>) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    let stages = run
+        .stages
+        .iter()
+        .filter(|stage| !stage.steps.is_empty())
+        .map(|stage| {
+            let steps = stage
+                .steps
+                .iter()
+                .map(|step| {
+                    let here = chosen.is_some_and(|chosen| chosen.id == step.id).then_some("true");
+                    let exit = step.exit_code.filter(|code| *code != 0).map(|code| t.exit(code));
+                    view! {
+                        <a class="step" href=format!("{path}?step={}#log", step.id) aria-current=here>
+                            <span class="spread"><b>{step.name.clone()}</b>{status(run_tone(step.state), exit.unwrap_or_else(|| run_word(t, step.state).to_owned()))}</span>
+                            <span class="small faint spread"><span class="cut">{step.image.clone()}</span>{took(t, now, step)}</span>
+                        </a>
+                    }
+                })
+                .collect_view();
+            view! { <div class="stage"><h2 class="small soft">{stage.name.clone()}</h2><div class="side">{steps}</div></div> }
+        })
+        .collect_view();
+    view! { <div class="stages">{stages}</div> }.into_any()
+}
+
+fn took(t: Lang, now: Timestamp, step: &Step) -> AnyView {
+    span_of(t, now, step.started_at, step.finished_at)
+}
+
+fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView {
+    let t = caller.lang;
+    let first = log.lines.first().map_or(1, |line| line.number);
+    let last = log.lines.last().map_or(first.saturating_sub(1), |line| line.number);
+    let link = |from: u64| format!("{path}?step={}&from={from}#log", step.id);
+    let earlier = (first > 1).then(|| {
+        view! { <a class="more small" href=link(first.saturating_sub(u64::from(LINES)).max(1))>{t.earlier_lines(first - 1)}</a> }
+    });
+    let later = (last < log.total).then(|| {
+        view! { <a class="more small" href=link(last + 1)>{t.later_lines(log.total - last)}</a> }
+    });
+    let follow = (!log.complete && last >= log.total).then(|| {
+        let words = vec![t.following().to_owned(), t.log_complete().to_owned()];
+        view! { <LogStream step=step.id.to_string() next=last + 1 words=words /> }
+    });
+    let lines = if log.lines.is_empty() && log.complete {
+        view! { <p class="pad small faint">{t.log_empty()}</p> }.into_any()
+    } else {
+        log_lines(&log.lines)
+    };
+    view! {
+        <section class="card logcard" id="log" data-live="log" data-key=step.id.to_string() aria-label=t.log_of(&step.name)>
+            <header>
+                <h2>{step.name.clone()}</h2>
+                <span class="small soft cut">{step.image.clone()}</span>
+                <span class="end small faint">{follow}{t.lines(log.total)}</span>
+            </header>
+            {earlier}
+            <div class="log" id=format!("log-{}", step.id) tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
+            {later}
+        </section>
+    }
+    .into_any()
+}
+
+fn about(caller: &Caller, run: &Run) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    let mut rows = vec![(t.why_it_ran(), run.reason.clone().into_any())];
+    if let Some(started) = run.started_at {
+        rows.push((t.waited(), t.took(started.since(run.created_at)).into_any()));
+    }
+    rows.push((t.author(), run.author.clone().into_any()));
+    rows.push((t.commit(), view! { <code class="wrap">{run.commit.clone()}</code> }.into_any()));
+    if let Some(candidate) = run.candidate {
+        let there = path_of(&run.team, &run.service);
+        rows.push((t.candidate(), view! { <a href=there>"c"{candidate.to_string()}</a> }.into_any()));
+    }
+    for rollout in &run.rollouts {
+        let failure = rollout.failure.clone().filter(|_| rollout.state == RolloutState::Failed);
+        let value = view! { <a href=format!("/rollouts/{}", rollout.id)>"v"{rollout.to.to_string()}</a>" "{failure} };
+        rows.push((t.rollout(), value.into_any()));
+    }
+    if let Some(finished) = run.finished_at {
+        rows.push((t.ended(), when(t, now, finished)));
+    }
+    facts(rows)
+}
+
+/// Cancels, or runs again.
+pub async fn form(caller: &Caller) -> Result<Answer> {
+    let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
+    let number: u64 = caller.param("number")?;
+    let (actor, runs) = (caller.actor()?, &caller.backend.runs);
+    match caller.verb() {
+        "cancel" => {
+            runs.cancel(actor, &team, &name, number).await?;
+            Ok(Answer::Go(format!("{}/runs/{number}?done=cancelling", path_of(&team, &name))))
+        }
+        "retry" => {
+            let run = runs.retry(actor, &team, &name, number).await?;
+            Ok(Answer::Go(format!("{}/runs/{}", path_of(&team, &name), run.number)))
+        }
+        _ => Err(no_such_form()),
+    }
+}

@@ -1,0 +1,271 @@
+//! A service at a glance: its targets side by side, its last runs, its candidates, how to push.
+
+use leptos::prelude::*;
+
+use super::{done, path_of, service_tabs, team::versions};
+use crate::{
+    caller::{Answer, Caller, Screen, no_such_form},
+    components::{
+        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status, short_commit,
+        short_image, span_of, status, submit, when,
+    },
+    error::Result,
+    locales::Lang,
+    model::{Candidate, RolloutState, Role, RunBrief, Service, ServiceName, ServiceOverview, Source, Target, TeamName},
+};
+
+/// The overview.
+pub async fn page(caller: &Caller) -> Result<Answer> {
+    let t = caller.lang;
+    let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
+    let all = caller.backend.services.overview(caller.actor()?, &team, &name).await?;
+    let path = path_of(&team, &name);
+    let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
+    let may = caller.may(&team, Role::Developer);
+    let fresh = all.runs.is_empty();
+    let body = view! {
+        {done(caller)}
+        {head(name.to_string(), all.service.description.clone(), ())}
+        {service_tabs(caller, &all.service, &environments, "")}
+        {fresh.then(|| push(t, &all.service, true))}
+        <section aria-label=t.targets()>
+            <div class="targets">
+                {targets(caller, &path, &all, may)}
+                {add(caller, &all, may)}
+            </div>
+        </section>
+        <div class="two even">
+            <section class="card" data-live="runs">
+                <header>
+                    <h2>{t.last_runs()}</h2>
+                    <a class="small" href=format!("{path}/runs")>{t.all_of_them()}</a>
+                </header>
+                {runs(caller, &path, &all.runs)}
+            </section>
+            <section class="card" data-live="candidates">
+                <header>
+                    <h2>{t.candidates()}</h2>
+                    <span class="small soft">{t.candidates_below()}</span>
+                </header>
+                {candidates(caller, &path, &all.candidates)}
+            </section>
+        </div>
+        {(!fresh).then(|| push(t, &all.service, false))}
+    };
+    Ok(Screen::new(name.to_string(), body.into_any())
+        .at(Some(&team), format!("/teams/{team}"))
+        .crumb(team.to_string(), format!("/teams/{team}"))
+        .crumb(name.to_string(), path)
+        .live(&["run:", "rollout:", "target:", "service:"])
+        .same(&[format!("berth service show {name} --team {team}"), format!("GET /api/v1/teams/{team}/services/{name}/overview")])
+        .into())
+}
+
+fn targets(caller: &Caller, path: &str, all: &ServiceOverview, may: bool) -> AnyView {
+    let cards = all.targets.iter().enumerate().map(|(at, target)| {
+        let before = at.checked_sub(1).and_then(|before| all.targets.get(before));
+        card(caller, path, target, before.filter(|_| may))
+    });
+    cards.collect_view().into_any()
+}
+
+fn card(caller: &Caller, path: &str, target: &Target, before: Option<&Target>) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    let page = format!("{path}/targets/{}", target.environment);
+    let failed = target.rollout.as_ref().filter(|rollout| rollout.state == RolloutState::Failed);
+    let why = failed.map(|rollout| {
+        let failure = rollout.failure.clone().unwrap_or_default();
+        view! { <p class="small say bad">{failure}" "<a href=format!("/rollouts/{}", rollout.id)>{t.what_happened()}</a></p> }
+    });
+    let moving = target.rollout.as_ref().filter(|rollout| !rollout.state.ended()).map(|rollout| {
+        view! {
+            <p class="small">
+                {rollout_status(t, rollout.state)}
+                " "
+                <a href=format!("/rollouts/{}", rollout.id)>{t.watch()}</a>
+            </p>
+        }
+    });
+    let route = target.routes.first().map(|route| {
+        view! { <a class="small open" href=route.url.clone()>{icon("open")}{route.host.clone()}</a> }
+    });
+    let promotion = before.and_then(|before| promote(caller, before, target));
+    view! {
+        <article class="card target" data-live=format!("target-{}", target.environment)>
+            <header>
+                <h2><a href=page.clone()>{target.environment.to_string()}</a></h2>
+                {status(health_tone(target.health), health_word(t, target))}
+            </header>
+            <div class="body">
+                <div class="spread">{versions(t, now, target)}{berths(t, target)}</div>
+                {why}
+                {moving}
+                {route}
+                {promotion}
+            </div>
+        </article>
+    }
+    .into_any()
+}
+
+/// The question that promotes what runs one environment earlier, where that is something else.
+fn promote(caller: &Caller, before: &Target, target: &Target) -> Option<AnyView> {
+    let t = caller.lang;
+    let candidate = before.release.as_ref()?.candidate?;
+    let now = target.release.as_ref().and_then(|release| release.candidate);
+    let moving = target.rollout.as_ref().is_some_and(|rollout| !rollout.state.ended());
+    if now == Some(candidate) || moving {
+        return None;
+    }
+    let form = Formed::of(caller, "promote", target.environment.as_str());
+    let says = match now {
+        Some(now) => t.promote_says(candidate, now, &target.environment),
+        None => t.promote_says_first(candidate, &target.environment),
+    };
+    let open = t.promote_open(candidate);
+    let does = t.promote_does(candidate, &target.environment);
+    Some(Confirm { open: &open, says: &says, does: &does, name: None, bad: false }.show(t, &form))
+}
+
+fn add(caller: &Caller, all: &ServiceOverview, may: bool) -> AnyView {
+    let t = caller.lang;
+    if all.available.is_empty() || !may {
+        return ().into_any();
+    }
+    let form = Formed::new(caller, "add");
+    let options = all.available.iter().map(|name| view! { <option>{name.to_string()}</option> }).collect_view();
+    view! {
+        <form method="post" class="card dashed target">
+            {form.names()}
+            {form.trouble(&[])}
+            <label for="add-environment">{t.add_environment()}</label>
+            <div class="inline">
+                <select id="add-environment" name="environment">{options}</select>
+                {submit("", t.add())}
+            </div>
+            <p class="small faint">{t.add_environment_says()}</p>
+        </form>
+    }
+    .into_any()
+}
+
+/// Runs as a table.
+pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    if runs.is_empty() {
+        return empty(t.runs_empty(), ());
+    }
+    let rows = runs
+        .iter()
+        .map(|run| {
+            view! {
+                <tr>
+                    <th scope="row"><a href=format!("{path}/runs/{}", run.number)>{run.number.to_string()}</a></th>
+                    <td data-label=t.col_state()>{run_status(t, run.state, run.stage.as_deref())}</td>
+                    <td data-label=t.col_commit() class="grow">
+                        <span class="cut">{run.title.clone()}</span>
+                        <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{run.by.clone()}</span>
+                    </td>
+                    <td data-label=t.col_when() class="small soft">
+                        {when(t, now, run.created_at)}
+                        <br />
+                        {span_of(t, now, run.started_at, run.finished_at)}
+                    </td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table class="rows">
+            <thead class="sr">
+                <tr>
+                    <th scope="col">{t.col_number()}</th>
+                    <th scope="col">{t.col_state()}</th>
+                    <th scope="col">{t.col_commit()}</th>
+                    <th scope="col">{t.col_when()}</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView {
+    let (t, now) = (caller.lang, caller.now());
+    if candidates.is_empty() {
+        return empty(t.candidates_empty(), ());
+    }
+    let rows = candidates
+        .iter()
+        .map(|candidate| {
+            let places = candidate.runs_in.iter().map(|name| view! { <span class="chip">{name.to_string()}</span> }).collect_view();
+            view! {
+                <tr>
+                    <th scope="row"><span class="rel">"c"{candidate.number.to_string()}</span></th>
+                    <td data-label=t.col_commit() class="grow">
+                        <span class="cut">{candidate.title.clone()}</span>
+                        <span class="small faint">
+                            <code title=candidate.image.clone()>{short_image(&candidate.image)}</code>
+                            " · "
+                            <a href=format!("{path}/runs/{}", candidate.run)>{t.from_run(candidate.run)}</a>
+                        </span>
+                    </td>
+                    <td data-label=t.col_runs_in()>{places}</td>
+                    <td data-label=t.col_when() class="small soft">{when(t, now, candidate.created_at)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table class="rows">
+            <thead class="sr">
+                <tr>
+                    <th scope="col">{t.col_number()}</th>
+                    <th scope="col">{t.col_commit()}</th>
+                    <th scope="col">{t.col_runs_in()}</th>
+                    <th scope="col">{t.col_when()}</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+fn push(t: Lang, service: &Service, open: bool) -> AnyView {
+    let commands = format!("git remote add berth {}\ngit push berth main", service.clone_url);
+    view! {
+        <details id="push" class="card fold" open=open>
+            <summary><h2>{t.push_title()}</h2><span class="small soft">{t.push_below()}</span></summary>
+            <div class="body">
+                {code_block(t, &commands)}
+                <p class="small soft">{t.push_password()}" "<a href="/tokens">{t.push_token()}</a></p>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+/// Promotes, or adds an environment.
+pub async fn form(caller: &Caller) -> Result<Answer> {
+    let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
+    let actor = caller.actor()?;
+    match caller.verb() {
+        "promote" => {
+            let to = caller.form.get("of").parse()?;
+            let all = caller.backend.services.overview(actor, &team, &name).await?;
+            let at = all.targets.iter().position(|target| target.environment == to).ok_or_else(crate::caller::no_such_page)?;
+            let before = at.checked_sub(1).and_then(|at| all.targets.get(at)).ok_or_else(no_such_form)?;
+            let source = Source::From(before.environment.clone());
+            let change = caller.backend.releases.deploy(actor, &team, &name, &to, source, false).await?;
+            Ok(super::target::after(&path_of(&team, &name), change))
+        }
+        "add" => {
+            let environment = caller.form.get("environment").parse()?;
+            caller.backend.services.add_environment(actor, &team, &name, &environment).await?;
+            Ok(Answer::Go(format!("{}/targets/{environment}?done=added", path_of(&team, &name))))
+        }
+        _ => Err(no_such_form()),
+    }
+}

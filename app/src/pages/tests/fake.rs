@@ -1,0 +1,702 @@
+//! A Berth that always says the same: every screen has something to show.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+
+use crate::{
+    backend::{Accounts, Backend, Changed, Live, Platform, Releases, Runs, Services, Teams, Tokens},
+    error::{Error, Result},
+    model::*,
+};
+
+pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
+const IMAGE: &str = "sha256:3f9a1c0d5be24478a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718";
+const COMMIT: &str = "9f3c2e1b7a6d5c4e3f2a1b0c9d8e7f6a5b4c3d2e";
+
+/// What is varied between screens.
+#[derive(Clone, Default)]
+pub(super) struct Fake {
+    pub(super) first_run: bool,
+    pub(super) empty: bool,
+}
+
+pub(super) fn backend(fake: &Fake) -> Backend {
+    let it = Arc::new(fake.clone());
+    Backend {
+        accounts: it.clone(),
+        teams: it.clone(),
+        tokens: it.clone(),
+        services: it.clone(),
+        releases: it.clone(),
+        runs: it.clone(),
+        platform: it,
+    }
+}
+
+fn ago(seconds: u64) -> Timestamp {
+    Timestamp(NOW.0 - i64::try_from(seconds * 1_000).unwrap())
+}
+
+fn name<T: std::str::FromStr<Err = Error>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+pub(super) fn me(language: Option<&str>) -> Me {
+    Me {
+        id: UserId::from_text("u1"),
+        email: "ana@example.org".into(),
+        name: "Ana".into(),
+        language: language.map(str::to_owned),
+        platform: PlatformRole::Admin,
+        teams: vec![
+            TeamOfMine { id: TeamId::from_text("t1"), name: name("shop"), role: Role::Owner },
+            TeamOfMine { id: TeamId::from_text("t2"), name: name("search"), role: Role::Developer },
+        ],
+    }
+}
+
+fn rollout_brief(id: &str, state: RolloutState, from: u64, to: u64, candidate: u64, failure: Option<&str>) -> RolloutBrief {
+    RolloutBrief {
+        id: RolloutId::from_text(id),
+        state,
+        from: Some(from),
+        to,
+        candidate: Some(candidate),
+        failure: failure.map(str::to_owned),
+        created_at: ago(240),
+        finished_at: state.ended().then(|| ago(225)),
+    }
+}
+
+fn instances(release: u64, count: u32, state: InstanceState) -> Vec<Instance> {
+    (0..count).map(|slot| Instance { release, process: "web".into(), slot, state, since: Some(ago(7_000)) }).collect()
+}
+
+fn target(service: &str, environment: &str, health: TargetHealth, release: u64, candidate: u64, replicas: u32, age: u64) -> Target {
+    let mut running = instances(release, replicas, InstanceState::Serving);
+    let rollout = match health {
+        TargetHealth::Moving => {
+            running.insert(0, Instance { release: release + 1, process: "web".into(), slot: 0, state: InstanceState::Starting, since: Some(ago(4)) });
+            rollout_brief("r-moving", RolloutState::Running, release, release + 1, candidate + 3, None)
+        }
+        TargetHealth::FailedServing => {
+            let why = "It answers on port 3000 and not on 8080, the port its web process names.";
+            rollout_brief("r-failed", RolloutState::Failed, release, release + 1, candidate + 1, Some(why))
+        }
+        _ => rollout_brief("r-done", RolloutState::Succeeded, release.saturating_sub(1), release, candidate, None),
+    };
+    let host = format!("{service}-shop.{environment}.localhost");
+    let mut routes = vec![Route { id: RouteId::from_text("x1"), url: format!("http://{host}:8000/"), host, path: "/".into(), default: true }];
+    if environment == "production" {
+        let host = format!("{service}.example.org");
+        routes.push(Route { id: RouteId::from_text("x2"), url: format!("http://{host}/"), host, path: "/".into(), default: false });
+    }
+    Target {
+        id: TargetId::from_text(format!("{service}-{environment}")),
+        environment_id: EnvironmentId::from_text(environment),
+        environment: name(environment),
+        replicas,
+        release: Some(ReleaseBrief { id: ReleaseId::from_text("rel"), number: release, candidate: Some(candidate), created_at: ago(age) }),
+        rollout: Some(rollout),
+        instances: running,
+        routes,
+        health,
+    }
+}
+
+fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age: u64, took: u64) -> RunBrief {
+    RunBrief {
+        number,
+        state,
+        commit: COMMIT.into(),
+        title: title.into(),
+        branch: "main".into(),
+        by: "Ana".into(),
+        stage: stage.map(str::to_owned),
+        created_at: ago(age),
+        started_at: Some(ago(age - 1)),
+        finished_at: state.ended().then(|| ago(age - 1 - took)),
+    }
+}
+
+fn candidate(number: u64, title: &str, runs_in: &[&str], age: u64) -> Candidate {
+    Candidate {
+        id: CandidateId::from_text(format!("c{number}")),
+        number,
+        image: IMAGE.into(),
+        commit: COMMIT.into(),
+        title: title.into(),
+        branch: "main".into(),
+        run: number + 1,
+        shape: Shape::default(),
+        size: 81_000_000,
+        created_at: ago(age),
+        runs_in: runs_in.iter().map(|one| name(one)).collect(),
+    }
+}
+
+fn service(team: &TeamName, service: &ServiceName) -> Service {
+    Service {
+        id: ServiceId::from_text("s1"),
+        team: team.clone(),
+        team_id: TeamId::from_text("t1"),
+        name: service.clone(),
+        description: "checkout and payment".into(),
+        repository: name(service.as_str()),
+        repository_id: RepositoryId::from_text("p1"),
+        clone_url: format!("http://localhost:8080/git/{team}/{service}.git"),
+        created_at: ago(9_000_000),
+    }
+}
+
+fn targets(service: &str) -> Vec<Target> {
+    vec![
+        target(service, "dev", TargetHealth::Healthy, 48, 41, 1, 240),
+        target(service, "staging", TargetHealth::Moving, 31, 38, 2, 190_000),
+        target(service, "production", TargetHealth::Healthy, 19, 38, 4, 200_000),
+    ]
+}
+
+fn page<T>(items: Vec<T>) -> Page<T> {
+    Page { items, next: Some("more".into()) }
+}
+
+fn run(number: u64) -> Run {
+    let step = |id: &str, name: &str, image: &str, state, exit_code, lines, began: u64, ended: u64| Step {
+        id: StepId::from_text(id),
+        name: name.into(),
+        image: image.into(),
+        state,
+        exit_code,
+        failure: None,
+        lines,
+        started_at: Some(ago(began)),
+        finished_at: (ended > 0).then(|| ago(ended)),
+    };
+    let stage = |name: &str, kind, state, steps, began: Option<u64>, ended: Option<u64>| Stage {
+        name: name.into(),
+        kind,
+        state,
+        attempt: 1,
+        steps,
+        started_at: began.map(ago),
+        finished_at: ended.map(ago),
+    };
+    let fast = vec![
+        step("st1", "unit", "rust:1.95", RunState::Passed, Some(0), 1_902, 600, 559),
+        step("st2", "lint", "rust:1.95", RunState::Passed, Some(0), 40, 600, 571),
+    ];
+    let slow = vec![step("st3", "acceptance", "rust:1.95", RunState::Failed, Some(101), 215, 559, 359)];
+    Run {
+        team: name("shop"),
+        service: name("catalog"),
+        number,
+        state: RunState::Failed,
+        commit: COMMIT.into(),
+        title: "Price rules per country".into(),
+        author: "Ana <ana@example.org>".into(),
+        branch: "main".into(),
+        by: "Ana".into(),
+        reason: "main moved from 41b0c7d to 9f3c2e1.".into(),
+        waits: None,
+        failure: Some("Step acceptance of stage slow failed: `cargo test --test acceptance` ended with exit code 101.".into()),
+        stages: vec![
+            stage("fast", StageKind::Steps, RunState::Passed, fast, Some(600), Some(559)),
+            stage("slow", StageKind::Steps, RunState::Failed, slow, Some(559), Some(359)),
+            stage("image", StageKind::Image, RunState::Skipped, Vec::new(), None, None),
+        ],
+        candidate: None,
+        rollouts: Vec::new(),
+        cancelling: false,
+        created_at: ago(601),
+        started_at: Some(ago(600)),
+        finished_at: Some(ago(359)),
+    }
+}
+
+fn rollout(id: &RolloutId) -> Rollout {
+    let failed = id.as_str() == "r-failed";
+    let state = match id.as_str() {
+        "r-failed" => RolloutState::Failed,
+        "r-moving" => RolloutState::Running,
+        _ => RolloutState::Succeeded,
+    };
+    let fact = |phase, fact: &str, age| Evidence { phase, fact: fact.into(), at: ago(age) };
+    let mut evidence = vec![
+        fact(Phase::Started, "2 of 2 instances run image 3f9a1c0d5be2.", 12),
+        fact(Phase::Healthy, "2 of 2 answered GET /health for 3 s.", 9),
+        fact(Phase::Routed, "The edge sends requests to 2 new instances.", 8),
+        fact(Phase::FirstRequest, "GET / answered 200 in 4 ms.", 8),
+        fact(Phase::Drained, "0 requests were left after 1.2 s.", 6),
+        fact(Phase::Stopped, "2 old instances are gone.", 5),
+    ];
+    evidence.truncate(match state {
+        RolloutState::Failed => 1,
+        RolloutState::Running => 2,
+        _ => 6,
+    });
+    Rollout {
+        id: id.clone(),
+        team: name("shop"),
+        service: name("orders"),
+        environment: name("staging"),
+        state,
+        from: Some(31),
+        to: 32,
+        candidate: Some(41),
+        image: IMAGE.into(),
+        by: "Ana".into(),
+        reason: "candidate 41".into(),
+        plan: vec![
+            "Start 2 instances of release 32 beside release 31.".into(),
+            "Wait until each is healthy for 3 s.".into(),
+            "Send requests to them, see a first one answered.".into(),
+            "Drain and stop the 2 instances of release 31. Nobody will notice.".into(),
+        ],
+        evidence,
+        now: (!state.ended()).then(|| "Waiting for the edge to send requests to the new instances.".into()),
+        waits: None,
+        failure: failed.then(|| "It answers on port 3000 and not on 8080, the port its web process names.".into()),
+        last_lines: if failed { vec!["> server@1.4.0 start".into(), "listening on :3000 <b>".into()] } else { Vec::new() },
+        cancelling: false,
+        created_at: ago(14),
+        started_at: Some(ago(14)),
+        finished_at: state.ended().then(|| ago(5)),
+        url: Some("http://orders-shop.staging.localhost:8000/".into()),
+    }
+}
+
+fn log(from: u64, limit: u32) -> LogRange {
+    let line = |number: u64| {
+        let (kind, text) = match number {
+            1 => (LineKind::Note, "Berth runs this in rust:1.95, 2 CPU, 2 GiB.".to_owned()),
+            2 => (LineKind::Command, "cargo test --test acceptance".to_owned()),
+            213 => (LineKind::Out, "test prices_in_korea_round_to_won ... \u{1b}[1;31mFAILED\u{1b}[0m".to_owned()),
+            214 => (LineKind::Err, "  left: 12000.4, right: 12000 <script>alert(1)</script>".to_owned()),
+            _ => (LineKind::Out, format!("test orders_are_priced_{number} ... \u{1b}[32mok\u{1b}[0m")),
+        };
+        LogLine { number, at: ago(700 - number), kind, text }
+    };
+    LogRange { lines: (from..=215).take(limit as usize).map(line).collect(), total: 215, complete: false }
+}
+
+#[async_trait]
+impl Accounts for Fake {
+    async fn needs_first_admin(&self) -> Result<bool> {
+        Ok(self.first_run)
+    }
+    async fn create_first_admin(&self, person: NewPerson, _: Option<&str>) -> Result<UserId> {
+        if person.password.len() < 10 {
+            return Err(Error::invalid("weak_password", "A password has at least 10 characters.").at("password"));
+        }
+        Ok(UserId::from_text("u1"))
+    }
+    async fn invitation(&self, _: &str) -> Result<(TeamName, Invitation)> {
+        Ok((name("shop"), self.invitations(&Actor::system("x"), &name("shop")).await?.remove(0)))
+    }
+    async fn accept_invitation(&self, _: NewPerson, _: Option<&str>) -> Result<UserId> {
+        Ok(UserId::from_text("u2"))
+    }
+    async fn sign_in_by_link(&self, _: &str, _: Option<&str>) -> Result<UserId> {
+        Err(Error::forbidden("link_spent", "This link was used already, or it is too old. Ask for a fresh one."))
+    }
+    async fn sign_in(&self, _: &str, _: &str, _: Option<&str>) -> Result<UserId> {
+        Err(Error::unauthenticated("wrong_credentials", "The address or the password is wrong."))
+    }
+    async fn actor(&self, _: &UserId, _: i64, _: &str, _: Option<&str>) -> Result<Option<Actor>> {
+        Ok(None)
+    }
+    async fn session_epoch(&self, _: &UserId) -> Result<i64> {
+        Ok(0)
+    }
+    async fn actor_of_token(&self, _: &str, _: &str, _: Option<&str>) -> Result<Actor> {
+        Ok(Actor::system("test"))
+    }
+    async fn me(&self, _: &Actor) -> Result<Me> {
+        Ok(me(None))
+    }
+    async fn sign_out_everywhere(&self, _: &Actor) -> Result<()> {
+        Ok(())
+    }
+    async fn set_language(&self, _: &Actor, _: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+    async fn change_password(&self, _: &Actor, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+    async fn people(&self, _: &Actor, _: &PageRequest) -> Result<Page<Person>> {
+        let person = |id: &str, name_: &str, platform, suspended_at| Person {
+            id: UserId::from_text(id),
+            name: name_.into(),
+            email: format!("{}@example.org", name_.to_lowercase()),
+            platform,
+            teams: vec![name("shop")],
+            suspended_at,
+            created_at: ago(900_000),
+        };
+        Ok(Page {
+            items: vec![
+                person("u1", "Ana", PlatformRole::Admin, None),
+                person("u2", "Bora", PlatformRole::None, None),
+                person("u3", "Chris", PlatformRole::None, Some(ago(90))),
+            ],
+            next: None,
+        })
+    }
+    async fn suspend(&self, _: &Actor, _: &UserId, _: bool) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Teams for Fake {
+    async fn create(&self, _: &Actor, _: &TeamName) -> Result<Team> {
+        Err(Error::conflict("name_taken", "There is a team of this name already. Choose another name.").at("name"))
+    }
+    async fn list(&self, _: &Actor) -> Result<Vec<Team>> {
+        let team = |one: &str| Team { id: TeamId::from_text(one), name: name(one), created_at: ago(900_000), members: 3, services: 4 };
+        Ok(vec![team("search"), team("shop")])
+    }
+    async fn show(&self, actor: &Actor, _: &TeamName) -> Result<Team> {
+        Ok(Teams::list(self, actor).await?.remove(1))
+    }
+    async fn members(&self, _: &Actor, _: &TeamName) -> Result<Vec<Member>> {
+        let member = |id: &str, name: &str, role| Member {
+            user: UserId::from_text(id),
+            name: name.into(),
+            email: format!("{}@example.org", name.to_lowercase()),
+            role,
+            since: ago(800_000),
+        };
+        Ok(vec![member("u1", "Ana", Role::Owner), member("u2", "Bora", Role::Developer), member("u3", "Chris", Role::Viewer)])
+    }
+    async fn invitations(&self, _: &Actor, _: &TeamName) -> Result<Vec<Invitation>> {
+        Ok(vec![Invitation {
+            id: LinkId::from_text("l1"),
+            email: "dana@example.org".into(),
+            role: Role::Developer,
+            by: "Ana".into(),
+            expires_at: NOW.plus(Duration::from_secs(500_000)),
+        }])
+    }
+    async fn invite(&self, actor: &Actor, team: &TeamName, email: &str, _: Role) -> Result<NewInvitation> {
+        if !email.contains('@') {
+            return Err(Error::invalid("invalid_email", "This is no address.").at("email"));
+        }
+        let invitation = self.invitations(actor, team).await?.remove(0);
+        Ok(NewInvitation { invitation, link: "http://localhost:8080/invite/brth_inv_3x".into() })
+    }
+    async fn withdraw(&self, _: &Actor, _: &TeamName, _: &LinkId) -> Result<()> {
+        Ok(())
+    }
+    async fn set_role(&self, _: &Actor, _: &TeamName, _: &UserId, _: Role) -> Result<()> {
+        Err(Error::conflict("last_owner", "The team would be left without an owner. Make somebody else an owner first."))
+    }
+    async fn remove_member(&self, _: &Actor, _: &TeamName, _: &UserId) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Tokens for Fake {
+    async fn create(&self, actor: &Actor, _: NewToken) -> Result<CreatedToken> {
+        Ok(CreatedToken { token: Tokens::list(&Self::default(), actor).await?.remove(0), secret: "brth_4h7sXk2mQ9".into() })
+    }
+    async fn list(&self, _: &Actor) -> Result<Vec<Token>> {
+        if self.empty {
+            return Ok(Vec::new());
+        }
+        let token = |id: &str, name_: &str, scopes: &[Scope], used, ends| Token {
+            id: TokenId::from_text(id),
+            name: name_.into(),
+            prefix: "brth_4h7s".into(),
+            scopes: scopes.to_vec(),
+            team: None,
+            created_at: ago(90_000),
+            expires_at: ends,
+            last_used_at: used,
+        };
+        Ok(vec![
+            token("k1", "laptop", &[Scope::Read, Scope::Git], Some(ago(300)), Some(NOW.plus(Duration::from_secs(5_000_000)))),
+            token("k2", "ci", &[Scope::Read, Scope::Git, Scope::Deploy], None, None),
+        ])
+    }
+    async fn revoke(&self, _: &Actor, _: &TokenId) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Services for Fake {
+    async fn create(&self, _: &Actor, _: &TeamName, _: NewService) -> Result<Service> {
+        Err(Error::conflict("name_taken", "The team has a service of this name already.").at("name"))
+    }
+    async fn list(&self, _: &Actor, team: &TeamName) -> Result<Vec<Service>> {
+        Ok(if self.empty { Vec::new() } else { vec![service(team, &name("orders"))] })
+    }
+    async fn show(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<Service> {
+        Ok(service(team, one))
+    }
+    async fn overview(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<ServiceOverview> {
+        if one.as_str() == "nothing" {
+            return Err(Error::not_found("not_found", "There is no such service, or none that you may see."));
+        }
+        if self.empty {
+            let mut target = target(one.as_str(), "dev", TargetHealth::Empty, 0, 0, 1, 0);
+            (target.release, target.rollout) = (None, None);
+            target.instances.clear();
+            return Ok(ServiceOverview {
+                service: service(team, one),
+                targets: vec![target],
+                available: vec![name("staging"), name("production")],
+                runs: Vec::new(),
+                candidates: Vec::new(),
+            });
+        }
+        Ok(ServiceOverview {
+            service: service(team, one),
+            targets: targets(one.as_str()),
+            available: vec![name("preview")],
+            runs: vec![
+                run_brief(57, RunState::Running, Some("slow"), "Refund in one step, whatever the customer paid with and in which currency", 40, 0),
+                run_brief(56, RunState::Failed, Some("slow"), "Price rules per country", 400, 200),
+                run_brief(55, RunState::Passed, None, "Say the total before the last click", 7_200, 192),
+                run_brief(54, RunState::Superseded, None, "Try again", 90_000, 3),
+            ],
+            candidates: vec![
+                candidate(41, "Refund in one step", &["dev"], 240),
+                candidate(38, "Say the total before the last click", &["staging", "production"], 190_000),
+            ],
+        })
+    }
+    async fn delete(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
+        Err(Error::invalid("confirm_name", "Type the name of the service to confirm.").at("confirm"))
+    }
+    async fn board(&self, _: &Actor, _: &TeamName) -> Result<Board> {
+        let environments: Vec<EnvironmentName> = vec![name("dev"), name("staging"), name("production")];
+        if self.empty {
+            return Ok(Board { environments, rows: Vec::new() });
+        }
+        let row = |one: &str, description: &str, cells: Vec<Target>, run| BoardRow {
+            service: name(one),
+            description: description.into(),
+            cells: cells.into_iter().map(|target| (target.environment.clone(), target)).collect(),
+            run,
+        };
+        let mut stopped = target("mailer", "dev", TargetHealth::Stopped, 5, 5, 0, 900_000);
+        stopped.rollout = None;
+        let rows = vec![
+            row(
+                "billing",
+                "invoices",
+                vec![
+                    target("billing", "dev", TargetHealth::Healthy, 22, 17, 1, 90_000),
+                    target("billing", "staging", TargetHealth::Healthy, 12, 17, 2, 90_000),
+                    target("billing", "production", TargetHealth::Degraded, 8, 16, 2, 900_000),
+                ],
+                Some(run_brief(18, RunState::Passed, None, "Invoices in won", 90_000, 61)),
+            ),
+            row(
+                "catalog",
+                "products and prices",
+                vec![
+                    target("catalog", "dev", TargetHealth::FailedServing, 61, 54, 1, 300),
+                    target("catalog", "staging", TargetHealth::Healthy, 40, 52, 2, 18_000),
+                    target("catalog", "production", TargetHealth::Healthy, 28, 52, 6, 10_800),
+                ],
+                Some(run_brief(56, RunState::Failed, Some("slow"), "Price rules per country", 400, 200)),
+            ),
+            row("mailer", "worker", vec![stopped, target("mailer", "production", TargetHealth::Healthy, 3, 4, 2, 1_900_000)], None),
+            row(
+                "orders",
+                "checkout and payment",
+                targets("orders"),
+                Some(run_brief(57, RunState::Running, Some("slow"), "Refund in one step", 40, 0)),
+            ),
+        ];
+        Ok(Board { environments, rows })
+    }
+    async fn add_environment(&self, actor: &Actor, team: &TeamName, one: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
+        self.target(actor, team, one, environment).await
+    }
+    async fn target(&self, _: &Actor, _: &TeamName, one: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
+        let mut found = targets(one.as_str()).into_iter().filter(|target| target.environment == *environment);
+        found.next().ok_or_else(|| Error::not_found("not_found", "There is no such target."))
+    }
+    async fn add_route(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: &str, _: &str) -> Result<Route> {
+        Err(Error::conflict("host_taken", "This host name leads elsewhere already.").at("host"))
+    }
+    async fn remove_route(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &RouteId) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Releases for Fake {
+    async fn deploy(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: Source, dry_run: bool) -> Result<Change> {
+        Ok(Change {
+            release: Some(33),
+            rollout: (!dry_run).then(|| RolloutId::from_text("r-moving")),
+            plan: rollout(&RolloutId::from_text("x")).plan,
+        })
+    }
+    async fn scale(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        one: &ServiceName,
+        environment: &EnvironmentName,
+        _: BTreeMap<String, u32>,
+        dry_run: bool,
+    ) -> Result<Change> {
+        self.deploy(actor, team, one, environment, Source::Release(1), dry_run).await
+    }
+    async fn config(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: Option<u64>) -> Result<ConfigSet> {
+        let variables = [("CURRENCY", "KRW"), ("GREETING", "Good <morning>"), ("LOG_LEVEL", "info")];
+        Ok(ConfigSet {
+            id: ConfigSetId::from_text("cs"),
+            number: 7,
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            by: "Bora".into(),
+            created_at: ago(86_400),
+        })
+    }
+    async fn config_sets(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: &PageRequest) -> Result<Page<ConfigSet>> {
+        Ok(page(Vec::new()))
+    }
+    async fn change_config(
+        &self,
+        _: &Actor,
+        _: &TeamName,
+        _: &ServiceName,
+        _: &EnvironmentName,
+        _: ConfigChange,
+        _: Option<u64>,
+        _: bool,
+    ) -> Result<Change> {
+        Err(Error::precondition("changed_meanwhile", "Somebody changed the variables in between. Look again, then repeat."))
+    }
+    async fn releases(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: &PageRequest) -> Result<Page<Release>> {
+        let release = |number: u64, reason: &str, state| Release {
+            id: ReleaseId::from_text(format!("rel{number}")),
+            number,
+            image: IMAGE.into(),
+            candidate: Some(number + 5),
+            config: 7,
+            replicas: BTreeMap::from([("web".to_owned(), 2), ("worker".to_owned(), 1)]),
+            shape: Shape::default(),
+            by: "Ana".into(),
+            reason: reason.into(),
+            created_at: ago(100 * (60 - number)),
+            rollout: Some(rollout_brief("r-done", state, number - 1, number, number + 5, None)),
+        };
+        Ok(page(vec![
+            release(32, "candidate 41", RolloutState::Running),
+            release(31, "config 7", RolloutState::Succeeded),
+            release(30, "scaled to 2", RolloutState::Succeeded),
+            release(29, "candidate 35", RolloutState::Failed),
+        ]))
+    }
+    async fn rollout(&self, _: &Actor, id: &RolloutId) -> Result<Rollout> {
+        Ok(rollout(id))
+    }
+    async fn cancel_rollout(&self, _: &Actor, _: &RolloutId) -> Result<()> {
+        Err(Error::conflict("already_ended", "The rollout has ended already."))
+    }
+    async fn logs(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &EnvironmentName, _: u32, _: bool) -> Result<Live<LogLine>> {
+        Ok(stream::iter(log(190, 500).lines).boxed())
+    }
+}
+
+#[async_trait]
+impl Runs for Fake {
+    async fn list(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<RunBrief>> {
+        Ok(page(self.overview(actor, team, one).await?.runs))
+    }
+    async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName, number: u64) -> Result<Run> {
+        Ok(run(number))
+    }
+    async fn cancel(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<()> {
+        Ok(())
+    }
+    async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<RunBrief> {
+        Ok(run_brief(58, RunState::Queued, None, "x", 3, 0))
+    }
+    async fn log(&self, _: &Actor, _: &StepId, from: u64, limit: u32) -> Result<LogRange> {
+        Ok(log(from, limit))
+    }
+    async fn follow(&self, _: &Actor, _: &StepId, _: u64) -> Result<Live<LogLine>> {
+        Ok(stream::empty().boxed())
+    }
+    async fn candidates(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<Candidate>> {
+        Ok(page(self.overview(actor, team, one).await?.candidates))
+    }
+}
+
+#[async_trait]
+impl Platform for Fake {
+    async fn environments(&self, _: &Actor) -> Result<Vec<Environment>> {
+        let environment = |position: u32, one: &str, default_replicas, auto_deploy| Environment {
+            id: EnvironmentId::from_text(one),
+            name: name(one),
+            position,
+            pool: "default".into(),
+            default_replicas,
+            auto_deploy,
+            stabilisation_ms: 3_000,
+            deadline_ms: 300_000,
+            profile: Profile::Baseline,
+        };
+        Ok(vec![environment(0, "dev", 1, true), environment(1, "staging", 2, false), environment(2, "production", 2, false)])
+    }
+    async fn environment(&self, actor: &Actor, _: &EnvironmentName) -> Result<Environment> {
+        Ok(self.environments(actor).await?.remove(0))
+    }
+    async fn hosts(&self, _: &Actor) -> Result<Vec<Host>> {
+        if self.empty {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Host {
+            name: "harbour-1".into(),
+            pool: "default".into(),
+            state: EngineState::Answers,
+            engine: Some("20.10.24".into()),
+            api: Some("1.41".into()),
+            cpus: 2,
+            memory: 25_000_000_000,
+            instances: 17,
+        }])
+    }
+    async fn events(&self, _: &Actor, _: &EventFilter, _: &PageRequest) -> Result<Page<Event>> {
+        if self.empty {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let event = |id: &str, age, actor: &str, action: &str, subject: &str, path: Option<&str>, detail: &str| Event {
+            id: EventId::from_text(id),
+            at: ago(age),
+            actor: actor.into(),
+            action: action.into(),
+            team: Some(name("shop")),
+            subject: subject.into(),
+            path: path.map(str::to_owned),
+            detail: detail.into(),
+            origin: Some("127.0.0.1".into()),
+            request: Some("019ab".into()),
+        };
+        let to = Some("/rollouts/r-failed");
+        Ok(page(vec![
+            event("e1", 60, "rollouts", "rollout.failed", "release 62 of catalog in dev", to, "It answers on port 3000 and not on 8080."),
+            event("e2", 300, "Ana", "run.started", "run 56 of catalog", Some("/teams/shop/services/catalog/runs/56"), ""),
+            event("e3", 400, "Ana", "config.changed", "config 7 of orders in staging", None, "CURRENCY"),
+            event("e4", 190_000, "Bora", "team.joined", "team shop", Some("/teams/shop"), ""),
+        ]))
+    }
+    async fn changes(&self, _: &Actor) -> Result<Live<Changed>> {
+        Ok(stream::pending().boxed())
+    }
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}

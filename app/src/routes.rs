@@ -1,0 +1,75 @@
+//! Every page of the console in one list, each with the least right it needs.
+
+use crate::{
+    caller::{Answering, Caller},
+    pages::{
+        activity, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout, run, runs, service, settings,
+        setup, sign_in, start, target, team, teams, tokens, users, welcome,
+    },
+};
+
+/// The least right a page needs. What is done there is checked again behind the seam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// None.
+    Nothing,
+    /// To be signed in; a team's page also needs its role, which the seam checks.
+    Person,
+    /// To administer the platform.
+    Admin,
+}
+
+/// A page: its path, its right, what it shows, what its forms do.
+pub struct PageRoute {
+    /// The path; `{name}` stands for one part of it.
+    pub path: &'static str,
+    /// The least right.
+    pub need: Need,
+    /// What it shows.
+    pub page: for<'a> fn(&'a Caller) -> Answering<'a>,
+    /// What its forms do.
+    pub form: Option<for<'a> fn(&'a Caller) -> Answering<'a>>,
+}
+
+macro_rules! pages {
+    ($($path:literal $need:ident $page:ident $(:: $form:ident)?;)*) => {
+        &[$(PageRoute {
+            path: $path,
+            need: Need::$need,
+            page: |caller| Box::pin($page::page(caller)),
+            form: pages!(@form $page $($form)?),
+        }),*]
+    };
+    (@form $page:ident) => { None };
+    (@form $page:ident $form:ident) => { Some(|caller| Box::pin($page::$form(caller))) };
+}
+
+/// The list.
+pub const PAGES: &[PageRoute] = pages! {
+    "/"                                                              Nothing start;
+    "/setup/{token}"                                                 Nothing setup::form;
+    "/login"                                                         Nothing login::form;
+    "/logout"                                                        Nothing me::leave;
+    "/sign-in/{token}"                                               Nothing sign_in::form;
+    "/invite/{token}"                                                Nothing invite::form;
+    "/welcome"                                                       Person  welcome;
+    "/me"                                                            Person  me::form;
+    "/tokens"                                                        Person  tokens::form;
+    "/activity"                                                      Person  activity;
+    "/teams"                                                         Person  teams;
+    "/teams/new"                                                     Person  new_team::form;
+    "/teams/{team}"                                                  Person  team;
+    "/teams/{team}/activity"                                         Person  activity;
+    "/teams/{team}/people"                                           Person  people::form;
+    "/teams/{team}/services/new"                                     Person  new_service::form;
+    "/teams/{team}/services/{service}"                               Person  service::form;
+    "/teams/{team}/services/{service}/runs"                          Person  runs;
+    "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form;
+    "/teams/{team}/services/{service}/settings"                      Person  settings::form;
+    "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
+    "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
+    "/rollouts/{rollout}"                                            Person  rollout::form;
+    "/platform/environments"                                         Admin   environments;
+    "/platform/hosts"                                                Admin   hosts;
+    "/platform/people"                                               Admin   users::form;
+};
