@@ -104,7 +104,8 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     spawn_tasks(&mut running, &ctx, &stop);
-    let app = http::app(&control, Router::new(), Router::new(), stop.clone());
+    let pages = http::ui::router(&control, stop.clone());
+    let app = http::app(&control, pages, Router::new(), stop.clone());
     running.spawn(http::serve(console, app, stop.clone()));
     Ok(Running {
         console: listening,

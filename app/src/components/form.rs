@@ -98,10 +98,8 @@ impl<'a> Field<'a> {
         let error = form.error(self.name);
         let value = if self.kind == "password" { String::new() } else { form.value(self.name, self.value) };
         let (hint_id, error_id) = (format!("{id}-hint"), format!("{id}-error"));
-        let said: Vec<String> = [(!self.hint.is_empty()).then(|| hint_id.clone()), error.as_ref().map(|_| error_id.clone())]
-            .into_iter()
-            .flatten()
-            .collect();
+        let said: Vec<String> =
+            [(!self.hint.is_empty()).then(|| hint_id.clone()), error.as_ref().map(|_| error_id.clone())].into_iter().flatten().collect();
         let described = (!said.is_empty()).then(|| said.join(" "));
         let plain = matches!(self.name, "name" | "environment" | "host" | "path" | "image" | "confirm");
         view! {

@@ -76,10 +76,8 @@ pub fn code_block(t: Lang, text: &str) -> AnyView {
 
 /// The pages of a thing side by side: word, path, whether it is this one.
 pub fn tabs(label: &str, tabs: Vec<(String, String, bool)>) -> AnyView {
-    let tabs = tabs
-        .into_iter()
-        .map(|(word, path, here)| view! { <a href=path aria-current=here.then_some("page")>{word}</a> })
-        .collect_view();
+    let tabs =
+        tabs.into_iter().map(|(word, path, here)| view! { <a href=path aria-current=here.then_some("page")>{word}</a> }).collect_view();
     view! { <nav class="tabs" aria-label=label.to_owned()>{tabs}</nav> }.into_any()
 }
 

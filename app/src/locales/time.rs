@@ -40,7 +40,8 @@ impl Lang {
         let one = usize::from(count != 1);
         match self {
             Self::En => {
-                let units = [["s", "s"], ["min", "min"], ["h", "h"], ["day", "days"], ["week", "weeks"], ["month", "months"], ["year", "years"]];
+                let units =
+                    [["s", "s"], ["min", "min"], ["h", "h"], ["day", "days"], ["week", "weeks"], ["month", "months"], ["year", "years"]];
                 format!("{count} {}", units[unit][one])
             }
             Self::Ko => format!("{count}{}", ["초", "분", "시간", "일", "주", "개월", "년"][unit]),

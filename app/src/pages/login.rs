@@ -20,7 +20,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let body = view! {
         <div class="card pad">
             <h1>{t.login_title()}</h1>
-            <form method="post" action="/login" class="stack">
+            <form method="post" class="stack">
                 {form.names()}
                 <input type="hidden" name="to" value=to />
                 {form.trouble(&["email"])}

@@ -116,3 +116,33 @@ fn service_tabs(caller: &Caller, service: &Service, environments: &[String], her
     all.push((t.tab_settings().to_owned(), format!("{base}/settings"), here == "settings"));
     crate::components::tabs(t.service_pages(), all)
 }
+
+/// What a page or a form came to: a whole document, or where to go.
+pub enum Rendered {
+    /// A document with its status.
+    Document(u16, String),
+    /// What is no screen, as it was answered.
+    Other(Answer),
+}
+
+/// Answers a request for a page (`route`: the one its path fits, none where it fits no page), with the page of the error
+/// where it comes to one. The error is given back too, for the log.
+pub async fn render(route: Option<&'static PageRoute>, mut caller: Caller, send: bool) -> (Rendered, Option<crate::error::Error>) {
+    let owner = Owner::new();
+    let answer = async {
+        match route {
+            None => Err(crate::caller::no_such_page()),
+            Some(route) if send => submit(route, &mut caller).await,
+            Some(route) => (route.page)(&caller).await,
+        }
+    };
+    // Islands are made while the page is: whatever they need of the reactive system belongs to this request alone.
+    let answer = owner.with(|| leptos::reactive::computed::ScopedFuture::new(answer)).await;
+    let (screen, problem) = match answer {
+        Ok(Answer::Screen(screen)) => (*screen, None),
+        Ok(other) => return (Rendered::Other(other), None),
+        Err(error) => (owner.with(|| errors::screen(&caller, &error)), Some(error)),
+    };
+    let status = screen.status;
+    (Rendered::Document(status, owner.with(|| crate::components::document(&caller, screen))), problem)
+}

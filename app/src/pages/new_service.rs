@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::path_of;
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{Field, Formed, code_block, head, say, Tone, submit},
+    components::{Field, Formed, Tone, code_block, head, say, submit},
     error::Result,
     locales::Lang,
     model::{Environment, EnvironmentName, NewService, Role, TeamName},

@@ -42,10 +42,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(rollout.environment.to_string(), there)
         .crumb(format!("v{}", rollout.to), format!("/rollouts/{id}"))
         .live(&["rollout:"])
-        .same(&[
-            format!("berth releases {} --env {}", rollout.service, rollout.environment),
-            format!("GET /api/v1/rollouts/{id}"),
-        ])
+        .same(&[format!("berth releases {} --env {}", rollout.service, rollout.environment), format!("GET /api/v1/rollouts/{id}")])
         .into())
 }
 
@@ -194,7 +191,8 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         }
         "rollback" => {
             let rollout = releases.rollout(actor, &id).await?;
-            let from = rollout.from.ok_or_else(|| Error::invalid("nothing_before", "Nothing ran here before; there is nothing to go back to."))?;
+            let from =
+                rollout.from.ok_or_else(|| Error::invalid("nothing_before", "Nothing ran here before; there is nothing to go back to."))?;
             let change =
                 releases.deploy(actor, &rollout.team, &rollout.service, &rollout.environment, Source::Release(from), false).await?;
             let there = format!("{}/targets/{}", path_of(&rollout.team, &rollout.service), rollout.environment);

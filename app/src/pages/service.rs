@@ -11,7 +11,7 @@ use crate::{
     },
     error::Result,
     locales::Lang,
-    model::{Candidate, RolloutState, Role, RunBrief, Service, ServiceName, ServiceOverview, Source, Target, TeamName},
+    model::{Candidate, Role, RolloutState, RunBrief, Service, ServiceName, ServiceOverview, Source, Target, TeamName},
 };
 
 /// The overview.

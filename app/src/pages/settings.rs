@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Formed, code_block, facts, head, say, when, Tone},
+    components::{Confirm, Formed, Tone, code_block, facts, head, say, when},
     error::Result,
     model::{Role, ServiceName, TeamName},
 };
@@ -25,7 +25,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     ];
     let end = if caller.may(&team, Role::Owner) {
         let form = Formed::new(caller, "delete");
-        let says = t.delete_service_says(&name, &environments.join(", "));
+        let says = t.delete_service_says(&name, environments.join(", "));
         let open = t.delete_service(&name);
         Confirm { open: &open, says: &says, does: t.delete_service_does(), name: Some(name.as_str()), bad: true }.show(t, &form)
     } else {

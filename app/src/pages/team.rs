@@ -5,7 +5,9 @@ use leptos::prelude::*;
 use super::{done, path_of};
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{berths, code_block, empty, head, health_tone, health_word, icon, run_status, short_commit, span_of, status, when, when_short},
+    components::{
+        berths, code_block, empty, head, health_tone, health_word, icon, run_status, short_commit, span_of, status, when, when_short,
+    },
     error::Result,
     locales::Lang,
     model::{Board, BoardRow, Role, Target, TargetHealth, TeamName, Timestamp},
@@ -18,10 +20,10 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let board = caller.backend.services.board(caller.actor()?, &team).await?;
     let create = format!("/teams/{team}/services/new");
     let may = caller.may(&team, Role::Developer);
-    let buttons = (may && !board.rows.is_empty())
-        .then(|| view! { <a class="btn main" href=create.clone()>{icon("plus")}{t.new_service()}</a> });
+    let buttons =
+        (may && !board.rows.is_empty()).then(|| view! { <a class="btn main" href=create.clone()>{icon("plus")}{t.new_service()}</a> });
     let below = summary(t, &board);
-    let content = if board.rows.is_empty() { nothing(t, &team, may) } else { grid(caller, &team, board) };
+    let content = if board.rows.is_empty() { nothing(t, &team, may) } else { grid(caller, &team, &board) };
     let body = view! {
         {done(caller)}
         {head(t.home_title(), view! { <span data-live="summary">{below}</span> }, buttons)}
@@ -62,10 +64,10 @@ fn nothing(t: Lang, team: &TeamName, may: bool) -> AnyView {
     empty(t.home_empty(), how)
 }
 
-fn grid(caller: &Caller, team: &TeamName, board: Board) -> AnyView {
+fn grid(caller: &Caller, team: &TeamName, board: &Board) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let columns = board.environments.iter().map(|name| view! { <th scope="col">{name.to_string()}</th> }).collect_view();
-    let rows = board.rows.iter().map(|row| service(t, now, team, &board, row)).collect_view();
+    let rows = board.rows.iter().map(|row| service(t, now, team, board, row)).collect_view();
     view! {
         <table class="board">
             <thead>

@@ -45,7 +45,8 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
 fn row(caller: &Caller, person: &Person) -> AnyView {
     let t = caller.lang;
     let own = caller.me.as_ref().is_some_and(|me| me.id == person.id);
-    let teams = person.teams.iter().map(|team| view! { <a class="chip" href=format!("/teams/{team}")>{team.to_string()}</a> }).collect_view();
+    let teams =
+        person.teams.iter().map(|team| view! { <a class="chip" href=format!("/teams/{team}")>{team.to_string()}</a> }).collect_view();
     let state = match (person.suspended_at, person.platform) {
         (Some(_), _) => status(Tone::Bad, t.suspended()),
         (None, PlatformRole::Admin) => status(Tone::Ok, t.admin()),

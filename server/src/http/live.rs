@@ -26,7 +26,8 @@ fn event<T: Serialize>(name: &str, value: &T) -> Event {
     Event::default().event(name).json_data(value).unwrap_or_else(|_| Event::default().comment("unreadable"))
 }
 
-fn answer(stream: impl Stream<Item = Event> + Send + 'static, stop: CancellationToken) -> Response {
+/// A stream of events that ends when Berth stops, and after a while by itself.
+pub(super) fn answer(stream: impl Stream<Item = Event> + Send + 'static, stop: CancellationToken) -> Response {
     let ended = async move {
         tokio::select! {
             () = stop.cancelled() => {}

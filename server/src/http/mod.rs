@@ -13,6 +13,7 @@ pub mod request;
 pub mod router;
 pub mod serve;
 pub mod session;
+pub mod ui;
 
 use std::{any::Any, sync::Arc, time::Duration};
 

@@ -16,9 +16,7 @@ use crate::{
         Tone, berths, empty, head, health_tone, health_word, icon, instance_tone, instance_word, rollout_status, say, status, when,
     },
     error::Result,
-    model::{
-        Change, ConfigSet, EnvironmentName, Page, Release, Role, RouteId, ServiceName, ServiceOverview, Target, TeamName,
-    },
+    model::{Change, ConfigSet, EnvironmentName, Page, Release, Role, RouteId, ServiceName, ServiceOverview, Target, TeamName},
 };
 
 /// What a target's page is about, loaded once.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::There;
 use crate::{
-    components::{Formed, Confirm, empty, pager, rollout_status, short_image, when},
+    components::{Confirm, Formed, empty, pager, rollout_status, short_image, when},
     model::{Release, RolloutState},
 };
 

@@ -29,11 +29,8 @@ pub(super) fn card(there: &There<'_>) -> AnyView {
             }
         })
         .collect_view();
-    let list = if there.target.routes.is_empty() {
-        empty(t.routes_empty(), ())
-    } else {
-        view! { <ul class="body plain">{rows}</ul> }.into_any()
-    };
+    let list =
+        if there.target.routes.is_empty() { empty(t.routes_empty(), ()) } else { view! { <ul class="body plain">{rows}</ul> }.into_any() };
     let form = Formed::new(there.caller, "add-route");
     let add = there.may.then(|| {
         view! {

@@ -78,7 +78,10 @@ fn target(service: &str, environment: &str, health: TargetHealth, release: u64, 
     let mut running = instances(release, replicas, InstanceState::Serving);
     let rollout = match health {
         TargetHealth::Moving => {
-            running.insert(0, Instance { release: release + 1, process: "web".into(), slot: 0, state: InstanceState::Starting, since: Some(ago(4)) });
+            running.insert(
+                0,
+                Instance { release: release + 1, process: "web".into(), slot: 0, state: InstanceState::Starting, since: Some(ago(4)) },
+            );
             rollout_brief("r-moving", RolloutState::Running, release, release + 1, candidate + 3, None)
         }
         TargetHealth::FailedServing => {
@@ -88,7 +91,8 @@ fn target(service: &str, environment: &str, health: TargetHealth, release: u64, 
         _ => rollout_brief("r-done", RolloutState::Succeeded, release.saturating_sub(1), release, candidate, None),
     };
     let host = format!("{service}-shop.{environment}.localhost");
-    let mut routes = vec![Route { id: RouteId::from_text("x1"), url: format!("http://{host}:8000/"), host, path: "/".into(), default: true }];
+    let mut routes =
+        vec![Route { id: RouteId::from_text("x1"), url: format!("http://{host}:8000/"), host, path: "/".into(), default: true }];
     if environment == "production" {
         let host = format!("{service}.example.org");
         routes.push(Route { id: RouteId::from_text("x2"), url: format!("http://{host}/"), host, path: "/".into(), default: false });
@@ -460,7 +464,14 @@ impl Services for Fake {
             targets: targets(one.as_str()),
             available: vec![name("preview")],
             runs: vec![
-                run_brief(57, RunState::Running, Some("slow"), "Refund in one step, whatever the customer paid with and in which currency", 40, 0),
+                run_brief(
+                    57,
+                    RunState::Running,
+                    Some("slow"),
+                    "Refund in one step, whatever the customer paid with and in which currency",
+                    40,
+                    0,
+                ),
                 run_brief(56, RunState::Failed, Some("slow"), "Price rules per country", 400, 200),
                 run_brief(55, RunState::Passed, None, "Say the total before the last click", 7_200, 192),
                 run_brief(54, RunState::Superseded, None, "Try again", 90_000, 3),

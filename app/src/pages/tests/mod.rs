@@ -159,10 +159,8 @@ fn every_screen_is_whole_in_both_languages() {
 
 #[test]
 fn every_page_is_shown_by_some_screen() {
-    let mut shown: Vec<&str> = screens()
-        .into_iter()
-        .map(|(_, path, signed_in, fake)| route(&mut caller(&fake, Lang::En, path, signed_in)).path)
-        .collect();
+    let mut shown: Vec<&str> =
+        screens().into_iter().map(|(_, path, signed_in, fake)| route(&mut caller(&fake, Lang::En, path, signed_in)).path).collect();
     shown.push("/logout");
     for page in PAGES {
         assert!(shown.contains(&page.path), "{} is not among the screens", page.path);
