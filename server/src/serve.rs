@@ -22,10 +22,13 @@ use crate::{
     control::{Control, platform::seed},
     edge::{Edge, Handle, Options},
     http,
-    platform::Platform,
+    platform::{
+        Platform,
+        docker::{self, Docker},
+    },
     rollout::{self, health},
     secrets::Secrets,
-    store::{Db, users},
+    store::{Db, settings, users},
     tasks,
     wake::Wake,
 };
@@ -35,6 +38,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Where containers run.
 pub enum Engine {
+    /// The container engine the settings name, or the one the docker command would use. It may come later than Berth.
+    Docker,
     /// Another platform: in memory, for tests.
     Given(Arc<dyn Platform>),
 }
@@ -83,9 +88,9 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let edge = Edge::start(Options::new(config.edge_listen, config.edge_table()), db.clone(), wake.clone()).await?;
     config.edge_listen = edge.address();
     let config = Arc::new(config);
-    #[allow(clippy::infallible_destructuring_match, reason = "the real engine joins it")]
     let platform = match engine {
         Engine::Given(platform) => platform,
+        Engine::Docker => docker(&config, &db).await?,
     };
     let control = Control::new(config.clone(), db.clone(), wake.clone(), platform.clone(), secrets.clone());
     let backend = control.backend();
@@ -179,6 +184,19 @@ fn prepare_folder(data: &Path) -> Result<File> {
             format!("Another Berth already runs on the data folder {}. Stop it first, or name another folder with --data.", data.display()),
         )),
         Err(TryLockError::Error(error)) => Err(unwritable(error)),
+    }
+}
+
+async fn docker(config: &Config, db: &Db) -> Result<Arc<dyn Platform>> {
+    let settings = docker::Settings {
+        address: config.docker.clone(),
+        instance: settings::once(db, "instance", clock::new_id).await?,
+        subnets: config.subnets.clone(),
+        deadlines: docker::Deadlines::default(),
+    };
+    match Docker::new(settings) {
+        Ok(docker) => Ok(Arc::new(docker)),
+        Err(error) => Err(Error::unavailable("engine", format!("{error} See `berth doctor`."))),
     }
 }
 

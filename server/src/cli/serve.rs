@@ -26,7 +26,7 @@ pub(super) async fn run(serve: Serve) -> Done<ExitCode> {
     if !crate::http::assets::HAS_WASM {
         tracing::warn!("built without the console's WebAssembly: every page works, without live parts. `make build` builds it in");
     }
-    let running = serve::start(config, engine()).await?;
+    let running = serve::start(config, serve::Engine::Docker).await?;
     say(&running);
     let mut signals = signals()?;
     let stop = CancellationToken::new();
@@ -64,8 +64,4 @@ fn signals() -> Done<tokio::sync::mpsc::Receiver<()>> {
         });
     }
     Ok(receiver)
-}
-
-fn engine() -> serve::Engine {
-    serve::Engine::Given(std::sync::Arc::new(crate::platform::fake::Fake::new()))
 }
