@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, ServiceName, Source, TeamName};
 use server::{
     config::Config,
-    platform::fake::Fake,
+    platform::{Scope, fake::Fake},
     serve::{self, Engine, Running},
 };
 use tempfile::TempDir;
@@ -59,9 +59,18 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
 impl Harbour {
     /// A fresh one, whose `dev` proves quickly.
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let fake = Fake::listening();
-        let berth = serve::start(settings(&folder), Engine::Given(Arc::new(fake.clone()))).await.unwrap();
+        Self::on(Engine::Given(Arc::new(fake.clone())), fake).await
+    }
+
+    /// A fresh one on the container engine of this machine. [`Harbour::clear`] it at the end.
+    pub(crate) async fn on_engine() -> Self {
+        Self::on(Engine::Docker, Fake::new()).await
+    }
+
+    async fn on(engine: Engine, fake: Fake) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let berth = serve::start(settings(&folder), engine).await.unwrap();
         let token = berth.first_link.as_deref().unwrap().rsplit('/').next().unwrap().to_owned();
         let person = NewPerson { token, email: "ada@example.com".into(), name: "Ada".into(), password: "correct horse battery".into() };
         let accounts = &berth.backend.accounts;
@@ -85,6 +94,17 @@ impl Harbour {
         berth.stop().await;
         let berth = serve::start(settings(&folder), Engine::Given(Arc::new(fake.clone()))).await.unwrap();
         Self { berth, fake, owner, folder }
+    }
+
+    /// Deletes the service and waits until nothing of it is left on the engine.
+    pub(crate) async fn clear(self) {
+        self.berth.backend.services.delete(&self.owner, &team(), &service(), "hello").await.unwrap();
+        within(Duration::from_secs(60), "nothing is left", async || {
+            let left = self.berth.platform.observe(&Scope::All).await.ok()?;
+            left.is_empty().then_some(())
+        })
+        .await;
+        self.berth.stop().await;
     }
 
     /// Asks for a deploy.

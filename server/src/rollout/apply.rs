@@ -290,7 +290,9 @@ impl<'a> Rollout<'a> {
             Action::Unroute(rows) => self.unroute(&rows).await?,
             Action::Remove(id) => {
                 fail_point!("rollout::before_remove");
-                let grace = self.desired.drain.max(Duration::from_secs(1)).min(Duration::from_secs(30));
+                // What never served has nothing to finish.
+                let grace = if self.progress.draining { self.desired.drain } else { Duration::ZERO };
+                let grace = grace.clamp(Duration::from_secs(1), Duration::from_secs(30));
                 if let Err(error) = self.ctx.platform.remove(&id, grace).await {
                     return Ok(Err(error));
                 }
