@@ -53,6 +53,8 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, usize)> {
         ("HTTP/2 in the request line", format!("GET / HTTP/2.0\r\n{H}\r\n").into_bytes(), 0),
         ("chunked in HTTP/1.0", format!("POST / HTTP/1.0\r\n{H}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n").into_bytes(), 0),
         ("a tunnel", format!("CONNECT a.localhost:80 HTTP/1.1\r\n{H}\r\n").into_bytes(), 0),
+        ("a body, and taking the host away", post("Connection: Host\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 0),
+        ("a body, and taking its length away", post("Connection: Content-Length\r\nContent-Length: 100000\r\n", &"x".repeat(100_000)), 0),
         ("a reflection", format!("TRACE / HTTP/1.1\r\n{H}\r\n").into_bytes(), 0),
         ("an upgrade with a body", post("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n", "hello"), 0),
         ("taking the host away", get(&format!("{H}Connection: Host\r\n")), 0),

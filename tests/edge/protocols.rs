@@ -150,6 +150,51 @@ async fn large_bodies_stream_in_both_directions() {
 }
 
 #[tokio::test]
+async fn a_service_may_answer_while_it_is_asked() {
+    // Echoes the body while it comes: whoever stops reading while writing stands still.
+    let echo = async |request: axum::extract::Request| axum::body::Body::from_stream(request.into_body().into_data_stream());
+    let (edge, app) = served(axum::Router::new().route("/", axum::routing::post(echo))).await;
+    for (client, chunked) in [(one(), false), (one(), true), (two(), false), (two(), true)] {
+        let part = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+        let parts = futures::stream::iter((0..LARGE >> 20).map(move |_| Ok::<_, std::io::Error>(part.clone())));
+        let request = client.post(format!("http://{}/", edge.address()));
+        let request = if chunked { request.body(reqwest::Body::wrap_stream(parts)) } else { request.body(vec![b'x'; LARGE]) };
+        let answer = timeout(SOON, request.send()).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+        let (mut body, mut size) = (answer.bytes_stream(), 0);
+        while let Some(part) = timeout(SOON, body.next()).await.expect("it stands still") {
+            size += part.unwrap().len();
+        }
+        assert_eq!(size, LARGE);
+    }
+    app.abort();
+}
+
+#[tokio::test]
+async fn a_body_cut_short_is_not_taken_for_whole() {
+    for framing in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
+        let backend = Backend::saying("ok").await;
+        let edge = TestEdge::one("a.localhost", &backend).await;
+        let mut stream = edge.connect().await;
+        let body = if framing.starts_with('T') { "5\r\nhello\r\n" } else { "hello" };
+        stream.write_all(format!("POST / HTTP/1.1\r\nHost: a.localhost\r\n{framing}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        until("it is under way", || edge.handle.in_flight(backend.address) == 1).await;
+        drop(stream);
+        until("it is over", || edge.handle.in_flight(backend.address) == 0).await;
+        assert_eq!(backend.count(), 0, "{framing}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_client_gets_no_chunks() {
+    let (edge, app) = served(bulk()).await;
+    let answer = edge.raw(format!("GET /{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", 2 << 20)).await;
+    assert!(!answer.to_ascii_lowercase().contains("transfer-encoding"), "{}", &answer[..300]);
+    assert_eq!(body(&answer).len(), 2 << 20);
+    app.abort();
+}
+
+#[tokio::test]
 async fn an_event_arrives_when_it_is_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -216,6 +261,13 @@ async fn a_tunnel_opens_with_the_services_101_and_carries_anything() {
     assert_eq!(answer.field("upgrade"), ["websocket"]);
     assert_eq!(answer.field("sec-websocket-accept"), ["x"]);
     assert_eq!(edge.handle.in_flight(address), 1);
+    // Both sides talk at once, and more than the system holds.
+    let flood: Vec<u8> = (0..LARGE).map(|n| (n % 251) as u8).collect();
+    let (mut read, mut write) = wire.stream.split();
+    let (sent, mut back) = (flood.clone(), vec![0; LARGE]);
+    let both = async { tokio::try_join!(write.write_all(&sent), read.read_exact(&mut back)).map(drop) };
+    timeout(SOON * 3, both).await.expect("the tunnel stands still").unwrap();
+    assert!(back == flood, "bytes were changed on the way");
     for frame in [&b"\x81\x05hello"[..], b"GET / HTTP/1.1\r\n\r\n", &[0_u8; 100_000]] {
         wire.stream.write_all(frame).await.unwrap();
         let mut back = vec![0; frame.len()];
@@ -227,6 +279,31 @@ async fn a_tunnel_opens_with_the_services_101_and_carries_anything() {
     assert_eq!(seen.field("connection"), ["Upgrade"]);
     assert_eq!(seen.field("sec-websocket-key"), ["dGhlIHNhbXBsZSBub25jZQ=="]);
     until("the tunnel is closed", || edge.handle.in_flight(address) == 0).await;
+}
+
+#[tokio::test]
+async fn what_a_client_says_ahead_of_the_101_reaches_the_service() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = tokio::spawn(async move {
+        let mut wire = Wire::new(listener.accept().await.unwrap().0);
+        wire.head().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        wire.stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi").await.unwrap();
+        let mut said = [0; 10];
+        wire.stream.read_exact(&mut said).await.unwrap();
+        said
+    });
+    let edge = TestEdge::new().await;
+    edge.route("a.localhost", "/", "t");
+    edge.backend("t", 1, 0, address, 1);
+    edge.serve("t", 1).await;
+    let mut wire = Wire::new(edge.connect().await);
+    wire.stream.write_all(format!("{HANDSHAKE}01234").as_bytes()).await.unwrap();
+    until("it is under way", || edge.handle.in_flight(address) == 1).await;
+    wire.stream.write_all(b"56789").await.unwrap();
+    assert_eq!(timeout(SOON, service).await.unwrap().unwrap(), *b"0123456789");
+    assert!(timeout(SOON, wire.head()).await.unwrap().unwrap().request_line().contains("101"));
 }
 
 #[tokio::test]

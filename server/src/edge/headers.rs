@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, HeaderValue, header};
-use pingora_core::Result;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// The request id, to the service and back to the client.
@@ -107,6 +107,46 @@ pub(super) fn given_id(request: &RequestHeader) -> Option<HeaderValue> {
     (!id.is_empty() && id.len() <= 64 && id.as_bytes().iter().all(plain)).then(|| id.clone())
 }
 
+/// Takes the fields that belong to the client's connection out of a request: `Connection`, what it names, and the usual ones.
+///
+/// # Errors
+/// Where the client wants a field taken away that is not its to take, as `Host`.
+pub(super) fn clean_request(request: &mut RequestHeader) -> Result<()> {
+    let named: Vec<String> = request.headers.get_all(header::CONNECTION).iter().flat_map(|value| names(value.to_str().ok())).collect();
+    for name in named {
+        if GUARDED.contains(&name.as_str()) || is_ours(&name) {
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "`Connection` names a field it must not").map_err(Error::into_down);
+        }
+        request.remove_header(name.as_str());
+    }
+    for name in HOPS {
+        request.remove_header(name);
+    }
+    Ok(())
+}
+
+fn names(value: Option<&str>) -> Vec<String> {
+    value.unwrap_or_default().split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
+}
+
+/// Fields that `Connection` of a request cannot take away.
+const GUARDED: [&str; 4] = ["host", "content-length", "content-type", "authorization"];
+
+/// Fields of one connection.
+const HOPS: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "expect",
+];
+
 /// Takes the fields that belong to the connection to the service out of its answer. The library sets its own for the client.
 pub(super) fn clean_answer(answer: &mut ResponseHeader) {
     if let Some(named) = answer.headers.get(header::CONNECTION).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned) {
@@ -189,6 +229,20 @@ mod tests {
         assert_eq!(of(&request, "x-forwarded-host"), ["b.test"]);
         assert_eq!(of(&request, "x-real-ip"), ["192.0.2.7"]);
         assert_eq!(of(&set_for(&[("Host", "a")], "::1", false), "forwarded"), ["for=\"[::1]\";host=\"a\";proto=http"]);
+    }
+
+    #[test]
+    fn a_request_loses_what_belongs_to_its_connection() {
+        let fields =
+            [("Host", "a"), ("Connection", "close, X-Hop"), ("X-Hop", "1"), ("TE", "trailers"), ("Expect", "100-continue"), ("A", "b")];
+        let mut cleaned = request(&fields);
+        clean_request(&mut cleaned).unwrap();
+        let mut left: Vec<_> = cleaned.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["a", "host"]);
+        for guarded in ["Host", "content-length", "X-Forwarded-For", "x_forwarded_for"] {
+            assert!(clean_request(&mut request(&[("Host", "a"), ("Connection", guarded)])).is_err(), "{guarded}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! A request's way: `listen` accepts its connection, `strict` refuses what can be read in two ways, `table` finds its target by
 //! host name and path, `serving` picks one of the target's instances, `headers` says to the service who asked, `proxy` passes
-//! it on and its answer back, `pages` answers where there is nobody to pass it on to.
+//! it on and its answer back (`duplex` where both sides talk at once), `pages` answers where there is nobody to pass it on to.
 //!
 //! The table is built purely from rows (`refresh` reads them), swapped as a whole without a lock, and kept on disk, so that the
 //! edge starts and serves without the store. Only this part names the proxy library.
 
+mod duplex;
 mod headers;
 mod listen;
 mod pages;

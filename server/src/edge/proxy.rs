@@ -5,28 +5,32 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use pingora_core::{Error, ErrorSource, ErrorType, Result, modules::http::HttpModules, upstreams::peer::HttpPeer};
+use pingora_core::{
+    Error, ErrorSource, ErrorType, Result,
+    modules::http::HttpModules,
+    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
+};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::{
-    Shared, headers, listen,
+    Shared, duplex, headers, listen,
     pages::{self, Page},
     probe,
-    serving::{By, Open, Way},
+    serving::{By, Instance, Open, Way},
     strict,
 };
 use crate::clock;
 
 /// How long an instance may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection to an instance is kept for the next request. Shorter than common servers keep theirs, so that none is
 /// used in the moment the service closes it.
 const KEEP: Duration = Duration::from_secs(4);
 /// How long either side of a request may stand still.
-const STALL: Duration = Duration::from_secs(60);
+pub(super) const STALL: Duration = Duration::from_secs(60);
 /// How long a service may be silent before, in or after the head of its answer: event streams and sockets may be quiet for long.
-const SILENCE: Duration = Duration::from_secs(3_600);
+pub(super) const SILENCE: Duration = Duration::from_secs(3_600);
 /// How many instances are tried before the answer is that none takes a connection.
 const TRIES: usize = 3;
 
@@ -91,6 +95,45 @@ impl Proxy {
             }
         }
         Err(Page::NothingServes)
+    }
+
+    /// The instance of a request: the one it has, or another where that takes no connection.
+    pub(super) fn instance<'c>(&self, session: &Session, ctx: &'c mut Context) -> Result<&'c Arc<Instance>> {
+        if ctx.open.is_none() {
+            let request = session.req_header();
+            let host = strict::check_request(request, false, u64::MAX).map_err(error_of)?;
+            ctx.open = Some(self.choose(&host, request.uri.path(), ctx).map_err(error_of)?);
+        }
+        ctx.open.as_ref().map(Open::instance).ok_or_else(|| error_of(Page::NothingServes))
+    }
+
+    /// Notes that an instance took no connection, and says whether another one may be asked. Nothing was sent yet, so that any
+    /// request may go elsewhere.
+    pub(super) fn again(&self, ctx: &mut Context, error: &Error) -> bool {
+        if let Some(open) = ctx.open.take() {
+            open.instance().refused(clock::now());
+            ctx.tried.push(open.instance().key);
+            tracing::debug!(address = %open.instance().backend.address, %error, "an instance takes no connection");
+        }
+        ctx.tried.len() < TRIES
+    }
+
+    /// Sets the fields that a service can trust.
+    pub(super) fn set_fields(&self, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+        let Some(peer) = peer_of(session) else { return Err(error_of(Page::NoAnswer)) };
+        headers::set(request, headers::Origin { peer, trusted: self.trusts(session), id: &ctx.id })
+    }
+
+    /// Notes that an instance has answered, and names the request in the answer.
+    pub(super) fn note(&self, answer: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+        if let Some(open) = &ctx.open {
+            open.instance().answered(answer.status.as_u16(), ctx.by, clock::now);
+        }
+        answer.insert_header(headers::REQUEST_ID, ctx.id.clone())
+    }
+
+    pub(super) fn body_max(&self) -> u64 {
+        self.shared.body_max
     }
 
     fn trusts(&self, session: &Session) -> bool {
@@ -170,20 +213,21 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        let Err(page) = self.admit(session, ctx) else { return Ok(false) };
-        self.answer(session, ctx, page).await?;
+        if let Err(page) = self.admit(session, ctx) {
+            self.answer(session, ctx, page).await?;
+            return Ok(true);
+        }
+        if !duplex::applies(session) {
+            return Ok(false);
+        }
+        duplex::carry(self, session, ctx).await?;
         Ok(true)
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        if ctx.open.is_none() {
-            let request = session.req_header();
-            let host = strict::check_request(request, false, u64::MAX).map_err(error_of)?;
-            ctx.open = Some(self.choose(&host, request.uri.path(), ctx).map_err(error_of)?);
-        }
-        let Some(open) = &ctx.open else { return Err(error_of(Page::NothingServes)) };
-        let instance = open.instance();
+        let instance = self.instance(session, ctx)?;
         let mut peer = HttpPeer::new(instance.backend.address, false, String::new());
+        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         // An address may be given out again. A kept connection is only used for the instance it was made for.
         peer.group_key = instance.key;
         peer.options.connection_timeout = Some(CONNECT);
@@ -196,42 +240,35 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _end: bool, ctx: &mut Context) -> Result<()> {
         ctx.body = ctx.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
-        // A tunnel has no body; its bytes are not counted against the limit of one.
         if ctx.body > self.shared.body_max { Err(error_of(Page::TooLarge)) } else { Ok(()) }
     }
 
     async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Context) -> Result<()> {
-        let Some(peer) = peer_of(session) else { return Err(error_of(Page::NoAnswer)) };
-        headers::set(request, headers::Origin { peer, trusted: self.trusts(session), id: &ctx.id })
+        self.set_fields(session, request, ctx)
     }
 
-    async fn upstream_response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+    async fn upstream_response_filter(&self, _session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !session.is_upgrade_req() {
-                return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a tunnel that nobody asked for").into_up());
-            }
-            // From here on it is a tunnel, and may be silent.
-            session.set_read_timeout(Some(SILENCE));
-            ctx.body = 0;
-        } else if answer.status.is_informational() {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a tunnel that nobody asked for").into_up());
+        }
+        if answer.status.is_informational() {
             return Ok(());
-        } else {
-            headers::clean_answer(answer);
         }
-        if let Some(open) = &ctx.open {
-            open.instance().answered(answer.status.as_u16(), ctx.by, clock::now);
-        }
-        answer.insert_header(headers::REQUEST_ID, ctx.id.clone())
+        headers::clean_answer(answer);
+        self.note(answer, ctx)
     }
 
-    /// Nothing was sent yet, so that any request may go to another instance.
-    fn fail_to_connect(&self, session: &mut Session, _peer: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
-        if let Some(open) = ctx.open.take() {
-            open.instance().refused(clock::now());
-            ctx.tried.push(open.instance().key);
-            tracing::debug!(address = %open.instance().backend.address, %error, "an instance takes no connection");
+    async fn response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, _ctx: &mut Context) -> Result<()> {
+        // The library would send chunks to a client that does not know them.
+        if session.req_header().version == http::Version::HTTP_10 && answer.headers.contains_key(header::TRANSFER_ENCODING) {
+            answer.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
         }
-        let again = ctx.tried.len() < TRIES && !session.as_ref().retry_buffer_truncated();
+        Ok(())
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+        let again = self.again(ctx, &error);
         error.set_retry(again);
         error
     }
