@@ -24,6 +24,19 @@ pub(super) fn run(arguments: &[String]) -> Done<bool> {
     status.map(|status| status.success()).map_err(|error| Failure::new(format!("git cannot be started: {error}. Install Git.")))
 }
 
+/// Runs `git push` with this program as the helper for the password, and the server of this session as the one it is for.
+pub(super) fn push(arguments: &[String], url: &str) -> Done<bool> {
+    let helper = format!("credential.helper={}", helper()?);
+    // The empty helper makes Git forget those of the configuration.
+    let status = Command::new("git")
+        .args(["-c", "credential.helper=", "-c", &helper, "push", "--porcelain", "-o", "no-wait"])
+        .args(arguments)
+        .env("BERTH_URL", url)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .status();
+    status.map(|status| status.success()).map_err(|error| Failure::new(format!("git cannot be started: {error}. Install Git.")))
+}
+
 /// The helper as Git's configuration wants it: this very program.
 pub(super) fn helper() -> Done<String> {
     let program = env::current_exe().map_err(|error| Failure::new(format!("This program does not know its own place: {error}.")))?;
@@ -62,10 +75,15 @@ pub(super) fn credential(operation: &str) -> Done<()> {
 fn token_of(url: &str, contexts: &Contexts) -> Option<String> {
     let here = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     if let (Some(token), Some(of)) = (here("BERTH_TOKEN"), here("BERTH_URL"))
-        && of.trim_end_matches('/') == url
+        && same(&of, url)
     {
         return Some(token);
     }
     let current = contexts.current.as_ref().and_then(|name| contexts.contexts.get(name));
-    current.into_iter().chain(contexts.contexts.values()).find(|context| context.url == url).map(|context| context.token.clone())
+    current.into_iter().chain(contexts.contexts.values()).find(|context| same(&context.url, url)).map(|context| context.token.clone())
+}
+
+/// Whether two addresses name one server: `localhost` and `127.0.0.1` do.
+fn same(one: &str, other: &str) -> bool {
+    super::place::normal(one) == super::place::normal(other)
 }

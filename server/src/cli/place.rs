@@ -29,15 +29,16 @@ pub(super) fn of_remote(url: &str) -> Option<Here> {
 fn read_remote(line: &str, url: &str) -> Option<Here> {
     let (remote, rest) = line.split_once('\t')?;
     let address = rest.strip_suffix(" (push)")?;
-    let path = without_login(address).strip_prefix(&without_login(url))?.strip_prefix("/git/")?.to_owned();
+    let path = normal(address).strip_prefix(&normal(url))?.strip_prefix("/git/")?.to_owned();
     let (team, repository) = path.split_once('/')?;
     let service = repository.trim_end_matches('/').trim_end_matches(".git");
     Some(Here { team: team.parse().ok()?, service: service.parse().ok()?, remote: remote.to_owned() })
 }
 
 /// `http://user:password@host` → `http://host`; `localhost` and `127.0.0.1` are one.
-fn without_login(address: &str) -> String {
+pub(super) fn normal(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let rest = rest.trim_end_matches('/');
     let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host).replacen("localhost", "127.0.0.1", 1);
     format!("{scheme}://{host}{path}")

@@ -42,15 +42,12 @@ pub(super) async fn run(push: Push, session: &Session) -> Done<ExitCode> {
         Some(here) => here.remote,
         None => client::read::<Service>(session.client.get(&service_path).await?)?.clone_url,
     };
-    // The last word on the helper is ours; the empty one forgets those of the configuration.
-    let mut arguments =
-        vec!["-c".to_owned(), "credential.helper=".to_owned(), "-c".to_owned(), format!("credential.helper={}", git::helper()?)];
-    arguments.extend(["push".to_owned(), "--porcelain".to_owned(), "-o".to_owned(), "no-wait".to_owned()]);
+    let mut arguments = Vec::new();
     if push.force {
         arguments.push("--force".to_owned());
     }
     arguments.extend(["--end-of-options".to_owned(), remote, format!("{commit}:refs/heads/{branch}")]);
-    if !git::run(&arguments)? {
+    if !git::push(&arguments, session.client.url())? {
         return Err(Failure::new("Git could not push. What it says above is the reason."));
     }
     if !push.wait.asked() {
