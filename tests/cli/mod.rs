@@ -1,1 +1,7 @@
-//! See the module above.
+//! The binary as people run it: against a Berth on the platform in memory, and alone.
+
+mod admin;
+mod alone;
+mod asking;
+mod person;
+mod shipping;

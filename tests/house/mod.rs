@@ -1,1 +1,5 @@
-//! See the module above.
+//! The house itself: layers, and that the README tells the truth.
+
+mod layers;
+mod readme;
+mod source;
