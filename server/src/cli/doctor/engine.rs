@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::Finding;
-use crate::clock;
+use crate::{clock, platform::docker};
 
 /// How long an engine may take to answer a ping.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +24,10 @@ const MEND: &str = "Start it (`systemctl start docker`), install it (`apt-get in
 
 /// Looks at the engine and at its clock.
 pub(super) async fn examine(configured: Option<&str>) -> Vec<Finding> {
-    let address = configured.unwrap_or("unix:///var/run/docker.sock").to_owned();
+    let address = match docker::locate(configured) {
+        Ok(address) => address,
+        Err(error) => return vec![Finding::bad("engine", error.to_string(), MEND)],
+    };
     let pinged = timeout(PATIENCE, ping(&address)).await;
     match pinged {
         Err(_) => {
