@@ -86,10 +86,9 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// Whether the code uses a crate: names it before `::`, or in a `use`.
+/// Whether the code names a crate whose name begins so: `prefix…::`.
 pub(super) fn uses(code: &str, prefix: &str) -> bool {
-    code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
-        .any(|path| path.starts_with(prefix) && path.contains("::") || path == prefix)
+    code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').any(|path| path.starts_with(prefix) && path.contains("::"))
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 use app::error::Error;
 use serde::de::DeserializeOwned;
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Postgres, Row as _, Sqlite, Transaction,
+    AssertSqlSafe, ColumnIndex, Connection as _, Postgres, Row as _, Sqlite, Transaction,
     migrate::Migrator,
     postgres::{PgArguments, PgPool, PgPoolOptions, PgRow},
     query::Query as SqlxQuery,
@@ -298,8 +298,8 @@ impl Db {
     /// Where it does not answer.
     pub async fn probe(address: &str) -> Result<&'static str> {
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect(address).await?;
-            pool.close().await;
+            // One connection, not a pool: that would try again and again.
+            sqlx::PgConnection::connect(address).await?.close().await?;
             return Ok("PostgreSQL answers.");
         }
         let path = Path::new(address.strip_prefix("sqlite:").unwrap_or(address));
