@@ -1,1 +1,5 @@
-//! See the module above.
+//! The console in Chromium, against a Berth that runs for real on the platform in memory.
+
+mod driver;
+mod journeys;
+mod screens;

@@ -43,6 +43,18 @@ pub fn empty(sentence: &str, how: impl IntoView) -> AnyView {
     .into_any()
 }
 
+/// A sentence of Berth's in which what stands between back-ticks is code.
+pub fn sentence(text: &str) -> AnyView {
+    text.split('`')
+        .enumerate()
+        .map(|(at, part)| {
+            let part = part.to_owned();
+            if at % 2 == 1 { view! { <code>{part}</code> }.into_any() } else { part.into_any() }
+        })
+        .collect_view()
+        .into_any()
+}
+
 /// Names and values.
 pub fn facts(rows: Vec<(&str, AnyView)>) -> AnyView {
     let rows = rows

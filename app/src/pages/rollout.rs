@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{done, path_of};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Formed, Mark, Tone, facts, head, icon, line, rollout_status, say, short_image, span_of, when},
+    components::{Confirm, Formed, Mark, Tone, facts, head, icon, line, rollout_status, say, sentence, short_image, span_of, status, when},
     error::{Error, Result},
     locales::Lang,
     model::{Phase, Role, Rollout, RolloutId, RolloutState, Source},
@@ -87,7 +87,7 @@ fn buttons(caller: &Caller, rollout: &Rollout) -> AnyView {
 fn why(t: Lang, rollout: &Rollout) -> AnyView {
     if let Some(failure) = &rollout.failure {
         let serves = rollout.from.map(|from| t.still_serves(from));
-        return say(Tone::Bad, view! { <b>{failure.clone()}</b>" "{serves} });
+        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>" "{serves} });
     }
     let said = match rollout.state {
         RolloutState::Queued => rollout.waits.clone().map(|waits| (Tone::Idle, waits)),
@@ -96,7 +96,7 @@ fn why(t: Lang, rollout: &Rollout) -> AnyView {
         RolloutState::Superseded => Some((Tone::Idle, t.superseded_says().to_owned())),
         _ => None,
     };
-    said.map_or_else(|| ().into_any(), |(tone, said)| say(tone, said))
+    said.map_or_else(|| ().into_any(), |(tone, said)| say(tone, sentence(&said)))
 }
 
 fn evidence(caller: &Caller, rollout: &Rollout) -> AnyView {
@@ -121,11 +121,18 @@ fn evidence(caller: &Caller, rollout: &Rollout) -> AnyView {
                 (true, true, RolloutState::Failed) => Tone::Bad,
                 _ => Tone::Idle,
             };
+            let word = match tone {
+                Tone::Move => Some(t.run_running()),
+                Tone::Bad => Some(t.rollout_failed()),
+                Tone::Idle if rollout.state.ended() => Some(t.not_reached()),
+                _ => None,
+            };
+            let word = word.map(|word| status(tone, word));
             let body = facts
                 .into_iter()
-                .map(|evidence| view! { <p>{evidence.fact.clone()}" "<span class="faint">{when(t, now, evidence.at)}</span></p> })
+                .map(|evidence| view! { <p>{sentence(&evidence.fact)}" "<span class="faint">{when(t, now, evidence.at)}</span></p> })
                 .collect_view();
-            Mark { tone, name: t.phase(*phase).to_owned(), body: body.into_any() }
+            Mark { tone, name: t.phase(*phase).to_owned(), body: view! { {word}{body} }.into_any() }
         })
         .collect();
     line(t.evidence(), marks)
@@ -135,7 +142,7 @@ fn plan(t: Lang, rollout: &Rollout) -> AnyView {
     if rollout.plan.is_empty() {
         return ().into_any();
     }
-    let steps = rollout.plan.iter().map(|sentence| view! { <li>{sentence.clone()}</li> }).collect_view();
+    let steps = rollout.plan.iter().map(|step| view! { <li><span>{sentence(step)}</span></li> }).collect_view();
     view! {
         <section class="card">
             <header><h2>{t.plan()}</h2></header>

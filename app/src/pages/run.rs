@@ -7,7 +7,7 @@ use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
         Confirm, Formed, Mark, Tone, empty, facts, head, line, log_lines, rollout_tone, rollout_word, run_status, run_tone, run_word, say,
-        short_commit, span_of, status, submit, when,
+        sentence, short_commit, span_of, status, submit, when,
     },
     error::Result,
     islands::LogStream,
@@ -107,10 +107,10 @@ fn why(t: Lang, run: &Run) -> AnyView {
         let to = step.filter(|step| step.lines > 0).map(|step| {
             view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
         });
-        return say(Tone::Bad, view! { <b>{failure.clone()}</b>{to} });
+        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>{to} });
     }
     match run.waits.clone().filter(|_| run.state == RunState::Queued) {
-        Some(waits) => say(Tone::Idle, waits),
+        Some(waits) => say(Tone::Idle, sentence(&waits)),
         None => ().into_any(),
     }
 }
@@ -209,7 +209,7 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
 
 fn about(caller: &Caller, run: &Run) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
-    let mut rows = vec![(t.why_it_ran(), run.reason.clone().into_any())];
+    let mut rows = vec![(t.why_it_ran(), sentence(&run.reason))];
     if let Some(started) = run.started_at {
         rows.push((t.waited(), t.took(started.since(run.created_at)).into_any()));
     }

@@ -6,8 +6,8 @@ use super::{done, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status, short_commit,
-        short_image, span_of, status, submit, when,
+        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status, sentence,
+        short_commit, short_image, span_of, status, submit, when,
     },
     error::Result,
     locales::Lang,
@@ -74,7 +74,7 @@ fn card(caller: &Caller, path: &str, target: &Target, before: Option<&Target>) -
     let page = format!("{path}/targets/{}", target.environment);
     let failed = target.rollout.as_ref().filter(|rollout| rollout.state == RolloutState::Failed);
     let why = failed.map(|rollout| {
-        let failure = rollout.failure.clone().unwrap_or_default();
+        let failure = sentence(rollout.failure.as_deref().unwrap_or_default());
         view! { <p class="small say bad">{failure}" "<a href=format!("/rollouts/{}", rollout.id)>{t.what_happened()}</a></p> }
     });
     let moving = target.rollout.as_ref().filter(|rollout| !rollout.state.ended()).map(|rollout| {

@@ -13,7 +13,8 @@ use super::{done, page_of, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Tone, berths, empty, head, health_tone, health_word, icon, instance_tone, instance_word, rollout_status, say, status, when,
+        Tone, berths, empty, head, health_tone, health_word, icon, instance_tone, instance_word, rollout_status, say, sentence, status,
+        when,
     },
     error::Result,
     model::{Change, ConfigSet, EnvironmentName, Page, Release, Role, RouteId, ServiceName, ServiceOverview, Target, TeamName},
@@ -115,7 +116,7 @@ fn state(there: &There<'_>) -> AnyView {
             </a>
         }
     });
-    let why = target.rollout.as_ref().and_then(|rollout| rollout.failure.clone()).map(|failure| say(Tone::Bad, failure));
+    let why = target.rollout.as_ref().and_then(|rollout| rollout.failure.clone()).map(|failure| say(Tone::Bad, sentence(&failure)));
     let instances = target
         .instances
         .iter()
@@ -177,7 +178,7 @@ pub(super) fn after(there: &str, change: Change) -> Answer {
 fn preview(there: &There<'_>, verb: &str) -> AnyView {
     let t = there.caller.lang;
     let Some(plan) = there.plan.as_ref().filter(|_| there.caller.verb() == format!("{verb}-plan")) else { return ().into_any() };
-    let sentences = plan.plan.iter().map(|sentence| view! { <li>{sentence.clone()}</li> }).collect_view();
+    let sentences = plan.plan.iter().map(|step| view! { <li><span>{sentence(step)}</span></li> }).collect_view();
     let content = if plan.plan.is_empty() { t.done_nothing().into_any() } else { view! { <ol class="steps">{sentences}</ol> }.into_any() };
     view! { <div class="say move" role="status" id="plan"><b>{t.would_happen()}</b>{content}</div> }.into_any()
 }

@@ -1,0 +1,139 @@
+//! Every screen: axe finds nothing, the browser complains of nothing, nothing is wider than 360 px; and pictures of each in
+//! both languages, light, dark and narrow, to be looked at.
+
+use std::time::Duration;
+
+use app::model::{Actor, ConfigChange, NewService, NewToken, Role, RolloutState, Scope, Source};
+use server::platform::fake::Behaviour;
+
+use super::{driver::Browser, journeys::first_run, journeys::fresh};
+use crate::support::berth::{environment, service, team, within};
+
+/// A Berth with a bit of everything, and the paths of its screens.
+async fn furnished(browser: &Browser, berth: &server::serve::Running, fake: &server::platform::fake::Fake) -> Vec<(String, String)> {
+    let backend = &berth.backend;
+    let accounts = &backend.accounts;
+    let user = accounts.sign_in("ada@example.com", "correct horse battery", None).await.unwrap();
+    let epoch = accounts.session_epoch(&user).await.unwrap();
+    let actor = async || accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
+    let ada: Actor = actor().await;
+    backend.teams.create(&ada, &team()).await.unwrap();
+    let ada = actor().await;
+    browser.go("/teams/demo").await;
+    let mut screens = vec![("home-empty".to_owned(), "/teams/demo".to_owned())];
+
+    let environments = ["dev", "staging", "production"].map(environment).to_vec();
+    for (name, says) in [("hello", "says hello"), ("orders", "checkout and payment")] {
+        let new = NewService { name: name.parse().unwrap(), description: says.into(), environments: Some(environments.clone()) };
+        backend.services.create(&ada, &team(), new).await.unwrap();
+    }
+    fake.set_image("hello:1", Behaviour::saying("one"));
+    fake.set_image("hello:2", Behaviour::crashing(3));
+    let deploy = async |place: &str, source: Source| {
+        let change = backend.releases.deploy(&ada, &team(), &service(), &environment(place), source, false).await.unwrap();
+        let id = change.rollout.unwrap();
+        let ended = within(Duration::from_secs(30), "the rollout ends", async || {
+            Some(backend.releases.rollout(&ada, &id).await.unwrap()).filter(|rollout| rollout.state.ended())
+        });
+        ended.await
+    };
+    let good = deploy("staging", Source::Image("hello:1".into())).await;
+    assert_eq!(good.state, RolloutState::Succeeded);
+    let change = ConfigChange { set: [("CURRENCY".to_owned(), "KRW".to_owned())].into(), unset: Vec::new() };
+    backend.releases.change_config(&ada, &team(), &service(), &environment("staging"), change, None, false).await.unwrap();
+    deploy("dev", Source::Image("hello:1".into())).await;
+    let bad = deploy("dev", Source::Image("hello:2".into())).await;
+    assert_eq!(bad.state, RolloutState::Failed);
+    let token = NewToken { name: "laptop".into(), scopes: vec![Scope::Read, Scope::Git], team: None, days: Some(90) };
+    backend.tokens.create(&ada, token).await.unwrap();
+    let invitation = backend.teams.invite(&ada, &team(), "dana@example.com", Role::Developer).await.unwrap();
+
+    let base = "/teams/demo/services/hello";
+    let invited = invitation.link.split_once("/invite/").map(|(_, token)| format!("/invite/{token}")).unwrap();
+    for (name, path) in [
+        ("welcome", "/welcome"),
+        ("home", "/teams/demo"),
+        ("new-service", "/teams/demo/services/new"),
+        ("service", base),
+        ("service-empty", "/teams/demo/services/orders"),
+        ("runs", &format!("{base}/runs")),
+        ("target", &format!("{base}/targets/staging")),
+        ("target-failed", &format!("{base}/targets/dev")),
+        ("logs", &format!("{base}/targets/staging/logs")),
+        ("settings", &format!("{base}/settings")),
+        ("rollout", &format!("/rollouts/{}", good.id)),
+        ("rollout-failed", &format!("/rollouts/{}", bad.id)),
+        ("activity", "/teams/demo/activity"),
+        ("people", "/teams/demo/people"),
+        ("tokens", "/tokens"),
+        ("teams", "/teams"),
+        ("new-team", "/teams/new"),
+        ("me", "/me"),
+        ("hosts", "/platform/hosts"),
+        ("environments", "/platform/environments"),
+        ("everybody", "/platform/people"),
+        ("all-activity", "/activity"),
+        ("invitation", &invited),
+        ("not-found", "/teams/nobody"),
+    ] {
+        screens.push((name.to_owned(), path.to_owned()));
+    }
+    screens.remove(0);
+    screens
+}
+
+/// Looks at a screen in light, dark and narrow; gives back what is wrong with it.
+async fn inspect(browser: &Browser, name: &str, path: &str, language: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (look, width, dark) in [("light", 1360, false), ("dark", 1360, true), ("360", 360, false)] {
+        browser.look(width, dark).await;
+        browser.go(path).await;
+        browser.awake().await;
+        let place = format!("{name}-{look}-{language}");
+        // One language is enough for axe: the elements are the same.
+        if language == "en" {
+            wrong.extend(browser.axe().await.into_iter().map(|what| format!("{place}: {what}")));
+        }
+        let wider = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        if wider.as_i64() != Some(0) {
+            wrong.push(format!("{place}: {wider} px wider than the window"));
+        }
+        browser.picture(&place).await;
+    }
+    let complaints = browser.complaints().await.into_iter();
+    // Chromium itself notes the status of the page for errors.
+    wrong.extend(complaints.filter(|line| name != "not-found" || !line.contains("404")).map(|line| format!("{name}: {line}")));
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_screen_is_accessible_and_has_its_picture() {
+    let (berth, fake, _folder) = fresh().await;
+    let browser = Browser::open(&berth.config.url, true).await;
+    let setup = berth.first_link.clone().unwrap();
+    let mut wrong = inspect(&browser, "first-run", "/", "en").await;
+    wrong.extend(inspect(&browser, "setup", &setup, "en").await);
+    wrong.extend(inspect(&browser, "setup", &format!("{setup}?lang=ko"), "ko").await);
+    first_run(&browser, &berth).await;
+    let screens = furnished(&browser, &berth, &fake).await;
+    browser.complaints().await;
+    for language in ["en", "ko"] {
+        browser.go("/me").await;
+        browser.click(&format!("#language option[value={language}]")).await;
+        browser.click("form:has(#language) button").await;
+        browser.find(&format!("html[lang={language}]")).await;
+        for (name, path) in &screens {
+            wrong.extend(inspect(&browser, name, path, language).await);
+        }
+    }
+    browser.look(1360, false).await;
+    browser.go("/me").await;
+    browser.click(".rail form[action='/logout'] button").await;
+    for language in ["en", "ko"] {
+        wrong.extend(inspect(&browser, "login", &format!("/login?lang={language}"), language).await);
+        wrong.extend(inspect(&browser, "sign-in", &format!("/sign-in/abc?lang={language}"), language).await);
+    }
+    browser.close().await;
+    berth.stop().await;
+    assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+}
