@@ -1,3 +1,46 @@
 //! From a push to a candidate: which runs a push makes, who works on them, and how.
+//!
+//! push → [`intake`] (what a commit holds becomes a run) → [`queue`] (who works on it, under a lease) → [`runner`] (stages in
+//! order) → [`step`] and [`build`] (containers, image) → candidate, and in the same transaction its automatic deploys.
 
+pub mod build;
 pub mod file;
+pub mod intake;
+pub mod log;
+pub mod queue;
+pub mod runner;
+pub mod select;
+pub mod step;
+
+use std::sync::Arc;
+
+use app::model::{RunId, TeamId};
+
+use crate::{config::Config, platform::Platform, store::Db, wake::Wake};
+
+/// What carrying out runs needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The store.
+    pub db: Db,
+    /// The engines.
+    pub platform: Arc<dyn Platform>,
+    /// Wake-ups.
+    pub wake: Wake,
+    /// Who this Berth is in the leases.
+    pub holder: String,
+}
+
+impl Context {
+    /// Says that a run changed.
+    fn run_changed(&self, team: &TeamId, run: &RunId) {
+        self.wake.changed(Some(team), format!("run:{run}"));
+    }
+
+    /// Where the repository of this id lives.
+    fn repository(&self, id: &app::model::RepositoryId) -> std::path::PathBuf {
+        self.config.repositories().join(format!("{id}.git"))
+    }
+}

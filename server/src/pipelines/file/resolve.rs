@@ -38,9 +38,13 @@ pub struct Pipeline {
     pub refused: Vec<String>,
     /// The plan in sentences.
     pub plan: Vec<String>,
-    /// Whether `[skip ci]` or the like asked for no run.
-    #[serde(default)]
-    pub skipped: bool,
+}
+
+impl Pipeline {
+    /// The Dockerfile's path in the repository.
+    pub fn dockerfile_path(&self) -> String {
+        if self.path.is_empty() { self.dockerfile.clone() } else { format!("{}/{}", self.path, self.dockerfile) }
+    }
 }
 
 /// A stage as it will run.
@@ -105,7 +109,6 @@ pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Resul
         notes: notes(found),
         refused,
         plan,
-        skipped: false,
     })
 }
 
@@ -129,7 +132,6 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         notes: vec![format!("There is no {FILE_NAME}: the image is built and nothing is tested.")],
         refused,
         plan: vec![format!("{service}: image"), format!("{service}: nothing is tested")],
-        skipped: false,
     }
 }
 

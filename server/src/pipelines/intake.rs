@@ -1,0 +1,270 @@
+//! From what a push moved to the runs it makes; and the comparison of refs, so that a crash loses no push.
+
+use std::time::Duration;
+
+use app::model::{Actor, RunState, StageKind};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context,
+    file::{self, FILE_NAME, MAX_BYTES, Pipeline, Problem},
+    select::{Decision, branch, decide, supersedes},
+};
+use crate::{
+    git,
+    store::{
+        StoreError,
+        events::{self, NewEvent},
+        repositories::{self, RefChange, RepositoryRow},
+        runs::{self, NewRun, NewStage},
+    },
+    wake::Duty,
+};
+
+/// Refs are compared with what is known this often.
+const COMPARE: Duration = Duration::from_secs(60);
+
+/// Runs until stopped.
+pub async fn run(ctx: Context, stop: CancellationToken) {
+    loop {
+        compare_refs(&ctx).await;
+        handle_all(&ctx).await;
+        let wait = async {
+            while timeout(COMPARE, ctx.wake.woken(Duty::Pushes)).await.is_ok() {
+                handle_all(&ctx).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = wait => {}
+        }
+    }
+}
+
+/// Compares every repository's refs with what is known, and writes down what nobody did.
+pub async fn compare_refs(ctx: &Context) {
+    let repositories = match repositories::all(&ctx.db).await {
+        Ok(repositories) => repositories,
+        Err(error) => return tracing::warn!(%error, "the repositories cannot be listed now"),
+    };
+    for repository in repositories {
+        if let Err(error) = compare(ctx, &repository).await {
+            tracing::warn!(repository = %repository.id, %error, "the refs cannot be compared now");
+        }
+    }
+}
+
+async fn compare(ctx: &Context, repository: &RepositoryRow) -> Result<(), IntakeError> {
+    let refs = git::refs(&ctx.repository(&repository.id)).await?;
+    let mut tx = ctx.db.begin().await?;
+    let changes = repositories::record_refs(&mut tx, repository, &refs, "somebody").await?;
+    tx.commit().await?;
+    if !changes.is_empty() {
+        tracing::info!(repository = %repository.id, changes = changes.len(), "found a push nobody had written down");
+        ctx.wake.duty(Duty::Pushes);
+    }
+    Ok(())
+}
+
+/// What can go wrong on the way; tried again with the next look.
+#[derive(Debug, thiserror::Error)]
+enum IntakeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+}
+
+/// Makes the runs of every change not handled yet.
+pub async fn handle_all(ctx: &Context) {
+    let changes = match repositories::open_changes(&ctx.db).await {
+        Ok(changes) => changes,
+        Err(error) => return tracing::warn!(%error, "the pushes cannot be read now"),
+    };
+    for change in changes {
+        if let Err(error) = handle(ctx, &change).await {
+            tracing::warn!(change = %change.id, %error, "a push cannot be handled now");
+        }
+    }
+}
+
+/// What a commit comes down to.
+struct Intake {
+    commit: git::Commit,
+    state: RunState,
+    reason: String,
+    failure: Option<String>,
+    pipeline: Option<Pipeline>,
+}
+
+async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
+    let Some(repository) = repositories::by_id(&ctx.db, &change.repository_id).await? else {
+        return done(ctx, change).await;
+    };
+    let (Some(branch), Some(intake)) = (branch(&change.reference), take_in(ctx, &repository, change).await?) else {
+        return done(ctx, change).await;
+    };
+    fail::fail_point!("intake::before_commit");
+    let mut tx = ctx.db.begin().await?;
+    if !repositories::handled(&mut tx, &change.id).await? {
+        return Ok(());
+    }
+    let superseded = if supersedes(branch, &repository.default_branch) {
+        runs::supersede(&mut tx, &repository.team_id, &repository.service_id, branch).await?
+    } else {
+        Vec::new()
+    };
+    let json = serde_json::to_string(&intake.pipeline).unwrap_or_else(|_| "null".to_owned());
+    let title = intake.commit.title();
+    let new = NewRun {
+        team: &repository.team_id,
+        service: &repository.service_id,
+        state: intake.state,
+        failure: intake.failure.as_deref(),
+        commit: &intake.commit.id,
+        title: &title,
+        author: &intake.commit.author,
+        branch,
+        pushed_by: &change.pushed_by,
+        reason: &intake.reason,
+        pipeline: &json,
+    };
+    let (run, number) = runs::insert(&mut tx, &new, &stages(intake.pipeline.as_ref())).await?;
+    if intake.state == RunState::Failed {
+        tell_failure(&mut tx, &repository, number, intake.failure.as_deref().unwrap_or_default()).await?;
+    }
+    tx.commit().await?;
+    fail::fail_point!("intake::after_commit");
+    tracing::info!(%run, service = %repository.service, number, state = intake.state.name(), "a push made a run");
+    for run in superseded.iter().chain([&run]) {
+        ctx.run_changed(&repository.team_id, run);
+    }
+    ctx.wake.changed(Some(&repository.team_id), format!("service:{}", repository.service_id));
+    ctx.wake.duty(Duty::Runs);
+    Ok(())
+}
+
+async fn done(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
+    let mut tx = ctx.db.begin().await?;
+    repositories::handled(&mut tx, &change.id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn tell_failure(tx: &mut crate::store::Tx, repository: &RepositoryRow, number: u64, detail: &str) -> Result<(), StoreError> {
+    let event = NewEvent {
+        team: Some(&repository.team_id),
+        service: Some(&repository.service_id),
+        action: "run.failed",
+        subject: format!("run {number} of {}", repository.service),
+        path: Some(run_path(repository.team.as_str(), repository.service.as_str(), number)),
+        detail: detail.to_owned(),
+    };
+    events::insert(tx, &Actor::system("pipelines"), event).await
+}
+
+/// The page of a run.
+pub fn run_path(team: &str, service: &str, number: u64) -> String {
+    format!("/teams/{team}/services/{service}/runs/{number}")
+}
+
+/// Reads the commit. None: it makes no run.
+async fn take_in(ctx: &Context, repository: &RepositoryRow, change: &RefChange) -> Result<Option<Intake>, IntakeError> {
+    let Some(new) = &change.new else { return Ok(None) };
+    if branch(&change.reference).is_none() {
+        return Ok(None);
+    }
+    let folder = ctx.repository(&repository.id);
+    let commit = git::commit(&folder, new).await?;
+    let (state, reason) = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
+        Decision::Nothing => return Ok(None),
+        Decision::Skip(reason) => (RunState::Skipped, reason),
+        Decision::Run(reason) => (RunState::Queued, reason),
+    };
+    if state.ended() {
+        return Ok(Some(Intake { commit, state, reason, failure: None, pipeline: None }));
+    }
+    Ok(Some(match pipeline_of(&folder, new, repository.service.as_str()).await? {
+        Ok(pipeline) => Intake { commit, state, reason, failure: None, pipeline: Some(pipeline) },
+        Err(problems) => Intake { commit, state: RunState::Failed, reason, failure: Some(summary(&problems)), pipeline: None },
+    }))
+}
+
+/// The resolved pipeline of a commit, or everything wrong with its file.
+///
+/// # Errors
+/// Where the commit cannot be read.
+pub async fn pipeline_of(folder: &std::path::Path, commit: &str, service: &str) -> git::Result<Result<Pipeline, Vec<Problem>>> {
+    let text = git::read_file(folder, commit, FILE_NAME, MAX_BYTES).await?;
+    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let has_dockerfile = git::has_file(folder, commit, "Dockerfile").await?;
+    let mut pipeline = match file::resolve(text.as_deref(), has_dockerfile, service) {
+        Ok(pipeline) => pipeline,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let dockerfile = pipeline.dockerfile_path();
+    if pipeline.refused.is_empty() && !git::has_file(folder, commit, &dockerfile).await? {
+        pipeline.refused.push(format!("There is no `{dockerfile}` at this commit, so no image can be built. Add it, or name another under `image:`."));
+    }
+    Ok(Ok(pipeline))
+}
+
+/// Problems in one sentence: the first, and how many more there are.
+fn summary(problems: &[Problem]) -> String {
+    let Some(first) = problems.first() else { return String::new() };
+    match problems.len() - 1 {
+        0 => first.to_string(),
+        more => format!("{first} (and {more} more; `berth lint` shows them all)"),
+    }
+}
+
+/// The stages of a run as they are written when it is queued: the image is the last.
+fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
+    let Some(pipeline) = pipeline else { return Vec::new() };
+    let mut stages: Vec<NewStage> = pipeline
+        .stages
+        .iter()
+        .zip(0..)
+        .map(|(stage, position)| NewStage {
+            position,
+            name: stage.name.clone(),
+            kind: StageKind::Steps,
+            attempt: 1,
+            steps: stage.steps.iter().map(|step| (step.name.clone(), step.image.clone())).collect(),
+        })
+        .collect();
+    stages.push(NewStage {
+        position: u32::try_from(stages.len()).unwrap_or(u32::MAX),
+        name: "image".into(),
+        kind: StageKind::Image,
+        attempt: 1,
+        steps: vec![("build".into(), String::new())],
+    });
+    stages
+}
+
+/// Queues the commit of a run again, as a new run with the same pipeline file. For [`crate::control`].
+///
+/// # Errors
+/// Those of the store.
+pub async fn again(tx: &mut crate::store::Tx, run: &runs::RunRow, by: &str) -> Result<(app::model::RunId, u64), StoreError> {
+    let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
+    let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
+    let reason = format!("{by} asked for run {} again", run.number);
+    let failure = pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
+    let new = NewRun {
+        team: &run.team_id,
+        service: &run.service_id,
+        state,
+        failure,
+        commit: &run.commit,
+        title: &run.title,
+        author: &run.author,
+        branch: &run.branch,
+        pushed_by: &run.pushed_by,
+        reason: &reason,
+        pipeline: &run.pipeline,
+    };
+    runs::insert(tx, &new, &stages(pipeline.as_ref())).await
+}

@@ -1,0 +1,228 @@
+//! Carries a run out: preflight, workspace, stages in order, the image, and one transaction that makes the candidate and
+//! its deploys. Begins where a former holder was interrupted.
+
+mod finish;
+mod prepare;
+mod watch;
+
+use app::model::{RunState, StageKind};
+use futures::future::{BoxFuture, FutureExt, join_all};
+use tokio_util::sync::CancellationToken;
+
+use self::watch::Halt;
+use super::{
+    Context, build,
+    file::{Pipeline, PlannedStage},
+    step,
+};
+use crate::{
+    platform::ImageInfo,
+    store::{
+        StoreError,
+        runs::{self, RunRow, StageRow},
+    },
+};
+
+/// How a run ends.
+#[derive(Debug)]
+struct Outcome {
+    state: RunState,
+    failure: Option<String>,
+    /// The stage of the image and what it made; its end is written with the run's.
+    image: Option<(StageRow, ImageInfo)>,
+}
+
+impl Outcome {
+    fn not(state: RunState, failure: impl Into<String>) -> Self {
+        Self { state, failure: Some(failure.into()), image: None }
+    }
+}
+
+/// What stops the work without an end of the run: the claim is lost, Berth stops, or the store does not answer.
+#[derive(Debug)]
+enum Left {
+    /// Somebody else carries it out, or the next start will.
+    Leaving,
+    /// The store.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Left {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Carries a claimed run out to its end, or leaves it as it is where the claim is lost or Berth stops.
+pub async fn carry_out(ctx: Context, run: RunRow, stop: CancellationToken) {
+    let halt = Halt::default();
+    let work = work(&ctx, &run, &halt).boxed();
+    let result = watch::over(&ctx, &run, &halt, &stop, work).await;
+    match result {
+        Ok(()) => {}
+        Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
+        Err(Left::Store(error)) => tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer"),
+    }
+    ctx.run_changed(&run.team_id, &run.id);
+}
+
+async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
+    ctx.run_changed(&run.team_id, &run.id);
+    let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
+    let outcome = match &pipeline {
+        None => Outcome::not(RunState::Errored, "The run's pipeline does not read. Push again, or run the commit again."),
+        Some(pipeline) => stages(ctx, run, pipeline, halt).await?,
+    };
+    if halt.leaving() {
+        return Err(Left::Leaving);
+    }
+    fail::fail_point!("run::before_clean");
+    if let Err(error) = ctx.platform.clean_run(&run.id).await {
+        tracing::warn!(run = %run.id, %error, "what it left could not be removed; the next sweep does it");
+    }
+    finish::finish(ctx, run, pipeline.as_ref(), outcome).await
+}
+
+/// The stages still to do, in order, up to the first that does not pass.
+async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -> Result<Outcome, Left> {
+    let mut tx = ctx.db.begin().await?;
+    let to_do = runs::take_up(&mut tx, run, |stage| may_try_again(pipeline, stage)).await?;
+    tx.commit().await?;
+    let Some(to_do) = to_do else { return Err(Left::Leaving) };
+    if to_do.is_empty() {
+        return Ok(Outcome::not(RunState::Lost, "Berth or its engine was interrupted in the middle of a stage, too often to try again."));
+    }
+    if let Some(refused) = pipeline.refused.first() {
+        return Ok(Outcome::not(RunState::Failed, refused));
+    }
+    if run.cancel_asked_at.is_some() || halt.cancelled() {
+        return Ok(cancelled());
+    }
+    if let Some(outcome) = prepare::prepare(ctx, run, pipeline, &to_do, halt).await? {
+        return Ok(outcome);
+    }
+    let mut notes = pipeline.notes.as_slice();
+    for stage in to_do {
+        let outcome = match stage.kind {
+            StageKind::Steps => one_stage(ctx, run, pipeline, &stage, notes, halt).await?,
+            StageKind::Image => Some(image_stage(ctx, run, pipeline, stage, notes, halt).await?),
+        };
+        if let Some(outcome) = outcome {
+            return Ok(outcome);
+        }
+        notes = &[];
+    }
+    Ok(Outcome::not(RunState::Errored, "The run has no stage that makes an image."))
+}
+
+fn may_try_again(pipeline: &Pipeline, stage: &StageRow) -> bool {
+    let planned = pipeline.stages.iter().find(|planned| planned.name == stage.name);
+    stage.attempt <= planned.map_or(2, |planned| planned.lost_retries)
+}
+
+fn cancelled() -> Outcome {
+    Outcome::not(RunState::Cancelled, "It was cancelled.")
+}
+
+async fn begin(ctx: &Context, run: &RunRow, stage: &StageRow) -> Result<(), Left> {
+    fail::fail_point!("run::before_stage");
+    let mut tx = ctx.db.begin().await?;
+    let ours = runs::begin_stage(&mut tx, &run.id, run.fence, stage).await?;
+    tx.commit().await?;
+    ctx.run_changed(&run.team_id, &run.id);
+    if ours { Ok(()) } else { Err(Left::Leaving) }
+}
+
+/// A stage of steps, side by side. None: it passed.
+async fn one_stage(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    stage: &StageRow,
+    notes: &[String],
+    halt: &Halt,
+) -> Result<Option<Outcome>, Left> {
+    let Some(planned) = pipeline.stages.iter().find(|planned| planned.name == stage.name) else {
+        return Ok(Some(Outcome::not(RunState::Errored, format!("The stage {} is not in the run's pipeline.", stage.name))));
+    };
+    begin(ctx, run, stage).await?;
+    let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
+    for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
+        let notes = if index == 0 { notes } else { &[] };
+        let job = step::Job { run, stage: &stage.name, id: &row.0, step, folder: &pipeline.path, notes };
+        steps.push(one_step(ctx, job, halt).boxed());
+    }
+    let ends: Vec<step::StepEnd> = join_all(steps).await.into_iter().collect::<Result<_, Left>>()?;
+    if halt.leaving() {
+        return Err(Left::Leaving);
+    }
+    let worst = worst(&ends);
+    let state = worst.map_or(RunState::Passed, |index| ends[index].state);
+    let mut tx = ctx.db.begin().await?;
+    let ours = runs::end_stage(&mut tx, &run.id, run.fence, &stage.id, state).await?;
+    fail::fail_point!("run::before_stage_commit");
+    tx.commit().await?;
+    if !ours {
+        return Err(Left::Leaving);
+    }
+    ctx.run_changed(&run.team_id, &run.id);
+    Ok(worst.map(|index| Outcome::not(state, sentence(stage, planned, index, &ends[index]))))
+}
+
+/// The step that decides how its stage ends: a cancelled one, else one that failed, else the first that did not pass.
+fn worst(ends: &[step::StepEnd]) -> Option<usize> {
+    let find = |state: RunState| ends.iter().position(|end| end.state == state);
+    find(RunState::Cancelled).or_else(|| find(RunState::Failed)).or_else(|| ends.iter().position(|end| end.state != RunState::Passed))
+}
+
+fn sentence(stage: &StageRow, planned: &PlannedStage, step: usize, end: &step::StepEnd) -> String {
+    if end.state == RunState::Cancelled {
+        return "It was cancelled.".into();
+    }
+    let step = planned.steps.get(step).map(|step| step.name.as_str()).unwrap_or_default();
+    format!("Stage {}, step {step}: {}", stage.name, end.failure.as_deref().unwrap_or("it did not pass."))
+}
+
+async fn one_step(ctx: &Context, job: step::Job<'_>, halt: &Halt) -> Result<step::StepEnd, Left> {
+    let end = step::carry_out(ctx, &job, halt.token()).await?;
+    if halt.leaving() {
+        return Err(Left::Leaving);
+    }
+    let mut tx = ctx.db.begin().await?;
+    let ours = runs::end_step(&mut tx, &job.run.id, job.run.fence, job.id, end.state, end.exit_code, end.failure.as_deref()).await?;
+    tx.commit().await?;
+    ctx.wake.changed(Some(&job.run.team_id), format!("step:{}", job.id));
+    ctx.run_changed(&job.run.team_id, &job.run.id);
+    if ours { Ok(end) } else { Err(Left::Leaving) }
+}
+
+async fn image_stage(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    stage: StageRow,
+    notes: &[String],
+    halt: &Halt,
+) -> Result<Outcome, Left> {
+    let Some((step, ..)) = stage.steps.first().cloned() else {
+        return Ok(Outcome::not(RunState::Errored, "The stage image has no step."));
+    };
+    begin(ctx, run, &stage).await?;
+    let (end, image) = build::carry_out(ctx, run, pipeline, &step, notes, halt.token()).await?;
+    if halt.leaving() {
+        return Err(Left::Leaving);
+    }
+    if let Some(image) = image {
+        return Ok(Outcome { state: RunState::Passed, failure: None, image: Some((stage, image)) });
+    }
+    let mut tx = ctx.db.begin().await?;
+    runs::end_step(&mut tx, &run.id, run.fence, &step, end.state, end.exit_code, end.failure.as_deref()).await?;
+    let ours = runs::end_stage(&mut tx, &run.id, run.fence, &stage.id, end.state).await?;
+    tx.commit().await?;
+    ctx.wake.changed(Some(&run.team_id), format!("step:{step}"));
+    if !ours {
+        return Err(Left::Leaving);
+    }
+    let failure = end.failure.unwrap_or_default();
+    Ok(Outcome::not(end.state, if end.state == RunState::Cancelled { failure } else { format!("Stage image: {failure}") }))
+}

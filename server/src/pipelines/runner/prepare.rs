@@ -1,0 +1,113 @@
+//! Before anything starts: every image is there, and the workspace holds the commit's files.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use app::model::{RunState, StageKind};
+use futures::future::BoxFuture;
+use tokio::time::sleep;
+
+use super::{Context, Halt, Left, Outcome, cancelled};
+use crate::{
+    git,
+    pipelines::{build, file::Pipeline},
+    platform::{PlatformError, Workspace},
+    store::runs::{RunRow, StageRow},
+};
+
+/// Pauses between tries where the engine does not answer; about half a minute in all.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// Prepares the stages still to do. None: all is there.
+pub(super) async fn prepare(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    to_do: &[StageRow],
+    halt: &Halt,
+) -> Result<Option<Outcome>, Left> {
+    let (images, dockerfile) = match images(ctx, run, pipeline, to_do).await {
+        Ok(images) => images,
+        Err(error) => return Ok(Some(Outcome::not(RunState::Errored, error.to_string()))),
+    };
+    for (image, user) in images.into_iter().chain(dockerfile) {
+        fail::fail_point!("run::before_image");
+        let found = patiently(halt, || ctx.platform.image(&image)).await;
+        match found {
+            Ok(_) => {}
+            Err(PlatformError::Cancelled) if !halt.leaving() => return Ok(Some(cancelled())),
+            Err(error @ PlatformError::ImageNotFound { .. }) => return Ok(Some(Outcome::not(RunState::Failed, format!("{user}: {error}")))),
+            Err(error) => return Ok(Some(Outcome::not(RunState::Errored, format!("{user}: {error}")))),
+        }
+    }
+    // The first stage begins with the commit's files; a later one goes on with what the stages before it left.
+    let first = to_do.first().is_some_and(|stage| stage.position == 0 && stage.kind == StageKind::Steps);
+    if first { fill(ctx, run, halt).await } else { Ok(None) }
+}
+
+type Named = Vec<(String, String)>;
+
+/// The images of the steps and of the Dockerfile, each with who needs it.
+async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[StageRow]) -> git::Result<(Named, Named)> {
+    let mut seen = BTreeSet::new();
+    let mut of_steps = Vec::new();
+    for stage in &pipeline.stages {
+        if !to_do.iter().any(|row| row.name == stage.name && row.kind == StageKind::Steps) {
+            continue;
+        }
+        for step in &stage.steps {
+            if seen.insert(step.image.clone()) {
+                of_steps.push((step.image.clone(), format!("Stage {}, step {}", stage.name, step.name)));
+            }
+        }
+    }
+    let path = pipeline.dockerfile_path();
+    let repository = ctx.repository(&run.repository_id);
+    let text = git::read_file(&repository, &run.commit, &path, build::LARGEST_DOCKERFILE).await?.unwrap_or_default();
+    let names = build::images_of(&String::from_utf8_lossy(&text), &pipeline.args);
+    let of_dockerfile = names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, format!("`{path}`"))).collect();
+    Ok((of_steps, of_dockerfile))
+}
+
+async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome>, Left> {
+    let archive = ctx.config.scratch().join(format!("{}.tar", run.id));
+    let made = async {
+        tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
+        git::archive(&ctx.repository(&run.repository_id), &run.commit, "", &archive).await
+    };
+    if let Err(error) = made.await {
+        return Ok(Some(Outcome::not(RunState::Errored, format!("The files of the commit could not be read: {error}"))));
+    }
+    let workspace = Workspace { run: run.id.clone(), team: run.team_id.clone() };
+    fail::fail_point!("run::before_fill");
+    let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone())).await;
+    fail::fail_point!("run::after_fill");
+    // What is left over goes with the scratch folder at the next start.
+    let _ = tokio::fs::remove_file(&archive).await;
+    Ok(match filled {
+        Ok(()) => None,
+        Err(PlatformError::Cancelled) => Some(cancelled()),
+        Err(error) => Some(Outcome::not(RunState::Errored, format!("The workspace could not be filled: {error}"))),
+    })
+}
+
+/// Asks the engine again, with pauses, while it does not answer.
+async fn patiently<'a, T>(
+    halt: &Halt,
+    ask: impl Fn() -> BoxFuture<'a, Result<T, PlatformError>> + Send,
+) -> Result<T, PlatformError> {
+    for pause in PAUSES {
+        let answer = tokio::select! {
+            answer = ask() => answer,
+            () = halt.token().cancelled() => return Err(PlatformError::Cancelled),
+        };
+        match answer {
+            Err(error) if error.passing() => tracing::warn!(%error, "trying again in {pause} s"),
+            answer => return answer,
+        }
+        tokio::select! {
+            () = sleep(Duration::from_secs(pause)) => {}
+            () = halt.token().cancelled() => return Err(PlatformError::Cancelled),
+        }
+    }
+    ask().await
+}

@@ -1,0 +1,117 @@
+//! Keeps the claim of a run while it is carried out, and stops the work when it must.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Left};
+use crate::store::runs::{self, RunRow};
+
+/// The claim is renewed this often: a third of its lease.
+const RENEW: Duration = Duration::from_secs(20);
+/// Without a renewal for this long the work stops itself, well before the lease ends.
+const SELF_STOP: Duration = Duration::from_secs(45);
+/// Cancelling is looked for this often; a wake-up makes it quicker.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long the work may take to let go.
+const LET_GO: Duration = Duration::from_secs(8);
+
+/// Tells the work to stop, and why.
+#[derive(Debug, Default)]
+pub(super) struct Halt {
+    token: CancellationToken,
+    leaving: AtomicBool,
+}
+
+impl Halt {
+    /// For engine calls.
+    pub(super) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// Whether to stop without an end of the run: somebody else carries it on.
+    pub(super) fn leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst)
+    }
+
+    /// Whether to stop at all.
+    pub(super) fn cancelled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        self.token.cancel();
+    }
+}
+
+/// Does the work under the claim.
+pub(super) async fn over(
+    ctx: &Context,
+    run: &RunRow,
+    halt: &Halt,
+    stop: &CancellationToken,
+    mut work: BoxFuture<'_, Result<(), Left>>,
+) -> Result<(), Left> {
+    tokio::select! {
+        result = &mut work => return result,
+        () = hold(ctx, run, halt) => {}
+        () = stop.cancelled() => {}
+    }
+    halt.leave();
+    timeout(LET_GO, work).await.unwrap_or(Err(Left::Leaving))
+}
+
+/// Renews the claim and passes on a wish to cancel; ends when the claim is lost.
+async fn hold(ctx: &Context, run: &RunRow, halt: &Halt) {
+    let mut changes = ctx.wake.listen();
+    let topic = format!("run:{}", run.id);
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewed = Instant::now();
+    let mut tried = Instant::now();
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = mentioned(&mut changes, &topic) => {}
+        }
+        if !halt.cancelled() && runs::cancel_asked(&ctx.db, &run.id).await.unwrap_or(false) {
+            halt.token.cancel();
+        }
+        if tried.elapsed() < RENEW {
+            continue;
+        }
+        tried = Instant::now();
+        match runs::renew(&ctx.db, &run.id, run.fence).await {
+            Ok(Some(_)) => renewed = Instant::now(),
+            // Ended, or somebody else's.
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(run = %run.id, %error, "the claim could not be renewed");
+                tried = Instant::now() - RENEW + LOOK;
+            }
+        }
+        if renewed.elapsed() >= SELF_STOP {
+            tracing::warn!(run = %run.id, "stopped: its claim could not be renewed for too long");
+            return;
+        }
+    }
+}
+
+/// Waits until something says that this topic changed.
+async fn mentioned(changes: &mut tokio::sync::broadcast::Receiver<app::backend::Changed>, topic: &str) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match changes.recv().await {
+            Ok(changed) if changed.topic == topic => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
+}

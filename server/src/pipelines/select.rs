@@ -1,0 +1,62 @@
+//! Which runs a change of a ref makes. Pure.
+
+/// What a change of a ref comes down to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// A run, for this reason.
+    Run(String),
+    /// A run that is written down as skipped, for this reason.
+    Skip(String),
+    /// Nothing: a tag, a deleted branch.
+    Nothing,
+}
+
+/// The branch a ref names, if it names one.
+pub fn branch(reference: &str) -> Option<&str> {
+    reference.strip_prefix("refs/heads/").filter(|branch| !branch.is_empty())
+}
+
+/// What a ref that now names a commit with this message comes down to. `known` is false where the branch is new.
+pub fn decide(reference: &str, message: Option<&str>, known: bool, by: &str) -> Decision {
+    let (Some(branch), Some(message)) = (branch(reference), message) else { return Decision::Nothing };
+    if let Some(mark) = skip_mark(message) {
+        return Decision::Skip(format!("The commit says `{mark}`."));
+    }
+    let what = if known { "pushed to" } else { "pushed the new branch" };
+    Decision::Run(format!("{by} {what} {branch}"))
+}
+
+/// The words of a commit message that ask for no run.
+fn skip_mark(message: &str) -> Option<&'static str> {
+    let lower = message.to_lowercase();
+    ["[skip ci]", "[ci skip]", "[no ci]"].into_iter().find(|mark| lower.contains(mark))
+}
+
+/// Whether a newer push ends the runs of this branch that still wait: on every branch but the default one, where each
+/// commit is a candidate.
+pub fn supersedes(branch: &str, default_branch: &str) -> bool {
+    branch != default_branch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_change_comes_down_to() {
+        let run = |text: &str| Decision::Run(text.to_owned());
+        let cases = [
+            ("refs/heads/main", Some("Fix"), true, run("ann pushed to main")),
+            ("refs/heads/a/b", Some("Fix"), false, run("ann pushed the new branch a/b")),
+            ("refs/heads/main", Some("Docs [Skip CI]"), true, Decision::Skip("The commit says `[skip ci]`.".into())),
+            ("refs/heads/main", Some("Docs\n\n[ci skip]"), true, Decision::Skip("The commit says `[ci skip]`.".into())),
+            ("refs/heads/main", None, true, Decision::Nothing),
+            ("refs/tags/v1", Some("Fix"), false, Decision::Nothing),
+            ("refs/heads/", Some("Fix"), false, Decision::Nothing),
+        ];
+        for (reference, message, known, expected) in cases {
+            assert_eq!(decide(reference, message, known, "ann"), expected, "{reference} {message:?}");
+        }
+        assert!(supersedes("topic", "main") && !supersedes("main", "main"));
+    }
+}

@@ -1,0 +1,180 @@
+//! One step: its commands in the shell inside its own container.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use app::model::{Profile, RunState, StepId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context,
+    file::PlannedStep,
+    log::{Log, Marks, telling},
+};
+use crate::{
+    clock,
+    platform::{Limits, Network, PlatformError, Task, TaskEnd, Workspace},
+    store::runs::RunRow,
+};
+
+/// Where the workspace is mounted.
+pub const WORKSPACE: &str = "/workspace";
+/// What a step or a build may use.
+pub const LIMITS: Limits = Limits { memory: 2 << 30, cpu_millis: 2_000, pids: 2_048 };
+/// How much output waits in memory between a container and its log.
+const WAITING: usize = 64;
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepEnd {
+    /// In which state.
+    pub state: RunState,
+    /// The exit code, where it has one.
+    pub exit_code: Option<i64>,
+    /// Why, where it did not pass.
+    pub failure: Option<String>,
+}
+
+impl StepEnd {
+    fn not(state: RunState, failure: String) -> Self {
+        Self { state, exit_code: None, failure: Some(failure) }
+    }
+}
+
+/// A step of a run, with all that carrying it out needs.
+pub struct Job<'a> {
+    /// The run.
+    pub run: &'a RunRow,
+    /// The stage's name.
+    pub stage: &'a str,
+    /// The step's id: its log.
+    pub id: &'a StepId,
+    /// What it does.
+    pub step: &'a PlannedStep,
+    /// The folder of the service in the workspace; empty: its root.
+    pub folder: &'a str,
+    /// What is said first.
+    pub notes: &'a [String],
+}
+
+/// Carries a step out. Its end is written by the caller.
+///
+/// # Errors
+/// Those of the store.
+pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken) -> Result<StepEnd, crate::store::StoreError> {
+    let mut log = Log::open(ctx, &job.run.team_id, job.id, job.run.fence);
+    for note in job.notes {
+        log.note(note).await?;
+    }
+    let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
+    let task = task(job, &marks);
+    log.expect(marks);
+    let (sink, output) = mpsc::channel(WAITING);
+    fail::fail_point!("step::before_run");
+    let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
+    fail::fail_point!("step::after_run");
+    pumped?;
+    let end = judge(end, job.step, &log);
+    if let Some(failure) = &end.failure {
+        log.note(failure).await?;
+    }
+    log.close().await?;
+    Ok(end)
+}
+
+fn task(job: &Job<'_>, marks: &Marks) -> Task {
+    Task {
+        // The same for every attempt: what a former one left is found by it.
+        name: format!("{}-{}-{}", job.run.id, job.stage, job.step.name).replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"),
+        team: job.run.team_id.clone(),
+        run: Some(job.run.id.clone()),
+        image: job.step.image.clone(),
+        command: vec!["sh".into(), "-e".into(), "-c".into(), script(job.folder, marks)],
+        env: environment(job),
+        workspace: Some((Workspace { run: job.run.id.clone(), team: job.run.team_id.clone() }, WORKSPACE.into())),
+        limits: LIMITS,
+        profile: Profile::Baseline,
+        network: if job.step.offline { Network::None } else { Network::Run(job.run.id.clone()) },
+        writable_root: true,
+        writable: Vec::new(),
+        timeout: Duration::from_millis(job.step.timeout_ms),
+    }
+}
+
+/// The script that runs inside the container: each command is marked, then run. One shell, so that `cd` and `export` last.
+fn script(folder: &str, marks: &Marks) -> String {
+    let mut lines = Vec::new();
+    if !folder.is_empty() {
+        lines.push(format!("cd '{}'", folder.replace('\'', r"'\''")));
+    }
+    for (index, command) in marks.commands.iter().enumerate() {
+        lines.push(marks.print(index));
+        lines.push(command.clone());
+    }
+    lines.join("\n")
+}
+
+fn environment(job: &Job<'_>) -> BTreeMap<String, String> {
+    let mut env = job.step.env.clone();
+    let number = job.run.number.to_string();
+    let own = [
+        ("CI", "true"),
+        ("BERTH_TEAM", job.run.team.as_str()),
+        ("BERTH_SERVICE", job.run.service.as_str()),
+        ("BERTH_RUN", &number),
+        ("BERTH_COMMIT", &job.run.commit),
+        ("BERTH_BRANCH", &job.run.branch),
+        ("BERTH_STAGE", job.stage),
+        ("BERTH_STEP", &job.step.name),
+    ];
+    env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    env
+}
+
+fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, log: &Log) -> StepEnd {
+    match end {
+        Ok(TaskEnd::Exited { code: 0, .. }) => StepEnd { state: RunState::Passed, exit_code: Some(0), failure: None },
+        Ok(TaskEnd::Exited { code, out_of_memory }) => {
+            StepEnd { state: RunState::Failed, exit_code: Some(code), failure: Some(why(code, out_of_memory, step, log)) }
+        }
+        Ok(TaskEnd::TimedOut) | Err(PlatformError::TimedOut(_)) => {
+            let limit = Duration::from_millis(step.timeout_ms);
+            StepEnd::not(RunState::TimedOut, format!("It took longer than {} s and was stopped.", limit.as_secs()))
+        }
+        Ok(TaskEnd::Cancelled) | Err(PlatformError::Cancelled) => StepEnd::not(RunState::Cancelled, "It was cancelled.".into()),
+        Err(PlatformError::CannotStart(cause)) => {
+            StepEnd::not(RunState::Failed, format!("The image {} could not be started with `sh`: {cause}", step.image))
+        }
+        Err(error @ PlatformError::ImageNotFound { .. }) => StepEnd::not(RunState::Failed, error.to_string()),
+        Err(error) => StepEnd::not(RunState::Errored, error.to_string()),
+    }
+}
+
+fn why(code: i64, out_of_memory: bool, step: &PlannedStep, log: &Log) -> String {
+    if out_of_memory {
+        return format!("It used more than {} MiB of memory and was ended by the kernel.", LIMITS.memory >> 20);
+    }
+    let command = log.last_command().and_then(|text| text.lines().next()).unwrap_or("the script");
+    let mut sentence = format!("`{command}` ended with exit code {code}");
+    if code == 127 {
+        sentence.push_str(&format!(" (a command that {} does not have)", step.image));
+    }
+    match telling(&log.last_lines()) {
+        Some(line) => format!("{sentence}: {line}"),
+        None => format!("{sentence}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_marks_every_command_and_stays_in_its_folder() {
+        let marks = Marks { nonce: "n".into(), commands: vec!["make".into(), "make test".into()] };
+        let text = script("it's/here", &marks);
+        assert_eq!(text.lines().next(), Some(r"cd 'it'\''s/here'"));
+        assert_eq!(text.lines().filter(|line| line.starts_with("printf ")).count(), 2);
+        assert!(script("", &marks).starts_with("printf "));
+    }
+}
