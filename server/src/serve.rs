@@ -12,7 +12,6 @@ use app::{
     backend::Backend,
     error::{Error, Result},
 };
-use axum::Router;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,7 @@ use crate::{
     config::Config,
     control::{Control, platform::seed},
     edge::{Edge, Handle, Options},
-    http,
+    http, pipelines,
     platform::{
         Platform,
         docker::{self, Docker},
@@ -110,7 +109,8 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let mut running = JoinSet::new();
     spawn_tasks(&mut running, &ctx, &stop);
     let pages = http::ui::router(&control, stop.clone());
-    let app = http::app(&control, pages, Router::new(), stop.clone());
+    let git = http::git::router(&control, stop.clone());
+    let app = http::app(&control, pages, git, stop.clone());
     running.spawn(http::serve(console, app, stop.clone()));
     Ok(Running {
         console: listening,
@@ -134,6 +134,15 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
     running.spawn(tasks::engine::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::deletions::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::sweep::run(ctx.clone(), stop.clone()));
+    let pipelines = pipelines::Context {
+        config: ctx.config.clone(),
+        db: ctx.db.clone(),
+        platform: ctx.platform.clone(),
+        wake: ctx.wake.clone(),
+        holder: ctx.holder.clone(),
+    };
+    running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
+    running.spawn(pipelines::queue::run(pipelines, stop.clone()));
 }
 
 impl Running {

@@ -1,11 +1,13 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
 mod accounts;
+pub mod git;
 mod health;
 mod hosts;
 pub mod local;
 pub mod once;
 pub mod platform;
+pub mod relay;
 pub mod releases;
 mod runs;
 mod services;

@@ -1,39 +1,190 @@
 //! Runs, logs, candidates.
 
+use std::collections::VecDeque;
+
 use app::{
     backend::{Live, Runs},
     error::{Error, Result},
-    model::{Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StepId, TeamName},
+    model::{Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, Service, ServiceName, StepId, TeamId, TeamName},
 };
 use async_trait::async_trait;
+use futures::stream;
+use tokio::{sync::broadcast, time::timeout};
 
-use super::Control;
+use super::{Control, authorize};
+use crate::{
+    auth::rights::Action,
+    pipelines::intake,
+    store::{
+        candidates,
+        events::{self, NewEvent},
+        logs, runs,
+    },
+    wake::Duty,
+};
 
-fn absent<T>() -> Result<T> {
-    Err(Error::unavailable("not_yet", "Pipelines are not built yet."))
+/// The most lines of a log that are given at once.
+const MOST_LINES: u32 = 5_000;
+/// A follower looks again after this long even where nothing woke it.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+
+fn unknown_run(service: &ServiceName, number: u64) -> Error {
+    Error::not_found("unknown_run", format!("{service} has no run {number}. `berth runs list {service}` shows those it has."))
+}
+
+fn unknown_log() -> Error {
+    Error::not_found("unknown_step", "There is no such log. `berth runs show` lists the steps of a run.")
+}
+
+impl Control {
+    async fn tell_run(&self, tx: &mut crate::store::Tx, actor: &Actor, service: &Service, number: u64, action: &str) -> Result<()> {
+        let event = NewEvent {
+            team: Some(&service.team_id),
+            service: Some(&service.id),
+            action,
+            subject: format!("run {number} of {}", service.name),
+            path: Some(intake::run_path(service.team.as_str(), service.name.as_str(), number)),
+            detail: String::new(),
+        };
+        events::insert(tx, actor, event).await?;
+        Ok(())
+    }
+
+    fn run_moved(&self, service: &Service, run: &app::model::RunId) {
+        self.wake.duty(Duty::Runs);
+        for topic in [format!("run:{run}"), format!("service:{}", service.id), "events".to_owned()] {
+            self.wake.changed(Some(&service.team_id), topic);
+        }
+    }
+
+    /// The team of a log, if the actor may read it.
+    async fn team_of_log(&self, actor: &Actor, step: &StepId) -> Result<TeamId> {
+        let (team, ..) = logs::head(&self.db, step).await?.ok_or_else(unknown_log)?;
+        // Somebody else's log is not to be told from one that is not there.
+        authorize(actor, Action::ViewTeam, Some(&team)).map_err(|error| match error.kind {
+            app::error::Kind::NotFound => unknown_log(),
+            _ => error,
+        })?;
+        Ok(team)
+    }
 }
 
 #[async_trait]
 impl Runs for Control {
-    async fn list(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &PageRequest) -> Result<Page<RunBrief>> {
-        absent()
+    async fn list(&self, actor: &Actor, team: &TeamName, service: &ServiceName, page: &PageRequest) -> Result<Page<RunBrief>> {
+        let service = self.service(actor, team, service, Action::ViewTeam).await?;
+        Ok(runs::list(&self.db, &service.team_id, &service.id, page).await?)
     }
-    async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<Run> {
-        absent()
+
+    async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Run> {
+        let found = self.service(actor, team, service, Action::ViewTeam).await?;
+        runs::show(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))
     }
-    async fn cancel(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<()> {
-        absent()
+
+    async fn cancel(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()> {
+        let found = self.service(actor, team, service, Action::CancelRun).await?;
+        let mut tx = self.db.begin().await?;
+        let Some((run, asked)) = runs::ask_cancel(&mut tx, &found.team_id, &found.id, number).await? else {
+            return Err(unknown_run(service, number));
+        };
+        if !asked {
+            return Err(Error::conflict(
+                "already_ended",
+                format!("Run {number} of {service} has ended already, so there is nothing to cancel."),
+            ));
+        }
+        self.tell_run(&mut tx, actor, &found, number, "run.cancel_asked").await?;
+        tx.commit().await?;
+        self.run_moved(&found, &run);
+        Ok(())
     }
-    async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<RunBrief> {
-        absent()
+
+    async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief> {
+        let found = self.service(actor, team, service, Action::RetryRun).await?;
+        let mut tx = self.db.begin().await?;
+        let row = runs::by_number(&mut tx, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
+        if !row.state.ended() {
+            let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
+            return Err(Error::conflict("not_ended", sentence));
+        }
+        let (run, new) = intake::again(&mut tx, &row, &actor.name).await?;
+        self.tell_run(&mut tx, actor, &found, new, "run.retried").await?;
+        tx.commit().await?;
+        self.run_moved(&found, &run);
+        let page = PageRequest { cursor: Some((new + 1).to_string()), limit: Some(1) };
+        let brief = runs::list(&self.db, &found.team_id, &found.id, &page).await?.items.into_iter().next();
+        brief.ok_or_else(|| unknown_run(service, new))
     }
-    async fn log(&self, _: &Actor, _: &StepId, _: u64, _: u32) -> Result<LogRange> {
-        absent()
+
+    async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange> {
+        let team = self.team_of_log(actor, step).await?;
+        let limit = limit.clamp(1, MOST_LINES) as usize;
+        logs::read(&self.db, &team, step, from, limit).await?.ok_or_else(unknown_log)
     }
-    async fn follow(&self, _: &Actor, _: &StepId, _: u64) -> Result<Live<LogLine>> {
-        absent()
+
+    async fn follow(&self, actor: &Actor, step: &StepId, from: u64) -> Result<Live<LogLine>> {
+        let team = self.team_of_log(actor, step).await?;
+        let follower = Follower {
+            db: self.db.clone(),
+            changes: self.wake.listen(),
+            topic: format!("step:{step}"),
+            team,
+            step: step.clone(),
+            next: from.max(1),
+            ready: VecDeque::new(),
+        };
+        Ok(Box::pin(stream::unfold(follower, async |mut follower| follower.next().await.map(|line| (line, follower)))))
     }
-    async fn candidates(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &PageRequest) -> Result<Page<Candidate>> {
-        absent()
+
+    async fn candidates(&self, actor: &Actor, team: &TeamName, service: &ServiceName, page: &PageRequest) -> Result<Page<Candidate>> {
+        let service = self.service(actor, team, service, Action::ViewTeam).await?;
+        Ok(candidates::list(&self.db, &service.id, page).await?)
+    }
+}
+
+/// Hands out the lines of a log as they come. Lines are read from the store, so that a slow follower loses none and holds
+/// up nobody.
+struct Follower {
+    db: crate::store::Db,
+    changes: broadcast::Receiver<app::backend::Changed>,
+    topic: String,
+    team: TeamId,
+    step: StepId,
+    next: u64,
+    ready: VecDeque<LogLine>,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<LogLine> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                self.next = line.number + 1;
+                return Some(line);
+            }
+            match logs::read(&self.db, &self.team, &self.step, self.next, 500).await {
+                Ok(Some(range)) if !range.lines.is_empty() => self.ready = range.lines.into(),
+                Ok(Some(range)) if range.complete => return None,
+                Ok(Some(_)) => self.woken().await,
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(step = %self.step, %error, "a log cannot be read now");
+                    self.woken().await;
+                }
+            }
+        }
+    }
+
+    async fn woken(&mut self) {
+        let _ = timeout(LOOK, async {
+            loop {
+                match self.changes.recv().await {
+                    Ok(changed) if changed.topic == self.topic => return,
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => return,
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        })
+        .await;
     }
 }

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod assets;
 pub mod extract;
+pub mod git;
 pub mod guard;
 pub mod headers;
 pub mod live;

@@ -205,7 +205,9 @@ pub async fn pipeline_of(folder: &std::path::Path, commit: &str, service: &str) 
     };
     let dockerfile = pipeline.dockerfile_path();
     if pipeline.refused.is_empty() && !git::has_file(folder, commit, &dockerfile).await? {
-        pipeline.refused.push(format!("There is no `{dockerfile}` at this commit, so no image can be built. Add it, or name another under `image:`."));
+        pipeline
+            .refused
+            .push(format!("There is no `{dockerfile}` at this commit, so no image can be built. Add it, or name another under `image:`."));
     }
     Ok(Ok(pipeline))
 }
@@ -252,7 +254,8 @@ pub async fn again(tx: &mut crate::store::Tx, run: &runs::RunRow, by: &str) -> R
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
     let reason = format!("{by} asked for run {} again", run.number);
-    let failure = pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
+    let failure =
+        pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
     let new = NewRun {
         team: &run.team_id,
         service: &run.service_id,

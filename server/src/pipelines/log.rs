@@ -159,7 +159,8 @@ impl Log {
         if self.left_out > 0 {
             let tail: Vec<NewLine> = self.tail.iter().cloned().collect();
             let shown = tail.len().min(usize::try_from(self.left_out).unwrap_or(usize::MAX));
-            let text = format!("This log is longer than {} MiB: {} lines were left out. The last {shown} are:", LONGEST_LOG >> 20, self.left_out);
+            let text =
+                format!("This log is longer than {} MiB: {} lines were left out. The last {shown} are:", LONGEST_LOG >> 20, self.left_out);
             self.push(NewLine { at: clock::now(), kind: LineKind::Note, text });
             tail.into_iter().rev().take(shown).collect::<Vec<_>>().into_iter().rev().for_each(|line| self.push(line));
         }
@@ -189,7 +190,10 @@ impl Log {
     }
 
     fn line(&mut self, kind: LineKind, line: &str) {
-        let found = self.marks.as_ref().and_then(|marks| marks.find(line).map(|(before, index)| (before.to_owned(), index, marks.commands[index].clone())));
+        let found = self
+            .marks
+            .as_ref()
+            .and_then(|marks| marks.find(line).map(|(before, index)| (before.to_owned(), index, marks.commands[index].clone())));
         let Some((before, index, command)) = found else { return self.add(kind, line.to_owned()) };
         if !before.is_empty() {
             self.add(kind, before);

@@ -487,12 +487,13 @@ pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number
     row.as_ref().map(read).transpose()
 }
 
-/// The newest run of a service for this branch and commit: what a push waits for.
-pub async fn of_commit(q: impl Query, service: &ServiceId, branch: &str, commit: &str) -> Result<Option<(RunId, u64)>> {
+/// The newest run of a service for this branch and commit, made since then: what a push waits for.
+pub async fn of_commit(q: impl Query, service: &ServiceId, branch: &str, commit: &str, since: Timestamp) -> Result<Option<(RunId, u64)>> {
     let row = q
         .fetch_opt(
-            "SELECT id, number FROM runs WHERE service_id = $1 AND branch = $2 AND commit_id = $3 ORDER BY number DESC LIMIT 1",
-            args![service, branch, commit],
+            "SELECT id, number FROM runs WHERE service_id = $1 AND branch = $2 AND commit_id = $3 AND created_at >= $4
+              ORDER BY number DESC LIMIT 1",
+            args![service, branch, commit, since],
         )
         .await?;
     row.map(|row| Ok((RunId::from_text(row.text("id")?), row.num("number")?))).transpose()

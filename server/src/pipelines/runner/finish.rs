@@ -33,13 +33,13 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
     }
     let deployed = match &candidate {
         Some(candidate) => deploy(&mut tx, run, candidate).await?,
-        None => 0,
+        None => Vec::new(),
     };
     tell(&mut tx, run, &outcome, candidate.as_ref()).await?;
     fail::fail_point!("run::before_finish_commit");
     tx.commit().await?;
     fail::fail_point!("run::after_finish_commit");
-    tracing::info!(run = %run.id, state = outcome.state.name(), deployed, "ended");
+    tracing::info!(run = %run.id, state = outcome.state.name(), deployed = deployed.len(), "ended");
     if let Some((stage, _)) = &outcome.image {
         for (step, ..) in &stage.steps {
             ctx.wake.changed(Some(&run.team_id), format!("step:{step}"));
@@ -48,7 +48,8 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
     ctx.run_changed(&run.team_id, &run.id);
     ctx.wake.changed(Some(&run.team_id), format!("service:{}", run.service_id));
     ctx.wake.changed(Some(&run.team_id), "events");
-    if deployed > 0 {
+    for topic in &deployed {
+        ctx.wake.changed(Some(&run.team_id), topic.as_str());
         ctx.wake.duty(Duty::Rollouts);
     }
     Ok(())
@@ -76,18 +77,18 @@ async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &
     candidates::insert(tx, &new).await.map(Some)
 }
 
-/// Deploys the candidate wherever new ones of the default branch go by themselves.
-async fn deploy(tx: &mut Tx, run: &RunRow, candidate: &Candidate) -> std::result::Result<usize, Left> {
+/// Deploys the candidate wherever new ones of the default branch go by themselves; answers with the topics that changed.
+async fn deploy(tx: &mut Tx, run: &RunRow, candidate: &Candidate) -> std::result::Result<Vec<String>, Left> {
     if run.branch != run.default_branch {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let reason = format!("candidate {} of run {}", candidate.number, run.number);
-    let mut deployed = 0;
+    let mut deployed = Vec::new();
     for target in targets::of_service(&mut *tx, &run.service_id).await? {
         if target.environment.auto_deploy {
             let asked = deploy_candidate(tx, &target, candidate, &run.pushed_by, &reason).await;
             asked.map_err(|error| Left::Store(crate::store::StoreError::Address(error.to_string())))?;
-            deployed += 1;
+            deployed.push(format!("target:{}", target.id));
         }
     }
     Ok(deployed)

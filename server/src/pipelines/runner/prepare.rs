@@ -35,7 +35,9 @@ pub(super) async fn prepare(
         match found {
             Ok(_) => {}
             Err(PlatformError::Cancelled) if !halt.leaving() => return Ok(Some(cancelled())),
-            Err(error @ PlatformError::ImageNotFound { .. }) => return Ok(Some(Outcome::not(RunState::Failed, format!("{user}: {error}")))),
+            Err(error @ PlatformError::ImageNotFound { .. }) => {
+                return Ok(Some(Outcome::not(RunState::Failed, format!("{user}: {error}"))));
+            }
             Err(error) => return Ok(Some(Outcome::not(RunState::Errored, format!("{user}: {error}")))),
         }
     }
@@ -91,10 +93,7 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
 }
 
 /// Asks the engine again, with pauses, while it does not answer.
-async fn patiently<'a, T>(
-    halt: &Halt,
-    ask: impl Fn() -> BoxFuture<'a, Result<T, PlatformError>> + Send,
-) -> Result<T, PlatformError> {
+async fn patiently<'a, T>(halt: &Halt, ask: impl Fn() -> BoxFuture<'a, Result<T, PlatformError>> + Send) -> Result<T, PlatformError> {
     for pause in PAUSES {
         let answer = tokio::select! {
             answer = ask() => answer,

@@ -1,0 +1,182 @@
+//! Git over smart HTTP: `/git/TEAM/REPOSITORY.git`. The user name is anything, the password is a token. Both ways are
+//! streamed; what a push leads to is relayed on the side band.
+
+mod body;
+mod receive;
+
+use std::sync::Arc;
+
+use app::{
+    backend::Backend,
+    error::{Error, Kind, Result},
+    model::{Actor, RepositoryName, TeamName},
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, Request, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    problem,
+    request::{self, Peer},
+};
+use crate::{
+    auth::rights::Action,
+    control::Control,
+    git::{self, Service},
+    store::repositories::RepositoryRow,
+};
+
+/// What the handlers are given.
+#[derive(Clone)]
+struct Door {
+    control: Arc<Control>,
+    backend: Backend,
+    stop: CancellationToken,
+}
+
+/// Git over HTTP. `stop` ends what is relayed.
+pub fn router(control: &Arc<Control>, stop: CancellationToken) -> Router {
+    let door = Door { backend: control.backend(), control: Arc::clone(control), stop };
+    Router::new()
+        .route("/git/{team}/{repository}/info/refs", get(info_refs))
+        .route("/git/{team}/{repository}/git-upload-pack", post(upload_pack))
+        .route("/git/{team}/{repository}/git-receive-pack", post(receive_pack))
+        .with_state(door)
+}
+
+/// An error as `git` shows it: plain text, and a challenge where nobody is signed in.
+struct Refusal(Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<git::GitError> for Refusal {
+    fn from(error: git::GitError) -> Self {
+        Self(Error::internal(error))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        problem::log(&error);
+        let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut sentence = error.sentence;
+        if error.kind == Kind::Internal {
+            sentence = format!("{sentence} (request {})", request::id());
+        }
+        let mut response = (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{sentence}\n")).into_response();
+        if error.kind == Kind::Unauthenticated {
+            let challenge = http::HeaderValue::from_static("Basic realm=\"Berth: any user name, a token as the password\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    service: Option<String>,
+}
+
+async fn info_refs(
+    State(door): State<Door>,
+    Path(names): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let service = asked
+        .service
+        .as_deref()
+        .and_then(Service::from_name)
+        .ok_or_else(|| Error::forbidden("dumb_http", "Berth speaks Git's smart protocol only. Use a `git` from this decade."))?;
+    let (_, repository) = door.open(Asks::of(&request), &names, service).await?;
+    let folder = door.control.repository_folder(&repository);
+    let refs = git::advertise(&folder, service, version_2(request.headers())).await?;
+    Ok(answer(service, "advertisement", Body::from(refs)))
+}
+
+async fn upload_pack(State(door): State<Door>, Path(names): Path<(String, String)>, request: Request) -> Result<Response, Refusal> {
+    let (_, repository) = door.open(Asks::of(&request), &names, Service::Upload).await?;
+    let folder = door.control.repository_folder(&repository);
+    let serving = git::serve(&folder, Service::Upload, version_2(request.headers()))?;
+    let body = body::fetch(serving, request).await?;
+    Ok(answer(Service::Upload, "result", body))
+}
+
+async fn receive_pack(State(door): State<Door>, Path(names): Path<(String, String)>, request: Request) -> Result<Response, Refusal> {
+    let (actor, repository) = door.open(Asks::of(&request), &names, Service::Receive).await?;
+    let folder = door.control.repository_folder(&repository);
+    let serving = git::serve(&folder, Service::Receive, false)?;
+    let push = receive::Push { control: door.control, actor, repository, stop: door.stop };
+    let body = receive::push(push, serving, request).await?;
+    Ok(answer(Service::Receive, "result", body))
+}
+
+/// What a request says of who asks.
+struct Asks {
+    token: Option<String>,
+    peer: Peer,
+}
+
+impl Asks {
+    fn of(request: &Request) -> Self {
+        Self { token: token_of(request.headers()), peer: request.extensions().get::<Peer>().cloned().unwrap_or_default() }
+    }
+}
+
+impl Door {
+    /// Who asks, and the repository, made if this is its first use.
+    async fn open(&self, asks: Asks, names: &(String, String), service: Service) -> Result<(Actor, RepositoryRow), Refusal> {
+        let token = asks.token.ok_or_else(|| {
+            Error::unauthenticated(
+                "not_signed_in",
+                "Sign in with any user name and an API token as the password; `berth token create` makes one.",
+            )
+        })?;
+        let actor = self.backend.accounts.actor_of_token(&token, &request::id(), asks.peer.0.as_deref()).await?;
+        let action = if service == Service::Receive { Action::GitWrite } else { Action::GitRead };
+        let team: TeamName = names.0.parse().map_err(|_| crate::control::unknown_team())?;
+        let name = names.1.strip_suffix(".git").unwrap_or(&names.1);
+        let name: RepositoryName = name.parse().map_err(|_| Error::not_found("unknown_repository", "There is no such repository."))?;
+        let repository = self.control.repository(&actor, &team, &name, action).await?;
+        git::ensure_bare(&self.control.repository_folder(&repository), &repository.default_branch).await?;
+        Ok((actor, repository))
+    }
+}
+
+/// The token of a request: the password of Basic, or a bearer token.
+fn token_of(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    let token = if password.is_empty() { user } else { password };
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+fn version_2(headers: &HeaderMap) -> bool {
+    headers.get("git-protocol").and_then(|value| value.to_str().ok()).is_some_and(|value| value.split(':').any(|part| part == "version=2"))
+}
+
+fn answer(service: Service, kind: &str, body: Body) -> Response {
+    let content = format!("application/x-{}-{kind}", service.name());
+    ([(header::CONTENT_TYPE, content), (header::CACHE_CONTROL, "no-cache, no-store".to_owned())], body).into_response()
+}

@@ -1,0 +1,129 @@
+//! A push: `git receive-pack`'s answer up to its last flush, then what Berth has to say, then the flush.
+
+use std::{sync::Arc, time::Duration};
+
+use app::{error::Result, model::Actor};
+use axum::{body::Body, extract::Request};
+use bytes::Bytes;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::body::{Pieces, begin_push, piece};
+use crate::{
+    clock,
+    control::{
+        Control,
+        relay::{Pushed, relay},
+    },
+    git::{Band, Head, Packets, Serving, band, flush},
+    pipelines::select::branch,
+    store::repositories::{RefChange, RepositoryRow},
+};
+
+/// While there is nothing to say, an empty packet keeps the connection open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Who pushes where.
+pub(super) struct Push {
+    pub(super) control: Arc<Control>,
+    pub(super) actor: Actor,
+    pub(super) repository: RepositoryRow,
+    pub(super) stop: CancellationToken,
+}
+
+/// Takes a push. What follows it goes on even where the client goes away.
+pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> Result<Body> {
+    let since = clock::now();
+    let (head, first) = begin_push(&mut serving, request).await?;
+    let (out, pieces) = mpsc::channel(16);
+    tokio::spawn(async move {
+        let flushed = match pass(&mut serving, &head, first, &out).await {
+            Ok(flushed) => flushed,
+            Err(error) => {
+                let _ = out.send(Err(std::io::Error::other(error))).await;
+                return;
+            }
+        };
+        if let Err(error) = serving.end().await {
+            tracing::debug!(%error, "a push ended badly");
+        }
+        let changes = if head.commands.is_empty() { Ok(Vec::new()) } else { push.control.pushed(&push.actor, &push.repository).await };
+        if flushed {
+            tell(&push, &head, changes, since, &out).await;
+            let _ = out.send(Ok(flush())).await;
+        }
+    });
+    Ok(Body::from_stream(ReceiverStream::new(pieces)))
+}
+
+/// Passes the child's output on, but for its last flush; says whether that was met.
+async fn pass(serving: &mut Serving, head: &Head, first: Bytes, out: &Pieces) -> Result<bool> {
+    let mut packets = Packets::default();
+    let mut next = first;
+    let mut flushed = false;
+    while !next.is_empty() {
+        if !head.side_band || flushed {
+            // A client that has gone away does not undo its push.
+            let _ = out.send(Ok(next)).await;
+        } else {
+            packets.push(&next);
+            let (bytes, end) = packets.take_until_flush();
+            flushed |= end;
+            let rest = if end { packets.rest() } else { Bytes::new() };
+            for bytes in [bytes, rest].into_iter().filter(|bytes| !bytes.is_empty()) {
+                let _ = out.send(Ok(bytes)).await;
+            }
+        }
+        next = piece(&mut serving.output).await?;
+    }
+    Ok(flushed)
+}
+
+/// Says on the side band what the push leads to.
+async fn tell(push: &Push, head: &Head, changes: Result<Vec<RefChange>>, since: app::model::Timestamp, out: &Pieces) {
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(error) => {
+            let _ = line(out, &format!("The push is taken. Its run is late: {error}")).await;
+            return;
+        }
+    };
+    let no_wait = head.options.iter().any(|option| option == "no-wait");
+    for option in head.options.iter().filter(|option| *option != "no-wait") {
+        let _ = line(out, &format!("The push option `{option}` is not known. Known is `no-wait`.")).await;
+    }
+    for change in changes {
+        let (Some(branch), Some(commit)) = (branch(&change.reference), change.new) else { continue };
+        let pushed = Pushed { branch: branch.to_owned(), commit, since, no_wait };
+        let (say, lines) = mpsc::channel(64);
+        let relaying = tokio::spawn(relay(Arc::clone(&push.control), push.repository.clone(), pushed, say));
+        forward(lines, out, &push.stop).await;
+        relaying.abort();
+    }
+}
+
+async fn forward(mut lines: mpsc::Receiver<String>, out: &Pieces, stop: &CancellationToken) {
+    loop {
+        let next = tokio::select! {
+            next = timeout(KEEP_ALIVE, lines.recv()) => next,
+            () = stop.cancelled() => {
+                let _ = line(out, "Berth is stopping. The run goes on when it is back.").await;
+                return;
+            }
+        };
+        let sent = match next {
+            Ok(Some(text)) => line(out, &text).await,
+            Ok(None) => return,
+            Err(_) => out.send(Ok(band(Band::Data, b""))).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn line(out: &Pieces, text: &str) -> Result<(), mpsc::error::SendError<Result<Bytes, std::io::Error>>> {
+    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\u{1b}')).collect();
+    out.send(Ok(band(Band::Progress, format!("{text}\n").as_bytes()))).await
+}
