@@ -1,1 +1,8 @@
-//! See the module above.
+//! The REST door: rights, limits, sessions, the document.
+
+mod document;
+mod doors;
+mod matrix;
+mod people;
+mod services;
+mod sessions;

@@ -1,5 +1,7 @@
-//! See the module above.
+//! What tests of every area share.
 
+pub(crate) mod app;
 pub(crate) mod berth;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
+pub(crate) mod postgres;

@@ -1,0 +1,293 @@
+//! Every route × every kind of actor. The routes come from the router's own list: one without a row here fails the test.
+
+use std::collections::BTreeMap;
+
+use app::model::Scope;
+use serde_json::{Value, json};
+use server::{args, http::router, platform::fake::Behaviour};
+
+use crate::support::app::{ADMIN, Client, TestApp};
+
+/// What an actor gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gets {
+    /// Through: anything but 401, 403 and 404.
+    In,
+    /// 403: known, and not allowed.
+    No,
+    /// 404: not to be known of.
+    Gone,
+}
+
+use Gets::{Gone, In, No};
+
+/// What strangers (owners of another team), viewers, developers, owners and a developer's deploy-only token get; anonymous,
+/// revoked and suspended get 401 everywhere.
+struct Row {
+    path: &'static str,
+    method: &'static str,
+    body: Value,
+    expected: [Gets; 5],
+}
+
+fn row(method: &'static str, path: &'static str, expected: [Gets; 5], body: Value) -> Row {
+    Row { path, method, body, expected }
+}
+
+const EVERYBODY: [Gets; 5] = [In, In, In, In, In];
+const SIGNED_IN: [Gets; 5] = [In, In, In, In, No];
+const VIEW: [Gets; 5] = [Gone, In, In, In, No];
+const SHIP: [Gets; 5] = [Gone, No, In, In, In];
+const CHANGE: [Gets; 5] = [Gone, No, In, In, No];
+const OWN: [Gets; 5] = [Gone, No, No, In, No];
+const ADMINISTER: [Gets; 5] = [No, No, No, No, No];
+
+#[rustfmt::skip]
+fn rows() -> Vec<Row> {
+    let nothing = || Value::Null;
+    vec![
+        row("get", "/me", EVERYBODY, nothing()),
+        row("get", "/tokens", SIGNED_IN, nothing()),
+        row("post", "/tokens", SIGNED_IN, json!({"name": "x", "scopes": ["read"]})),
+        row("get", "/people", ADMINISTER, nothing()),
+        row("post", "/people/{id}/actions/suspend", ADMINISTER, nothing()),
+        row("post", "/people/{id}/actions/restore", ADMINISTER, nothing()),
+        row("get", "/teams", SIGNED_IN, nothing()),
+        row("post", "/teams", SIGNED_IN, json!({"name": "a"})),
+        row("get", "/teams/{team}", VIEW, nothing()),
+        row("get", "/teams/{team}/members", VIEW, nothing()),
+        row("put", "/teams/{team}/members/{user}", OWN, json!({"role": "owner"})),
+        row("delete", "/teams/{team}/members/{user}", OWN, nothing()),
+        row("get", "/teams/{team}/invitations", OWN, nothing()),
+        row("post", "/teams/{team}/invitations", OWN, json!({"email": "new@a.test", "role": "viewer"})),
+        row("delete", "/teams/{team}/invitations/{id}", OWN, nothing()),
+        row("get", "/teams/{team}/targets", VIEW, nothing()),
+        row("get", "/teams/{team}/services", VIEW, nothing()),
+        row("post", "/teams/{team}/services", CHANGE, json!({"name": "hello"})),
+        row("get", "/teams/{team}/services/{service}", VIEW, nothing()),
+        row("delete", "/teams/{team}/services/{service}", OWN, nothing()),
+        row("get", "/teams/{team}/services/{service}/overview", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/targets", CHANGE, json!({"environment": "dev"})),
+        row("get", "/teams/{team}/services/{service}/targets/{environment}", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/targets/{environment}/routes", CHANGE, json!({"host": "localhost"})),
+        row("delete", "/teams/{team}/services/{service}/routes/{id}", CHANGE, nothing()),
+        row("post", "/teams/{team}/services/{service}/targets/{environment}/actions/deploy", SHIP, json!({"image": "hello:1"})),
+        row("post", "/teams/{team}/services/{service}/targets/{environment}/actions/scale", SHIP, json!({"replicas": {"web": 1}})),
+        row("get", "/teams/{team}/services/{service}/targets/{environment}/config", CHANGE, nothing()),
+        row("patch", "/teams/{team}/services/{service}/targets/{environment}/config", CHANGE, json!({"set": {"A": "b"}})),
+        row("get", "/teams/{team}/services/{service}/targets/{environment}/config/sets", CHANGE, nothing()),
+        row("get", "/teams/{team}/services/{service}/targets/{environment}/releases", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/targets/{environment}/logs", VIEW, nothing()),
+        row("get", "/rollouts/{id}", VIEW, nothing()),
+        row("post", "/rollouts/{id}/actions/cancel", SHIP, nothing()),
+        row("get", "/rollouts/{id}/stream", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/runs", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/runs/{number}", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/runs/{number}/actions/cancel", SHIP, nothing()),
+        row("post", "/teams/{team}/services/{service}/runs/{number}/actions/retry", SHIP, nothing()),
+        row("get", "/teams/{team}/services/{service}/runs/{number}/stream", VIEW, nothing()),
+        row("get", "/steps/{id}/log", VIEW, nothing()),
+        row("get", "/steps/{id}/log/stream", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/candidates", VIEW, nothing()),
+        row("get", "/environments", SIGNED_IN, nothing()),
+        row("get", "/environments/{environment}", SIGNED_IN, nothing()),
+        row("get", "/hosts", ADMINISTER, nothing()),
+        row("get", "/events", SIGNED_IN, nothing()),
+        // Of nobody's token. Each may end their own.
+        row("delete", "/tokens/{id}", [Gone, Gone, Gone, Gone, No], nothing()),
+        row("get", "/events/stream", SIGNED_IN, nothing()),
+    ]
+}
+
+/// The rows that are open to everybody, tested elsewhere.
+const OPEN: [&str; 4] = ["post /actions/setup", "post /actions/login", "post /actions/accept-invitation", "get /openapi.json"];
+/// Streams do not end by themselves: their heads are enough, and refusals are whole.
+const STREAMS: [&str; 1] = ["get /events/stream"];
+
+/// What the router has: `method path` and the right it names.
+fn listed() -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (path, item) in router::document()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let path = path.strip_prefix(router::PREFIX).unwrap();
+            all.insert(format!("{method} {path}"), operation["x-right"].as_str().unwrap().to_owned());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_route_has_a_row() {
+    let rows: Vec<String> = rows().iter().map(|row| format!("{} {}", row.method, row.path)).collect();
+    for (route, right) in listed() {
+        let open = OPEN.contains(&route.as_str());
+        assert_eq!(open, right == "open", "{route} is {right}");
+        assert!(open || rows.contains(&route), "{route} has no row in the matrix");
+    }
+    for row in &rows {
+        assert!(listed().contains_key(row), "{row} is no route");
+    }
+}
+
+/// A run with a step, as the pipeline would have written them.
+async fn insert_run(app: &TestApp) {
+    let mut tx = app.db().begin().await.unwrap();
+    let statements = [
+        "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at,
+                           started_at, finished_at)
+         SELECT 'run', team_id, id, 1, 'passed', '0123456789012345678901234567890123456789', 't', 'a', 'main', 'p', 'r', '{}', 0, 0, 0 FROM services",
+        "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ('stage', 'run', 0, 'fast', 'steps', 'passed', 1)",
+        "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, finished_at)
+         SELECT 'step', team_id, 'run', 'stage', 0, 'unit', 'x', 'passed', 0 FROM services",
+    ];
+    for sql in statements {
+        tx.execute(sql, args![]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+struct World {
+    app: TestApp,
+    rollout: String,
+    route: String,
+    invitation: String,
+    member: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let app = TestApp::new().await.with_team("a").await.with_team("b").await;
+        app.fake.set_image("hello:1", Behaviour::saying("hello"));
+        let owner = app.client("owner@a.test").await;
+        owner.post("/teams/a/services", json!({"name": "hello"})).await.is(201);
+        let change = owner.post("/teams/a/services/hello/targets/dev/actions/deploy", json!({"image": "hello:1"})).await.is(202);
+        let rollout = change["rollout"].as_str().unwrap().to_owned();
+        let target = owner.get("/teams/a/services/hello/targets/dev").await.is(200);
+        let route = target["routes"][0]["id"].as_str().unwrap().to_owned();
+        let invited = owner.post("/teams/a/invitations", json!({"email": "x@a.test", "role": "viewer"})).await.is(201);
+        let invitation = invited["invitation"]["id"].as_str().unwrap().to_owned();
+        let member = app.join(&"a".parse().unwrap(), "member@a.test", app::model::Role::Viewer).await.to_string();
+        insert_run(&app).await;
+        Self { app, rollout, route, invitation, member }
+    }
+
+    fn path(&self, path: &str) -> String {
+        let id = match path {
+            path if path.starts_with("/rollouts") => &self.rollout,
+            path if path.starts_with("/steps") => "step",
+            path if path.contains("/routes/") => &self.route,
+            path if path.contains("/invitations/") => &self.invitation,
+            path if path.starts_with("/people") => &self.member,
+            _ => "none",
+        };
+        let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");
+        path.replace("{user}", &self.member).replace("{id}", id)
+    }
+
+    /// Everything somebody without the right could have changed.
+    async fn state(&self) -> Vec<String> {
+        use server::store::Query as _;
+        let mut state = Vec::new();
+        for (table, columns) in [
+            ("teams", &["id", "name"][..]),
+            ("members", &["user_id", "role"]),
+            ("services", &["id", "description"]),
+            ("routes", &["id", "host"]),
+            ("config_sets", &["id"]),
+            ("releases", &["id"]),
+            ("runs", &["id", "state"]),
+            ("links", &["id"]),
+            ("tokens", &["id", "name"]),
+        ] {
+            let sql = format!("SELECT * FROM {table} ORDER BY {}", columns[0]);
+            for row in self.app.db().fetch_all(sql, args![]).await.unwrap() {
+                state.push(columns.iter().map(|column| row.text(column).unwrap()).collect::<Vec<_>>().join("|"));
+            }
+        }
+        state
+    }
+
+    async fn ask(&self, client: &Client, row: &Row) -> u16 {
+        let body = (!row.body.is_null()).then_some(&row.body);
+        client.send(&row.method.to_uppercase(), &self.path(row.path), body).await.status
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_nobody_gets_nowhere() {
+    let world = World::new().await;
+    let app = &world.app;
+    let revoked = app.client("owner@a.test").await;
+    let own = revoked.get("/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
+    let suspended = app.client("developer@a.test").await;
+    let expired = app.client("viewer@a.test").await;
+    let mut tx = app.db().begin().await.unwrap();
+    let viewer = app.user("viewer@a.test").await;
+    tx.execute("UPDATE tokens SET expires_at = 1 WHERE user_id = $1", args![&viewer]).await.unwrap();
+    tx.commit().await.unwrap();
+    revoked.delete(&format!("/tokens/{own}")).await.is(204);
+    let developer = app.user("developer@a.test").await;
+    app.as_admin().await.post(&format!("/people/{developer}/actions/suspend"), json!({})).await.is(204);
+    let nobodies = [("anonymous", app.anonymous()), ("revoked", revoked), ("suspended", suspended), ("expired", expired)];
+    let before = world.state().await;
+    let mut asked = 0;
+    for row in rows() {
+        for (name, client) in &nobodies {
+            assert_eq!(world.ask(client, &row).await, 401, "{name}: {} {}", row.method, row.path);
+            asked += 1;
+        }
+    }
+    assert_eq!(world.state().await, before);
+    println!("{asked} requests of nobodies, all refused, nothing changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_gets_what_their_role_gives() {
+    let world = World::new().await;
+    let app = &world.app;
+    let actors = [
+        ("stranger", app.client("owner@b.test").await),
+        ("viewer", app.client("viewer@a.test").await),
+        ("developer", app.client("developer@a.test").await),
+        ("owner", app.client("owner@a.test").await),
+        ("deploy-only", app.scoped("developer@a.test", &[Scope::Deploy]).await),
+    ];
+    let mut asked = 0;
+    // Those who are refused first, so that what the others change does not stand in their way.
+    for (n, (name, client)) in actors.iter().enumerate() {
+        let before = world.state().await;
+        for row in rows().iter().filter(|row| row.expected[n] != In) {
+            let status = world.ask(client, row).await;
+            let expected = if row.expected[n] == No { 403 } else { 404 };
+            assert_eq!(status, expected, "{name}: {} {}", row.method, row.path);
+            asked += 1;
+        }
+        assert_eq!(world.state().await, before, "{name} changed something");
+    }
+    for (n, (name, client)) in actors.iter().enumerate() {
+        for row in rows().iter().filter(|row| row.expected[n] == In) {
+            let route = format!("{} {}", row.method, row.path);
+            if STREAMS.contains(&route.as_str()) || destroys(&route) {
+                continue;
+            }
+            let status = world.ask(client, row).await;
+            assert!(![401, 403, 404, 500].contains(&status), "{name}: {route} answered {status}");
+            asked += 1;
+        }
+    }
+    println!("{asked} requests, each with the right status");
+}
+
+/// Tested by journeys of their own: afterwards the thing is not there for the next one.
+fn destroys(route: &str) -> bool {
+    ["delete /teams/{team}/members/{user}", "delete /teams/{team}/invitations/{id}"].contains(&route)
+}
+
+#[tokio::test]
+async fn an_administrator_may_everywhere() {
+    let world = World::new().await;
+    let admin = world.app.client(ADMIN).await;
+    for row in rows().iter().filter(|row| row.method == "get" && !row.path.ends_with("/stream")) {
+        assert_eq!(world.ask(&admin, row).await, 200, "{}", row.path);
+    }
+}

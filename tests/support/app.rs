@@ -1,0 +1,233 @@
+//! A whole Berth for a test, and clients to ask it things: `TestApp::new().await.with_team("a").await`.
+
+use std::sync::Arc;
+
+use app::model::{Actor, NewPerson, NewToken, Role, Scope, TeamName, UserId};
+use reqwest::{Method, header::HeaderMap};
+use serde_json::Value;
+use server::{
+    control::Control,
+    platform::fake::Fake,
+    secrets::Secrets,
+    serve::{self, Engine, Running},
+    store::Db,
+};
+use tempfile::TempDir;
+
+use super::{berth::settings, postgres::Database};
+
+/// The password of everybody in tests.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+/// The address of the first administrator.
+pub(crate) const ADMIN: &str = "admin@example.com";
+
+/// A Berth with an administrator, on the platform in memory.
+pub(crate) struct TestApp {
+    /// The Berth.
+    pub(crate) berth: Running,
+    /// Its platform.
+    pub(crate) fake: Fake,
+    /// The administrator.
+    admin: UserId,
+    _folder: TempDir,
+    _database: Option<Database>,
+}
+
+impl TestApp {
+    /// On a fresh SQLite file.
+    pub(crate) async fn new() -> Self {
+        Self::over(None).await
+    }
+
+    /// On a fresh database of PostgreSQL.
+    pub(crate) async fn on_postgres() -> Self {
+        Self::over(Some(Database::fresh().await)).await
+    }
+
+    async fn over(database: Option<Database>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = settings(&folder);
+        if let Some(database) = &database {
+            config.database = database.address();
+        }
+        let fake = Fake::listening();
+        let berth = serve::start(config, Engine::Given(Arc::new(fake.clone()))).await.unwrap();
+        let token = berth.first_link.as_deref().unwrap().rsplit('/').next().unwrap().to_owned();
+        let person = NewPerson { token, email: ADMIN.into(), name: "Admin".into(), password: PASSWORD.into() };
+        let admin = berth.backend.accounts.create_first_admin(person, None).await.unwrap();
+        Self { berth, fake, admin, _folder: folder, _database: database }
+    }
+
+    /// Adds a team with `owner@{team}.test`, `developer@{team}.test` and `viewer@{team}.test`.
+    pub(crate) async fn with_team(self, team: &str) -> Self {
+        let name: TeamName = team.parse().unwrap();
+        let admin = self.actor(&self.admin).await;
+        self.berth.backend.teams.create(&admin, &name).await.unwrap();
+        for role in Role::ALL {
+            self.join(&name, &format!("{}@{team}.test", role.name()), role).await;
+        }
+        // The administrator made the team and was its owner; it has one of its own now.
+        self.berth.backend.teams.remove_member(&admin, &name, &self.admin).await.unwrap();
+        self
+    }
+
+    /// Adds a person to a team.
+    pub(crate) async fn join(&self, team: &TeamName, email: &str, role: Role) -> UserId {
+        let admin = self.actor(&self.admin).await;
+        let invitation = self.berth.backend.teams.invite(&admin, team, email, role).await.unwrap();
+        let token = invitation.link.rsplit('/').next().unwrap().to_owned();
+        let person = NewPerson { token, email: email.into(), name: email.into(), password: PASSWORD.into() };
+        self.berth.backend.accounts.accept_invitation(person, None).await.unwrap()
+    }
+
+    /// Who this is as of now, with a session.
+    pub(crate) async fn actor(&self, user: &UserId) -> Actor {
+        let accounts = &self.berth.backend.accounts;
+        let epoch = accounts.session_epoch(user).await.unwrap();
+        accounts.actor(user, epoch, "test", None).await.unwrap().unwrap()
+    }
+
+    /// The id behind an address.
+    pub(crate) async fn user(&self, email: &str) -> UserId {
+        server::store::users::by_email(&self.berth.db, email).await.unwrap().unwrap().id
+    }
+
+    /// The address of the console, without a final slash.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.berth.console)
+    }
+
+    /// A client that is nobody.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client { base: self.url(), token: None, headers: HeaderMap::new(), http: http() }
+    }
+
+    /// A client with this token.
+    pub(crate) fn bearer(&self, token: &str) -> Client {
+        Client { token: Some(token.to_owned()), ..self.anonymous() }
+    }
+
+    /// A client of this person with a token of these scopes.
+    pub(crate) async fn scoped(&self, email: &str, scopes: &[Scope]) -> Client {
+        let actor = self.actor(&self.user(email).await).await;
+        let token = NewToken { name: "test".into(), scopes: scopes.to_vec(), team: None, days: None };
+        self.bearer(&self.berth.backend.tokens.create(&actor, token).await.unwrap().secret)
+    }
+
+    /// A client of this person with a token of every scope.
+    pub(crate) async fn client(&self, email: &str) -> Client {
+        self.scoped(email, &Scope::ALL).await
+    }
+
+    /// A client of the administrator.
+    pub(crate) async fn as_admin(&self) -> Client {
+        self.client(ADMIN).await
+    }
+
+    /// A second way into the same Berth, for what its own server does not hand out.
+    pub(crate) fn control(&self) -> Arc<Control> {
+        let berth = &self.berth;
+        let secrets = Secrets::open(&berth.config.key_file()).unwrap();
+        Control::new(berth.config.clone(), berth.db.clone(), berth.wake.clone(), berth.platform.clone(), secrets)
+    }
+
+    /// Its store.
+    pub(crate) fn db(&self) -> &Db {
+        &self.berth.db
+    }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(std::time::Duration::from_secs(20)).build().unwrap()
+}
+
+/// Asks a Berth things over HTTP.
+#[derive(Clone)]
+pub(crate) struct Client {
+    base: String,
+    token: Option<String>,
+    headers: HeaderMap,
+    http: reqwest::Client,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body, where it is JSON.
+    pub(crate) body: Value,
+    /// The body as text.
+    pub(crate) text: String,
+}
+
+impl Client {
+    /// The same with one more header.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    /// The same, to another server.
+    pub(crate) fn at(mut self, base: &str) -> Self {
+        self.base = base.to_owned();
+        self
+    }
+
+    /// Sends a request; the path of the API without its beginning, or any other path in full.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let known = ["/api", "/healthz", "/readyz", "/pkg", "/test"].iter().any(|prefix| path.starts_with(prefix));
+        let url = if known { format!("{}{path}", self.base) } else { format!("{}/api/v1{path}", self.base) };
+        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).headers(self.headers.clone());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap_or_default();
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    }
+
+    /// `GET`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None).await
+    }
+
+    /// `POST` with a body.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, Some(&body)).await
+    }
+
+    /// `DELETE`.
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, None).await
+    }
+}
+
+impl Answer {
+    /// Holds that it has this status, and gives its body.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.body
+    }
+
+    /// Holds that it is a problem with this status and code, and gives its sentence.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> String {
+        assert_eq!((self.status, self.body["code"].as_str().unwrap_or_default()), (status, code), "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.body["request_id"].as_str(), self.headers["x-request-id"].to_str().ok());
+        self.body["detail"].as_str().unwrap().to_owned()
+    }
+
+    /// A header's text; empty where it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,143 @@
+//! A private PostgreSQL: one cluster for all test processes of this machine's user, a database of its own for each test.
+//!
+//! Every process that uses the cluster holds a shared lock on a file; the last one to let go stops it. It listens on a
+//! socket in its folder only, and trusts whoever reaches that.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+/// The user the server runs as: PostgreSQL refuses root.
+const SYSTEM_USER: &str = "postgres";
+const PORT: u16 = 54_399;
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output().unwrap();
+    output.stdout.trim_ascii() == b"0"
+}
+
+fn home() -> PathBuf {
+    std::env::temp_dir().join(format!("berth-test-postgres{}", if is_root() { "" } else { "-user" }))
+}
+
+/// Runs a program of PostgreSQL, as its own user where we are root.
+fn run(program: &str, args: &[&str]) -> bool {
+    let mut command = if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", SYSTEM_USER, "--", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    let output = command.args(args).current_dir("/tmp").stdin(std::process::Stdio::null()).output();
+    output.expect("PostgreSQL's initdb and pg_ctl are on the PATH; `make` sets them up").status.success()
+}
+
+fn lock_file(name: &str) -> File {
+    let path = home().join(name);
+    File::options().create(true).truncate(false).write(true).open(path).unwrap()
+}
+
+fn data() -> String {
+    home().join("data").display().to_string()
+}
+
+fn running() -> bool {
+    run("pg_ctl", &["-D", &data(), "status"])
+}
+
+fn make_and_start() -> bool {
+    let home = home().display().to_string();
+    if !Path::new(&data()).join("PG_VERSION").exists() {
+        let _ = fs::remove_dir_all(data());
+        assert!(run("initdb", &["-D", &data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]), "initdb");
+    }
+    let settings = format!(
+        "-k {home} -p {PORT} -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400"
+    );
+    let log = format!("{home}/log");
+    run("pg_ctl", &["-D", &data(), "-w", "-t", "60", "-l", &log, "-o", &settings, "start"])
+}
+
+/// The right to use the cluster.
+struct Cluster {
+    users: Option<File>,
+}
+
+impl Cluster {
+    fn open() -> Self {
+        fs::create_dir_all(home()).unwrap();
+        if is_root() {
+            assert!(Command::new("chown").args([SYSTEM_USER, &home().display().to_string()]).status().unwrap().success());
+        }
+        let starting = lock_file("starting");
+        starting.lock().unwrap();
+        let users = lock_file("users");
+        users.lock_shared().unwrap();
+        if !running() && !make_and_start() {
+            // What is left of a machine that stopped in the middle is not worth mending.
+            let _ = fs::remove_dir_all(data());
+            assert!(make_and_start(), "PostgreSQL does not start; see {}/log", home().display());
+        }
+        Self { users: Some(users) }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let starting = lock_file("starting");
+        let _ = starting.lock();
+        // Closing the file lets go of the lock, also where the file was locked by this process alone.
+        drop(self.users.take());
+        if lock_file("users").try_lock().is_ok() {
+            run("pg_ctl", &["-D", &data(), "-m", "fast", "-w", "stop"]);
+        }
+    }
+}
+
+fn address(database: &str) -> String {
+    format!("postgres://postgres@localhost:{PORT}/{database}?host={}", home().display())
+}
+
+/// A database that is gone with this value.
+pub(crate) struct Database {
+    name: String,
+    _cluster: Cluster,
+}
+
+impl Database {
+    /// A fresh one.
+    pub(crate) async fn fresh() -> Self {
+        let cluster = tokio::task::spawn_blocking(Cluster::open).await.unwrap();
+        let name = format!("test_{}", server::clock::new_id().replace('-', "_"));
+        let mut connection = PgConnection::connect(&address("postgres")).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        connection.close().await.unwrap();
+        Self { name, _cluster: cluster }
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> String {
+        address(&self.name)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // A runtime of its own: this one may be ending.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                if let Ok(mut connection) = PgConnection::connect(&address("postgres")).await {
+                    let _ = connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await;
+                }
+            });
+        });
+        let _ = dropped.join();
+    }
+}
