@@ -19,7 +19,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use app::{
     backend::Backend,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     model::{Actor, EnvironmentName, Service, ServiceName, TeamId, TeamName},
 };
 
@@ -81,6 +81,12 @@ pub fn authorize(actor: &Actor, action: Action, team: Option<&TeamId>) -> Result
             Err(Error::forbidden("token_bound", "This token is bound to one team, and this goes beyond it. Use a token that is not bound."))
         }
     }
+}
+
+/// As [`authorize`], for a thing found by its id: one of a team that is not to be known of is `unknown`, in the same words as
+/// one that is not there.
+pub(crate) fn authorize_by_id(actor: &Actor, action: Action, team: &TeamId, unknown: impl FnOnce() -> Error) -> Result<()> {
+    authorize(actor, action, Some(team)).map_err(|error| if error.kind == Kind::NotFound { unknown() } else { error })
 }
 
 /// The same words for a team that is not there and one that is not to be known of.

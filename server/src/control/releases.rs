@@ -415,7 +415,7 @@ impl Releases for Control {
 
     async fn rollout(&self, actor: &Actor, rollout: &RolloutId) -> Result<Rollout> {
         let team = rollouts::team_of(&self.db, rollout).await?.ok_or_else(unknown_rollout)?;
-        super::authorize(actor, Action::ViewTeam, Some(&team)).map_err(|_| unknown_rollout())?;
+        super::authorize_by_id(actor, Action::ViewTeam, &team, unknown_rollout)?;
         let mut shown = rollouts::show(&self.db, &team, rollout).await?.ok_or_else(unknown_rollout)?;
         shown.url = rollouts::address_of(&self.db, &team, rollout).await?.map(|(host, path)| self.config.url_of(&host, &path));
         Ok(shown)
@@ -423,8 +423,7 @@ impl Releases for Control {
 
     async fn cancel_rollout(&self, actor: &Actor, rollout: &RolloutId) -> Result<()> {
         let team = rollouts::team_of(&self.db, rollout).await?.ok_or_else(unknown_rollout)?;
-        super::authorize(actor, Action::ViewTeam, Some(&team)).map_err(|_| unknown_rollout())?;
-        super::authorize(actor, Action::Deploy, Some(&team))?;
+        super::authorize_by_id(actor, Action::Deploy, &team, unknown_rollout)?;
         let shown = rollouts::show(&self.db, &team, rollout).await?.ok_or_else(unknown_rollout)?;
         let target = self.target(actor, &shown.team, &shown.service, &shown.environment, Action::Deploy).await?;
         let mut tx = self.db.begin().await?;

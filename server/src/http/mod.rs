@@ -28,7 +28,7 @@ use axum::{
 };
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 pub use serve::serve;
 
@@ -58,8 +58,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
     let guarded = api
         .merge(ui)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(backend, session::layer))
         .layer(session::sessions(&control.config, &control.db))
         .layer(from_fn_with_state(own, guard::layer));
