@@ -22,7 +22,7 @@ check: ## formatting, lints, licences; no test
 	.ci/setup check && .ci/check
 
 bench: ## what the hot paths cost here
-	cargo bench -q --locked -p server
+	cargo bench -q --locked -p server --bench bench
 
 build: ## the program for a server: $CARGO_TARGET_DIR/release/berth
 	.ci/setup demo && .ci/bundle/build && cargo build --locked --release -p server

@@ -19,8 +19,6 @@ use crate::{
 pub(super) struct Admin {
     #[command(subcommand)]
     command: AdminCommand,
-    #[command(flatten)]
-    configured: Configured,
 }
 
 #[derive(Subcommand)]
@@ -38,6 +36,8 @@ enum AdminCommand {
         /// Read the password from the standard input
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        configured: Configured,
     },
     /// Set a new password and end every session of the person
     ResetPassword {
@@ -46,11 +46,15 @@ enum AdminCommand {
         /// Read the password from the standard input
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        configured: Configured,
     },
     /// Print a link that signs a person in, once, within 15 minutes
     LoginLink {
         /// Their address
         email: String,
+        #[command(flatten)]
+        configured: Configured,
     },
     /// Make an API token for a person and print it, once
     CreateToken {
@@ -67,12 +71,25 @@ enum AdminCommand {
         /// Days until it ends [default: it ends when revoked]
         #[arg(long)]
         days: Option<u32>,
+        #[command(flatten)]
+        configured: Configured,
     },
+}
+
+impl AdminCommand {
+    const fn configured(&self) -> &Configured {
+        match self {
+            Self::CreateUser { configured, .. }
+            | Self::ResetPassword { configured, .. }
+            | Self::LoginLink { configured, .. }
+            | Self::CreateToken { configured, .. } => configured,
+        }
+    }
 }
 
 /// Runs it.
 pub(super) async fn run(admin: Admin, json: bool) -> Done<ExitCode> {
-    let config = admin.configured.load()?;
+    let config = admin.command.configured().clone().load()?;
     let db = Db::open(&config.database).await.map_err(app::error::Error::from)?;
     let done = carry_out(admin.command, &db, &config.url, json).await;
     db.close().await;
@@ -90,12 +107,12 @@ async fn carry_out(command: AdminCommand, db: &Db, url: &str, json: bool) -> Don
         Ok(())
     };
     match command {
-        AdminCommand::CreateUser { email, name, admin, password_stdin } => {
+        AdminCommand::CreateUser { email, name, admin, password_stdin, .. } => {
             let password = output::ask_secret("Password: ", password_stdin)?;
             let id = local::create_user(db, &Newcomer { email: &email, name: &name, password: &password }, admin).await?;
             say("id", id.as_str(), &format!("{email} may sign in now. Their id:"))
         }
-        AdminCommand::ResetPassword { email, password_stdin } => {
+        AdminCommand::ResetPassword { email, password_stdin, .. } => {
             let password = output::ask_secret("New password: ", password_stdin)?;
             local::reset_password(db, &email, &password).await?;
             if json {
@@ -104,11 +121,11 @@ async fn carry_out(command: AdminCommand, db: &Db, url: &str, json: bool) -> Don
             output::line(&format!("{email} has a new password, and is signed out everywhere."));
             Ok(())
         }
-        AdminCommand::LoginLink { email } => {
+        AdminCommand::LoginLink { email, .. } => {
             let link = links::sign_in(db, url, &email).await?;
             say("link", &link, &format!("This link signs {email} in, once, within 15 minutes:"))
         }
-        AdminCommand::CreateToken { email, name, scopes, only_team, days } => {
+        AdminCommand::CreateToken { email, name, scopes, only_team, days, .. } => {
             let token = local::create_token(db, &email, &app::model::NewToken { name, scopes, team: only_team, days }).await?;
             say("token", &token.secret, "The token is not shown again:")
         }
