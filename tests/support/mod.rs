@@ -5,3 +5,4 @@ pub(crate) mod berth;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
 pub(crate) mod postgres;
+pub(crate) mod platform;

@@ -161,4 +161,15 @@ impl Docker {
         self.within(Call::Ask, "whether it is there", docker.ping()).await?;
         Ok(())
     }
+
+    /// Whether the engine is there, for work that is under way: one late answer on a busy host does not end it, three do.
+    pub(super) async fn ping_patiently(&self) -> Result<(), PlatformError> {
+        for _ in 0..2 {
+            match self.ping().await {
+                Err(PlatformError::Hung { .. }) => {}
+                answered => return answered,
+            }
+        }
+        self.ping().await
+    }
 }

@@ -1,6 +1,9 @@
 //! Copies of services: made, found again, removed.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use app::model::Timestamp;
 use bollard::{
@@ -86,15 +89,18 @@ impl Docker {
 
     pub(super) async fn ensure_copy(&self, workload: &Workload) -> Result<Observed, PlatformError> {
         let name = container::copy_name(&self.0.instance, &workload.id);
-        for _ in 0..4 {
-            let Some(found) = self.inspect(&name).await? else {
-                self.create_copy(&name, workload).await?;
+        let begun = Instant::now();
+        while begun.elapsed() < self.0.deadlines.long {
+            if let Some(found) = self.inspect(&name).await? {
+                let observed = read(found)
+                    .ok_or_else(|| PlatformError::Refused(format!("{name} exists and is not Berth's; remove it or rename it")))?;
+                if observed.state != ContainerState::Created {
+                    return Ok(observed);
+                }
+            } else if !self.create_copy(&name, workload).await? {
+                // While somebody makes or removes it, its name is taken and it is not to be seen.
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
-            };
-            let observed =
-                read(found).ok_or_else(|| PlatformError::Refused(format!("{name} exists and is not Berth's; remove it or rename it")))?;
-            if observed.state != ContainerState::Created {
-                return Ok(observed);
             }
             match self.start(&name).await {
                 Ok(()) => {}
@@ -103,15 +109,15 @@ impl Docker {
                 Err(failure) => return Err(errors::cannot_start(failure)),
             }
         }
-        Err(PlatformError::Refused(format!("{name} is removed again and again by somebody else")))
+        Err(PlatformError::Refused(format!("{name} is being made or removed by somebody else all the time")))
     }
 
-    async fn create_copy(&self, name: &str, workload: &Workload) -> Result<(), PlatformError> {
+    /// `false`: somebody else made it in between.
+    async fn create_copy(&self, name: &str, workload: &Workload) -> Result<bool, PlatformError> {
         let image = self.local_image(&workload.image).await?;
         let network = self.ensure_network(&workload.network).await?;
         let specification = container::copy(&self.0.instance, workload, &image, Made::place(network.as_ref()))?;
-        self.create(name, specification).await?;
-        Ok(())
+        self.create(name, specification).await
     }
 
     pub(super) async fn remove_copy(&self, id: &WorkloadId, grace: Duration) -> Result<(), PlatformError> {

@@ -153,7 +153,8 @@ impl Platform for Docker {
     }
 
     async fn events(&self) -> Result<Pin<Box<dyn Stream<Item = ()> + Send>>, PlatformError> {
-        let mut filters = networks::with_labels([(container::INSTANCE, &self.0.instance)]);
+        // Of copies alone: steps come and go without anybody having to look.
+        let mut filters = networks::with_labels([(container::INSTANCE, &self.0.instance), (container::SLOT, "")]);
         filters.insert("type".into(), vec!["container".into()]);
         filters.insert("event".into(), ["start", "die", "oom", "destroy"].map(str::to_owned).into());
         self.ping().await?;

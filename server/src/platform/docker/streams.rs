@@ -35,7 +35,7 @@ impl Docker {
                         return;
                     }
                     Ok(None) => return,
-                    Err(_) => if let Err(error) = docker.ping().await {
+                    Err(_) => if let Err(error) = docker.ping_patiently().await {
                         yield Err(error);
                         return;
                     },

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{ImageInfo, PlatformError, Sink, Task, TaskEnd, container},
+    super::{ImageInfo, Network, PlatformError, Sink, Task, TaskEnd, container},
     Docker,
     call::Call,
     errors,
@@ -52,7 +52,8 @@ impl Docker {
             Ok(()) => leftover.name = None,
             Err(error) => tracing::warn!(%name, %error, "the container of a task is left over"),
         }
-        if let (None, Some(network)) = (&task.run, network)
+        // That of a run stays until the run is cleaned up: its next step needs it.
+        if let (Network::Target { .. }, Some(network)) = (&task.network, network)
             && let Err(error) = self.drop_network(&network.name).await
         {
             tracing::warn!(network = network.name, %error, "a network is left over");
@@ -123,7 +124,7 @@ impl Docker {
     async fn watch(&self) -> PlatformError {
         loop {
             tokio::time::sleep(self.0.deadlines.idle).await;
-            if let Err(error) = self.ping().await {
+            if let Err(error) = self.ping_patiently().await {
                 return error;
             }
         }

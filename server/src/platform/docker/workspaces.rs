@@ -22,6 +22,7 @@ use super::{
 impl Docker {
     pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path) -> Result<(), PlatformError> {
         let docker = self.client().await?;
+        let archive = images::body(archive).await?;
         let name = container::workspace_name(&self.0.instance, &workspace.run);
         let helper = container::helper_name(&self.0.instance, &workspace.run);
         self.force_remove(&helper).await?;
@@ -33,7 +34,7 @@ impl Docker {
         let image = self.empty_image().await?;
         self.create(&helper, container::helper(&self.0.instance, workspace, &image)?).await?;
         let options = UploadToContainerOptionsBuilder::default().path(container::HELPER_MOUNT).build();
-        let upload = docker.upload_to_container(&helper, Some(options), images::body(archive).await?);
+        let upload = docker.upload_to_container(&helper, Some(options), archive);
         let uploaded = self.within(Call::Upload, &name, upload).await;
         let removed = self.force_remove(&helper).await;
         uploaded?;
@@ -55,6 +56,10 @@ impl Docker {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         for found in self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await? {
             self.force_remove(&found.id.unwrap_or_default()).await?;
+            // A release command is on its target's network, and may have been the only one.
+            if let Some(network) = found.labels.and_then(|mut labels| labels.remove(container::NETWORK)) {
+                self.drop_network(&network).await?;
+            }
         }
         let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
         let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
