@@ -37,7 +37,8 @@ impl Default for Deadlines {
     }
 }
 
-/// The calls. Each that changes something has two fail points: `docker::before_<name>` and `docker::after_<name>`.
+/// The calls. Each has two fail points: `docker::before_<name>` and `docker::after_<name>`; told to return, they are answers
+/// that got lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Ask,
@@ -102,12 +103,17 @@ impl Call {
 impl Docker {
     /// The client, with the version of the API agreed on. Made at the first call that finds an engine.
     pub(super) async fn client(&self) -> Result<&bollard::Docker, PlatformError> {
-        self.0.client.get_or_try_init(|| self.connect()).await
+        if let Some(client) = self.0.client.get() {
+            return Ok(client);
+        }
+        // Side by side, not one after the other: each caller of a hung engine waits for its own deadline alone.
+        let client = self.connect().await?;
+        Ok(self.0.client.get_or_init(|| std::future::ready(client)).await)
     }
 
     async fn connect(&self) -> Result<bollard::Docker, PlatformError> {
         let address = &self.0.address;
-        let docker = connect::client(address).map_err(errors::read)?;
+        let docker = connect::client(address, connect::API).map_err(errors::read)?;
         let answer = self.within(Call::Ask, "its version", docker.version()).await?;
         let (least, most) = (answer.min_api_version.as_deref(), answer.api_version.as_deref());
         let version = connect::agree(least, most).ok_or_else(|| {
@@ -118,6 +124,7 @@ impl Docker {
                 connect::API.1,
             ))
         })?;
+        let docker = connect::client(address, version).map_err(errors::read)?;
         Ok(docker.with_request_modifier(move |request| connect::rewrite(request, version, "")))
     }
 

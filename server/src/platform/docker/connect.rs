@@ -91,11 +91,11 @@ fn spoken(address: &str, source: &str) -> Result<String, PlatformError> {
     )))
 }
 
-/// A client for this address. Nothing is sent yet.
-pub(super) fn client(address: &str) -> Result<bollard::Docker, bollard::errors::Error> {
+/// A client for this address, which says that it speaks this version. Nothing is sent yet.
+pub(super) fn client(address: &str, version: (usize, usize)) -> Result<bollard::Docker, bollard::errors::Error> {
     // The client's own deadline covers headers only and is the same for all calls: ours are shorter, each as it needs.
     const LONGEST: u64 = 24 * 60 * 60;
-    let version = ClientVersion { major_version: API.0, minor_version: API.1 };
+    let version = ClientVersion { major_version: version.0, minor_version: version.1 };
     if address.starts_with("unix://") {
         bollard::Docker::connect_with_unix(address, LONGEST, &version)
     } else {
