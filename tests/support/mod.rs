@@ -4,5 +4,5 @@ pub(crate) mod app;
 pub(crate) mod berth;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
-pub(crate) mod postgres;
 pub(crate) mod platform;
+pub(crate) mod postgres;
