@@ -22,7 +22,7 @@ async fn ensure_observe_and_remove_are_idempotent() {
     let again = platform.ensure(&asked).await.unwrap();
     assert_eq!(again, made);
     for _ in 0..2 {
-        assert_eq!(platform.observe(&Scope::All).await.unwrap(), [made.clone()]);
+        assert_eq!(platform.observe(&Scope::All).await.unwrap(), std::slice::from_ref(&made));
     }
     assert_eq!(platform.observe(&Scope::Team(asked.id.team.clone())).await.unwrap().len(), 1);
     assert_eq!(platform.observe(&Scope::Target(asked.id.target.clone())).await.unwrap().len(), 1);
@@ -41,7 +41,7 @@ async fn what_runs_is_found_again_after_a_crash() {
     let asked = workload(&images::deaf_image().await);
     let made = platform.ensure(&asked).await.unwrap();
     let restarted = platform.again();
-    assert_eq!(restarted.observe(&Scope::All).await.unwrap(), [made.clone()]);
+    assert_eq!(restarted.observe(&Scope::All).await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(restarted.ensure(&asked).await.unwrap(), made);
     // Another Berth on the same engine sees nothing of it.
     let other = TestPlatform::new();

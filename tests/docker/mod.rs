@@ -3,6 +3,7 @@
 mod builds;
 mod copies;
 mod engines;
+mod faults;
 mod hardening;
 mod networks;
 mod tasks;

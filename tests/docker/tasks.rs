@@ -164,6 +164,6 @@ async fn files_are_carried_from_task_to_task() {
     let missing = platform.fill_workspace(&workspace, folder.path().join("none")).await;
     assert!(matches!(missing, Err(PlatformError::Refused(_))), "{missing:?}");
     assert!(platform.things().await.iter().all(|thing| !thing.starts_with("container")));
-    assert_eq!(platform.runs_with_leftovers().await.unwrap(), [workspace.run.clone()]);
+    assert_eq!(platform.runs_with_leftovers().await.unwrap(), std::slice::from_ref(&workspace.run));
     clean(platform).await;
 }
