@@ -43,6 +43,9 @@ pub struct Settings {
     /// How many runs may be under way at once [default: 2]
     #[arg(long, env = "BERTH_RUNS", value_name = "N")]
     pub runs: Option<usize>,
+    /// Addresses of proxies in front of the edge whose word about the client is taken, with commas between [default: none]
+    #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
+    pub trusted_proxies: Option<Vec<IpAddr>>,
     /// Form of the log: `text` or `json` [default: text]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORM")]
     pub log_format: Option<String>,
@@ -78,6 +81,7 @@ impl Settings {
             docker: self.docker.or(under.docker),
             subnets: self.subnets.or(under.subnets),
             runs: self.runs.or(under.runs),
+            trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             log_format: self.log_format.or(under.log_format),
         }
     }
@@ -102,6 +106,7 @@ impl Settings {
                 0 => return Err(bad("`runs` is at least 1: with 0 nothing that is pushed would ever be tested.")),
                 runs => runs,
             },
+            trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             log_json: match self.log_format.as_deref() {
                 None | Some("text") => false,
                 Some("json") => true,
@@ -186,6 +191,8 @@ pub struct Config {
     pub subnets: String,
     /// Runs under way at once.
     pub runs: usize,
+    /// Proxies in front of the edge whose word about the client is taken.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Whether the log is JSON.
     pub log_json: bool,
 }

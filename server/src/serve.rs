@@ -84,7 +84,9 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
         config.listen = listening;
     }
     let wake = Wake::default();
-    let edge = Edge::start(Options::new(config.edge_listen, config.edge_table()), db.clone(), wake.clone()).await?;
+    let mut options = Options::new(config.edge_listen, config.edge_table());
+    options.trusted_proxies.clone_from(&config.trusted_proxies);
+    let edge = Edge::start(options, db.clone(), wake.clone()).await?;
     config.edge_listen = edge.address();
     let config = Arc::new(config);
     let platform = match engine {

@@ -48,6 +48,7 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, usize)> {
         ("a user in the target", b"GET http://x@a.localhost/ HTTP/1.1\r\nHost: x@a.localhost\r\n\r\n".to_vec(), 0),
         ("another scheme in the target", format!("GET ftp://a.localhost/ HTTP/1.1\r\n{H}\r\n").into_bytes(), 0),
         ("a target without a slash", format!("GET hidden HTTP/1.1\r\n{H}\r\n").into_bytes(), 0),
+        ("raw bytes in the target", [b"GET /\xff HTTP/1.1\r\n", H.as_bytes(), b"\r\n"].concat(), 0),
         ("HTTP/0.9", b"GET /\r\n\r\n".to_vec(), 0),
         ("HTTP/1.2", format!("GET / HTTP/1.2\r\n{H}\r\n").into_bytes(), 0),
         ("HTTP/2 in the request line", format!("GET / HTTP/2.0\r\n{H}\r\n").into_bytes(), 0),

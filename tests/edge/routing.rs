@@ -67,3 +67,12 @@ async fn a_head_has_the_length_and_no_body() {
     assert_eq!((status(&answer), body(&answer).as_str()), (200, ""));
     assert!(answer.to_ascii_lowercase().contains("content-length: 1234"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_client_that_sends_a_lot_to_nobody_reads_why_it_was_refused() {
+    let edge = TestEdge::new().await;
+    let body = "x".repeat(8 << 20);
+    let head = format!("POST / HTTP/1.1\r\nHost: other.localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let answer = edge.raw(head + &body).await;
+    assert_eq!(status(&answer), 404, "{answer}");
+}

@@ -29,6 +29,7 @@ use tokio::{
 use super::{
     headers,
     proxy::{CONNECT, Context, Proxy, SILENCE, STALL},
+    strict,
 };
 
 /// A body up to here is with the service before it matters who waits for whom, in bytes.
@@ -38,21 +39,20 @@ const PARTS: usize = 4;
 
 /// Whether both sides may talk at once.
 pub(super) fn applies(session: &mut Session) -> bool {
-    if session.is_upgrade_req() {
-        return wants_socket(session.req_header());
+    if !session.req_header().raw_path_is_utf8() {
+        // Only the library keeps such a target as it is.
+        return false;
+    }
+    if strict::wants_socket(session.req_header()) {
+        return true;
     }
     let length = session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     length.map_or_else(|| !session.is_body_empty(), |length| length > SMALL)
 }
 
-/// Whether a request asks for a WebSocket, the one protocol a connection is handed over to.
-fn wants_socket(request: &RequestHeader) -> bool {
-    let upgrade = request.headers.get(header::UPGRADE).and_then(|upgrade| upgrade.to_str().ok());
-    request.method == Method::GET && upgrade.is_some_and(|upgrade| upgrade.trim().eq_ignore_ascii_case("websocket"))
-}
-
 /// Passes a request on and its answer back.
 pub(super) async fn carry(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<()> {
+    let socket = strict::wants_socket(session.req_header());
     let request = to_service(proxy, session, ctx)?;
     let service = connect(proxy, session, ctx).await?;
     let (sender, body) = mpsc::channel(PARTS);
@@ -70,11 +70,11 @@ pub(super) async fn carry(proxy: &Proxy, session: &mut Session, ctx: &mut Contex
         tokio::select! {
             answer = &mut answer => break answer.or_err(ErrorType::ReadTimedout, UP).map_err(up)?.or_err(ErrorType::ReadError, UP).map_err(up)?,
             // What a client says ahead of the answer to its handshake is left where it is: it belongs to the tunnel.
-            went_on = upload.part(session), if !session.is_upgrade_req() => went_on?,
+            went_on = upload.part(session), if !socket => went_on?,
         }
     };
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        if upload.sender.is_some() || !session.is_upgrade_req() {
+        if upload.sender.is_some() || !socket {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a tunnel that nobody asked for").into_up());
         }
         return tunnel(proxy, session, ctx, answer).await;
@@ -91,7 +91,7 @@ fn up(error: Box<Error>) -> Box<Error> {
 /// The request as the service gets it.
 fn to_service(proxy: &Proxy, session: &Session, ctx: &Context) -> Result<http::Request<()>> {
     let mut head = session.req_header().clone();
-    let (socket, length) = (wants_socket(&head), head.headers.get(header::CONTENT_LENGTH).cloned());
+    let (socket, length) = (strict::wants_socket(&head), head.headers.get(header::CONTENT_LENGTH).cloned());
     if let Some(authority) = head.uri.authority().map(|authority| authority.as_str().to_owned()) {
         head.insert_header(header::HOST, authority)?;
     }

@@ -46,7 +46,10 @@ pub(super) fn set(request: &mut RequestHeader, origin: Origin<'_>) -> Result<()>
         IpAddr::V4(peer) => format!("for={peer};host=\"{outer_host}\";proto={proto}"),
         IpAddr::V6(peer) => format!("for=\"[{peer}]\";host=\"{outer_host}\";proto={proto}"),
     };
-    let forwarded = said.forwarded.map_or_else(|| hop.clone(), |before| format!("{before}, {hop}"));
+    let forwarded = match said.forwarded {
+        Some(before) => format!("{before}, {hop}"),
+        None => hop,
+    };
     let first = chain.split(',').next().unwrap_or_default().to_owned();
     request.insert_header(FORWARDED_FOR, chain)?;
     request.insert_header(FORWARDED_PROTO, proto)?;

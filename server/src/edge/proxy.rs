@@ -162,8 +162,31 @@ impl Proxy {
         if !silent {
             session.write_response_body(Some(Bytes::from(body)), true).await?;
         }
+        if !matches!(page, Page::BadRequest(_)) {
+            linger(session).await;
+        }
         Ok(())
     }
+}
+
+/// How long and how much a client may go on sending a body that nobody wants, until it has read why.
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 << 20);
+
+/// Reads what a client still sends. A connection that is closed with bytes unread is reset, and the page is lost with it.
+async fn linger(session: &mut Session) {
+    if session.is_http2() || session.req_header().headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let rest = async {
+        let mut size = 0;
+        while size < LINGER.1
+            && !session.is_body_done()
+            && let Ok(Some(part)) = session.read_request_body().await
+        {
+            size += part.len();
+        }
+    };
+    let _ = tokio::time::timeout(LINGER.0, rest).await;
 }
 
 fn peer_of(session: &Session) -> Option<std::net::IpAddr> {
@@ -244,6 +267,10 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Context) -> Result<()> {
+        // The target as a service expects it: without the host, which is in its field.
+        if request.raw_path().first().is_some_and(|first| !matches!(first, b'/' | b'*')) {
+            request.set_uri(request.uri.clone());
+        }
         self.set_fields(session, request, ctx)
     }
 
