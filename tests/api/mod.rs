@@ -6,3 +6,4 @@ mod matrix;
 mod people;
 mod services;
 mod sessions;
+mod streams;

@@ -176,16 +176,36 @@ impl Client {
         self
     }
 
+    /// Opens a stream of events.
+    pub(crate) async fn stream(&self, path: &str) -> Events {
+        let token = self.token.as_deref().unwrap_or_default();
+        let request = self.http.get(format!("{}/api/v1{path}", self.base)).headers(self.headers.clone()).bearer_auth(token);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events { response, rest: String::new() }
+    }
+
     /// Sends a request; the path of the API without its beginning, or any other path in full.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let known = ["/api", "/healthz", "/readyz", "/pkg", "/test"].iter().any(|prefix| path.starts_with(prefix));
+        let known = ["/api", "/healthz", "/readyz", "/pkg", "/schema", "/test"].iter().any(|prefix| path.starts_with(prefix));
         let url = if known { format!("{}{path}", self.base) } else { format!("{}/api/v1{path}", self.base) };
-        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).headers(self.headers.clone());
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
         if let Some(body) = body {
             request = request.json(body);
+        }
+        self.answer(request).await
+    }
+
+    /// `POST` with a text.
+    pub(crate) async fn text(&self, path: &str, text: &str) -> Answer {
+        self.answer(self.http.post(format!("{}/api/v1{path}", self.base)).body(text.to_owned())).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let mut request = request.headers(self.headers.clone());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -229,5 +249,28 @@ impl Answer {
     /// A header's text; empty where it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// A stream of server-sent events.
+pub(crate) struct Events {
+    response: reqwest::Response,
+    rest: String,
+}
+
+impl Events {
+    /// The next event's name and data; none where the stream has ended.
+    pub(crate) async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            while let Some((event, rest)) = self.rest.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+                self.rest = rest;
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+                if !field("event:").is_empty() {
+                    return Some((field("event:"), field("data:")));
+                }
+            }
+            let chunk = self.response.chunk().await.ok().flatten()?;
+            self.rest.push_str(&String::from_utf8_lossy(&chunk));
+        }
     }
 }

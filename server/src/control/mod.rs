@@ -15,6 +15,8 @@ mod teams;
 mod tokens;
 mod view;
 
+pub use crate::pipelines::file as pipeline_file;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use app::{

@@ -1,26 +1,26 @@
 //! Services, their targets and routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use app::{
     backend::Services,
     error::{Error, Result},
     model::{
-        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, RepositoryId, RepositoryName, Route, RouteId,
-        Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
+        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, PageRequest, RepositoryId, RepositoryName, Route,
+        RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
     },
 };
 use async_trait::async_trait;
 
-use super::{Control, hosts, teams::not_reserved, unknown_environment, view};
+use super::{Control, hosts, teams::not_reserved, unknown_environment};
 use crate::{
     auth::rights::Action,
     clock,
     store::{
-        StoreError, Tx, board, environments,
+        StoreError, Tx, candidates, environments,
         events::{self, NewEvent},
         routes::{self, RouteRow},
-        services,
+        runs, services,
         targets::{self, NewTarget},
     },
     wake::Duty,
@@ -159,13 +159,9 @@ impl Services for Control {
         let rows = targets::of_service(&self.db, &service.id).await?;
         let targets = self.views(&service.team_id, Some(&service.id), rows).await?;
         let all = environments::list(&self.db).await?;
-        let mut candidates = board::last_candidates(&self.db, &service.id, LAST).await?;
-        for candidate in &mut candidates {
-            let runs_it =
-                |target: &&view::View| target.target.release.as_ref().is_some_and(|release| release.candidate == Some(candidate.number));
-            candidate.runs_in = targets.iter().filter(runs_it).map(|view| view.target.environment.clone()).collect();
-        }
-        let runs = board::last_runs(&self.db, &service.id, LAST).await?;
+        let last = PageRequest { cursor: None, limit: Some(LAST) };
+        let candidates = candidates::list(&self.db, &service.id, &last).await?.items;
+        let runs = runs::list(&self.db, &service.team_id, &service.id, &last).await?.items;
         let targets: Vec<Target> = targets.into_iter().map(|view| view.target).collect();
         let there = |name: &EnvironmentName| targets.iter().any(|target| target.environment == *name);
         let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();
@@ -201,10 +197,10 @@ impl Services for Control {
         for view in self.views(&id, None, targets::of_team(&self.db, &id).await?).await? {
             cells.entry(view.service).or_default().insert(view.target.environment.clone(), view.target);
         }
-        let mut runs: BTreeMap<_, _> = board::newest_runs(&self.db, &id).await?.into_iter().collect();
+        let mut runs: HashMap<_, _> = runs::newest_of_services(&self.db, &id).await?.into_iter().collect();
         let row = |service: Service| BoardRow {
             cells: cells.remove(&service.name).unwrap_or_default(),
-            run: runs.remove(&service.name),
+            run: runs.remove(&service.id),
             service: service.name,
             description: service.description,
         };

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use app::{error::Error, model::Actor};
 use axum::{
     extract::{
-        FromRequest, FromRequestParts,
+        FromRequest, FromRequestParts, Request,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
     http::{StatusCode, request::Parts},
@@ -45,7 +45,7 @@ pub struct Json<T>(pub T);
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self(Error::too_large("body_too_large", "The body is larger than this address takes."));
+            return too_large();
         }
         let sentence = match &rejection {
             JsonRejection::MissingJsonContentType(_) => "The body must be JSON: send `Content-Type: application/json`.".to_owned(),
@@ -53,6 +53,26 @@ impl From<JsonRejection> for Problem {
         };
         Self(Error::invalid("invalid_body", sentence))
     }
+}
+
+/// A body of text.
+pub struct Text(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        String::from_request(request, state).await.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return too_large();
+            }
+            Problem(Error::invalid("invalid_body", "The body must be text in UTF-8."))
+        })
+    }
+}
+
+fn too_large() -> Problem {
+    Problem(Error::too_large("body_too_large", "The body is larger than this address takes."))
 }
 
 /// Who asks.

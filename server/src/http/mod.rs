@@ -21,14 +21,14 @@ use std::{any::Any, sync::Arc, time::Duration};
 use app::error::Error;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
-    middleware::{from_fn, from_fn_with_state},
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::get,
 };
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use serve::serve;
 
@@ -57,7 +57,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .layer(from_fn_with_state(Arc::clone(control), once::layer));
     let guarded = api
         .merge(ui)
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(backend, session::layer))
         .layer(session::sessions(&control.config, &control.db))
@@ -67,10 +67,20 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .merge(git)
         .merge(assets::router())
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/schema/berth.v1.json", get(api::meta::schema))
         .route("/readyz", get(ready).with_state(Arc::clone(control)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(secure, headers::layer))
         .layer(from_fn(request::layer))
+}
+
+/// Gives up on an answer that does not begin in time. What was committed by then stays.
+async fn deadline(request: Request, next: Next) -> Response {
+    tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| {
+        let sentence =
+            format!("This took longer than {} s and was given up. Look at what it was to change, then try again.", DEADLINE.as_secs());
+        Problem(Error::unavailable("too_slow", sentence)).into_response()
+    })
 }
 
 async fn ready(State(control): State<Arc<Control>>) -> Result<&'static str, Problem> {

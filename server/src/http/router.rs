@@ -151,6 +151,7 @@ fn list() -> Vec<Entry> {
 
         // The API itself.
         open(routes!(meta::openapi)),
+        needs(A::ViewSelf, routes!(meta::lint)),
     ]
 }
 

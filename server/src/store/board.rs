@@ -1,15 +1,12 @@
-//! What the board of a team and the overview of a service show, each kind of row in one query however many targets there
-//! are.
+//! What the board of a team and the overview of a service show of their targets, each kind of row in one query however many
+//! there are.
 
 use std::collections::BTreeMap;
 
-use app::model::{
-    Candidate, CandidateId, EnvironmentName, ReleaseBrief, ReleaseId, RunBrief, RunState, ServiceId, ServiceName, TargetId, TeamId,
-    Timestamp,
-};
+use app::model::{ReleaseBrief, ReleaseId, ServiceId, TargetId, TeamId, Timestamp};
 
 use super::{
-    Query, Row,
+    Query,
     db::{Result, readable},
 };
 use crate::args;
@@ -91,60 +88,6 @@ pub async fn backends(q: impl Query, look: Look<'_>) -> Result<Vec<BoardBackend>
             slot: row.num("slot")?,
             since: row.time("since")?,
             draining_since: row.time_opt("draining_since")?,
-        })
-    }))
-}
-
-fn read_run(row: &Row) -> Result<RunBrief> {
-    Ok(RunBrief {
-        number: row.num("number")?,
-        state: row.named("state", RunState::from_name)?,
-        commit: row.text("commit_id")?,
-        title: row.text("title")?,
-        branch: row.text("branch")?,
-        by: row.text("pushed_by")?,
-        stage: row.text_opt("stage")?,
-        created_at: row.time("created_at")?,
-        started_at: row.time_opt("started_at")?,
-        finished_at: row.time_opt("finished_at")?,
-    })
-}
-
-/// The newest run of each service of a team.
-pub async fn newest_runs(q: impl Query, team: &TeamId) -> Result<Vec<(ServiceName, RunBrief)>> {
-    let rows = q
-        .fetch_all(
-            "SELECT s.name AS service, r.* FROM services s JOIN runs r ON r.service_id = s.id
-                AND r.number = (SELECT MAX(x.number) FROM runs x WHERE x.service_id = s.id)
-              WHERE s.team_id = $1 AND s.deleted_at IS NULL",
-            args![team],
-        )
-        .await?;
-    Ok(readable(&rows, |row| Ok((row.parsed("service")?, read_run(row)?))))
-}
-
-/// The last runs of a service, newest first.
-pub async fn last_runs(q: impl Query, service: &ServiceId, limit: u32) -> Result<Vec<RunBrief>> {
-    let rows = q.fetch_all("SELECT * FROM runs WHERE service_id = $1 ORDER BY number DESC LIMIT $2", args![service, limit]).await?;
-    Ok(readable(&rows, read_run))
-}
-
-/// The last candidates of a service, newest first; where they run is the caller's to add.
-pub async fn last_candidates(q: impl Query, service: &ServiceId, limit: u32) -> Result<Vec<Candidate>> {
-    let rows = q.fetch_all("SELECT * FROM candidates WHERE service_id = $1 ORDER BY number DESC LIMIT $2", args![service, limit]).await?;
-    Ok(readable(&rows, |row| {
-        Ok(Candidate {
-            id: CandidateId::from_text(row.text("id")?),
-            number: row.num("number")?,
-            image: row.text("image")?,
-            commit: row.text("commit_id")?,
-            title: row.text("title")?,
-            branch: row.text("branch")?,
-            run: row.num("run_number")?,
-            shape: row.json("shape")?,
-            size: row.num("size")?,
-            created_at: row.time("created_at")?,
-            runs_in: Vec::<EnvironmentName>::new(),
         })
     }))
 }

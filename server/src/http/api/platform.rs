@@ -41,7 +41,7 @@ pub struct Which {
 
 /// Something changed: whoever shows it looks again.
 #[derive(Serialize, ToSchema)]
-pub struct Change {
+pub struct Moved {
     /// `run:<id>`, `rollout:<id>`, `target:<id>`, `service:<id>`, `step:<id>`, `events`; `lost`: look at everything again.
     topic: String,
 }
@@ -91,7 +91,7 @@ pub async fn events(State(backend): State<Backend>, Asker(actor): Asker, Query(f
 #[utoipa::path(
     get, path = "/events/stream", tag = "platform", operation_id = "stream_events",
     params(("team" = Option<TeamName>, Query, description = "Of this team; absent: of every team one is in")),
-    responses((status = 200, body = Change, content_type = "text/event-stream"))
+    responses((status = 200, body = Moved, content_type = "text/event-stream"))
 )]
 pub async fn stream(
     State(backend): State<Backend>,
@@ -105,6 +105,6 @@ pub async fn stream(
     };
     let wanted = move |changed: &Changed| only.is_none() || changed.team.is_none() || changed.team == only;
     let changes = backend.platform.changes(&actor).await?.filter(move |changed| std::future::ready(wanted(changed)));
-    let items: Live<Change> = Box::pin(changes.map(|changed| Change { topic: changed.topic }));
+    let items: Live<Moved> = Box::pin(changes.map(|changed| Moved { topic: changed.topic }));
     Ok(live::items("changed", items, stop))
 }

@@ -25,6 +25,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 
 /// Something wrong in a `berth.yaml`, where it is and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
+#[schema(as = FileProblem)]
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
