@@ -1,1 +1,5 @@
-//! See the module above.
+//! From a push to a candidate: what runs, in which order, and how it ends.
+
+mod engine;
+mod journeys;
+mod queue;

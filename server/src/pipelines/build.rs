@@ -59,7 +59,9 @@ pub async fn carry_out(
             (StepEnd { state: RunState::Passed, exit_code: None, failure: None }, Some(image))
         }
         Err(end) => {
-            log.note(end.failure.as_deref().unwrap_or_default()).await?;
+            if end.state != RunState::Cancelled {
+                log.note(end.failure.as_deref().unwrap_or_default()).await?;
+            }
             (end, None)
         }
     };

@@ -20,18 +20,18 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     claim_all(&ctx, &mut under_way, &stop).await;
     sweep(&ctx).await;
     loop {
-        while under_way.try_join_next().is_some() {}
         claim_all(&ctx, &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
             _ = timeout(LAZY, ctx.wake.woken(Duty::Runs)) => {}
-            Some(_) = under_way.join_next() => {}
+            // What was left without an end may have nobody who takes it up: its service was deleted, for instance.
+            Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() { sweep(&ctx).await },
         }
     }
     while under_way.join_next().await.is_some() {}
 }
 
-async fn claim_all(ctx: &Context, under_way: &mut JoinSet<()>, stop: &CancellationToken) {
+async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         match runs::claim(&ctx.db, &ctx.holder, ctx.config.runs).await {
             Ok(Some(run)) => {

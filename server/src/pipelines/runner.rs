@@ -53,17 +53,20 @@ impl From<StoreError> for Left {
     }
 }
 
-/// Carries a claimed run out to its end, or leaves it as it is where the claim is lost or Berth stops.
-pub async fn carry_out(ctx: Context, run: RunRow, stop: CancellationToken) {
+/// Carries a claimed run out to its end, or leaves it as it is where the claim is lost or Berth stops. Says whether it came
+/// to its end.
+pub async fn carry_out(ctx: Context, run: RunRow, stop: CancellationToken) -> bool {
     let halt = Halt::default();
     let work = work(&ctx, &run, &halt).boxed();
     let result = watch::over(&ctx, &run, &halt, &stop, work).await;
+    let ended = result.is_ok();
     match result {
         Ok(()) => {}
         Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
         Err(Left::Store(error)) => tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer"),
     }
     ctx.run_changed(&run.team_id, &run.id);
+    ended
 }
 
 async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {

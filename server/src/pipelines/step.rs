@@ -75,7 +75,8 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     fail::fail_point!("step::after_run");
     pumped?;
     let end = judge(end, job.step, &log);
-    if let Some(failure) = &end.failure {
+    // A cancelled one may be carried on by the next holder: it has no last word.
+    if let Some(failure) = end.failure.as_ref().filter(|_| end.state != RunState::Cancelled) {
         log.note(failure).await?;
     }
     log.close().await?;

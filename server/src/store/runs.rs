@@ -300,10 +300,11 @@ pub async fn renew(db: &Db, run: &RunId, fence: i64) -> Result<Option<bool>> {
     Ok(asked)
 }
 
-/// Whether cancelling was asked for.
-pub async fn cancel_asked(q: impl Query, run: &RunId) -> Result<bool> {
-    let row = q.fetch_opt("SELECT cancel_asked_at FROM runs WHERE id = $1", args![run]).await?;
-    Ok(row.map(|row| row.time_opt("cancel_asked_at")).transpose()?.flatten().is_some())
+/// As [`renew`], but only looks.
+pub async fn standing(q: impl Query, run: &RunId, fence: i64) -> Result<Option<bool>> {
+    let sql = "SELECT cancel_asked_at FROM runs WHERE id = $1 AND fence = $2 AND state = 'running'";
+    let row = q.fetch_opt(sql, args![run, fence]).await?;
+    row.map(|row| Ok(row.time_opt("cancel_asked_at")?.is_some())).transpose()
 }
 
 /// Whether the claim of this fence is still good; the guard of every change below.

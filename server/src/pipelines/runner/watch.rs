@@ -80,8 +80,12 @@ async fn hold(ctx: &Context, run: &RunRow, halt: &Halt) {
             _ = look.tick() => {}
             () = mentioned(&mut changes, &topic) => {}
         }
-        if !halt.cancelled() && runs::cancel_asked(&ctx.db, &run.id).await.unwrap_or(false) {
-            halt.token.cancel();
+        match runs::standing(&ctx.db, &run.id, run.fence).await {
+            Ok(Some(true)) => halt.token.cancel(),
+            Ok(Some(false)) => {}
+            // Ended, or somebody else's.
+            Ok(None) => return,
+            Err(error) => tracing::warn!(run = %run.id, %error, "the claim could not be looked at"),
         }
         if tried.elapsed() < RENEW {
             continue;
@@ -89,7 +93,6 @@ async fn hold(ctx: &Context, run: &RunRow, halt: &Halt) {
         tried = Instant::now();
         match runs::renew(&ctx.db, &run.id, run.fence).await {
             Ok(Some(_)) => renewed = Instant::now(),
-            // Ended, or somebody else's.
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(run = %run.id, %error, "the claim could not be renewed");

@@ -1,0 +1,105 @@
+//! The same on the real container engine: from a push to a page in the browser.
+
+use std::time::Duration;
+
+use app::model::{LineKind, Run, RunState};
+
+use crate::{
+    git::Copy,
+    support::{
+        berth::{Harbour, service, team, within},
+        images::{self, BUSYBOX},
+    },
+};
+
+/// The first stage leaves a file that the second one needs.
+fn file(test: &str) -> String {
+    format!(
+        "version: 1
+services:
+  hello:
+    stages:
+      - name: fast
+        timeout: 1m
+        steps:
+          - name: unit
+            image: {BUSYBOX}
+            run: [\"cd www && pwd\", \"{test}\", \"echo $BERTH_SERVICE $CI > /workspace/carried\"]
+          - name: offline
+            image: {BUSYBOX}
+            network: none
+            run: [\"test $(ls /sys/class/net | wc -l) = 1\"]
+      - name: slow
+        timeout: 3s
+        steps:
+          - {{ name: carried, image: \"{BUSYBOX}\", run: [\"cat carried\", \"cat www/index.html\"] }}
+    processes:
+      web: {{ port: 8080, health: {{ path: /index.html }}, drain: 0s }}
+"
+    )
+}
+
+async fn ended(harbour: &Harbour, number: u64) -> Run {
+    within(Duration::from_secs(90), "the run ends", async || {
+        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
+    })
+    .await
+}
+
+async fn left(harbour: &Harbour) -> usize {
+    harbour.berth.platform.runs_with_leftovers().await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_a_push_is_tested_built_and_live() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine().await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("www/index.html", "one");
+    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
+    copy.write("berth.yaml", &file("grep -q one index.html"));
+    let shown = copy.push("First").await;
+    let run = ended(&harbour, 1).await;
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
+    assert!(shown.contains("✓ dev: live at http://hello-demo.dev.localhost"), "{shown}");
+    assert!(shown.contains("hello true"), "what the first stage left is there in the second: {shown}");
+    assert_eq!(harbour.ask("dev").await, (200, "one".into()));
+    let unit = &run.stages[0].steps[0];
+    let log = harbour.berth.backend.runs.log(&harbour.owner, &unit.id, 1, 100).await.unwrap();
+    let lines: Vec<_> = log.lines.iter().map(|line| (line.kind, line.text.as_str())).collect();
+    assert_eq!(lines[0], (LineKind::Command, "cd www && pwd"));
+    assert_eq!(lines[1], (LineKind::Out, "/workspace/www"));
+    assert_eq!(lines.iter().filter(|(kind, _)| *kind == LineKind::Command).count(), 3);
+    assert_eq!(left(&harbour).await, 0);
+
+    copy.write("berth.yaml", &file("echo oh no >&2; exit 4"));
+    let shown = copy.push("Second").await;
+    let run = ended(&harbour, 2).await;
+    assert_eq!(run.state, RunState::Failed);
+    assert_eq!(run.failure.as_deref(), Some("Stage fast, step unit: `echo oh no >&2; exit 4` ended with exit code 4: oh no"), "{shown}");
+    assert_eq!(run.candidate, None);
+
+    copy.write("berth.yaml", &file("true").replace("cat carried", "sleep 60"));
+    copy.push("Third").await;
+    let run = ended(&harbour, 3).await;
+    assert_eq!(run.failure.as_deref(), Some("Stage slow, step carried: It took longer than 3 s and was stopped."));
+
+    copy.write("berth.yaml", &file("true").replace(BUSYBOX, "berth-test/nowhere:1"));
+    copy.push("Fourth").await;
+    let failure = ended(&harbour, 4).await.failure.unwrap();
+    assert!(failure.contains("The image berth-test/nowhere:1 was not found.") && failure.contains(BUSYBOX), "{failure}");
+
+    copy.write("berth.yaml", &file("sleep 300"));
+    copy.commit("Fifth").await;
+    copy.good(&["push", "-q", "-o", "no-wait", "berth", "main"]).await;
+    within(Duration::from_secs(30), "the step runs", async || {
+        let run = harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), 5).await.ok()?;
+        run.stages.first().filter(|stage| stage.steps.iter().any(|step| step.lines > 1)).map(|_| ())
+    })
+    .await;
+    harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 5).await.unwrap();
+    assert_eq!(ended(&harbour, 5).await.state, RunState::Cancelled);
+    assert_eq!(left(&harbour).await, 0, "containers, volumes and networks of runs are gone");
+    assert_eq!(harbour.ask("dev").await, (200, "one".into()), "what serves is untouched");
+    harbour.clear().await;
+}

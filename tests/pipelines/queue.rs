@@ -1,0 +1,220 @@
+//! The queue, on both databases: a claim is never shared, a lost one writes nothing, limits and order hold.
+
+use std::collections::BTreeSet;
+
+use app::model::{RunId, RunState, ServiceId, StageKind, TeamId};
+use server::{
+    args, clock,
+    store::{
+        Db,
+        logs::{self, NewLine},
+        runs::{self, NewRun, NewStage},
+    },
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::support::postgres::Database;
+
+/// Makes two tests of each function that takes a [`Db`].
+macro_rules! on_both {
+    ($($name:ident)*) => { $(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                let folder = super::TempDir::new().unwrap();
+                let db = super::Db::open(&format!("sqlite:{}", folder.path().join("berth.db").display())).await.unwrap();
+                super::$name(db.clone()).await;
+                db.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                let database = super::Database::fresh().await;
+                let db = super::Db::open(&database.address()).await.unwrap();
+                super::$name(db.clone()).await;
+                db.close().await;
+            }
+        }
+    )* };
+}
+
+on_both! { claims_are_never_shared teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
+
+/// A team with services, each with a repository.
+async fn team(db: &Db, name: &str, services: usize) -> (TeamId, Vec<ServiceId>) {
+    let team = TeamId::from_text(name);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("INSERT INTO teams (id, name, created_at) VALUES ($1, $2, 0)", args![&team, name]).await.unwrap();
+    let mut made = Vec::new();
+    for number in 0..services {
+        let id = ServiceId::from_text(format!("{name}-{number}"));
+        tx.execute(
+            "INSERT INTO repositories (id, team_id, name, default_branch, created_at) VALUES ($1, $2, $1, 'main', 0)",
+            args![&id, &team],
+        )
+        .await
+        .unwrap();
+        tx.execute(
+            "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $1, '', $1, 0)",
+            args![&id, &team],
+        )
+        .await
+        .unwrap();
+        made.push(id);
+    }
+    tx.commit().await.unwrap();
+    (team, made)
+}
+
+async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
+    let new = NewRun {
+        team,
+        service,
+        state: RunState::Queued,
+        failure: None,
+        commit: "c",
+        title: "t",
+        author: "a",
+        branch,
+        pushed_by: "ann",
+        reason: "why",
+        pipeline: "null",
+    };
+    let stage = NewStage { position: 0, name: "fast".into(), kind: StageKind::Steps, attempt: 1, steps: vec![("unit".into(), "i".into())] };
+    let mut tx = db.begin().await.unwrap();
+    let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();
+    tx.commit().await.unwrap();
+    run
+}
+
+async fn finish(db: &Db, run: &RunId, fence: i64) -> bool {
+    let mut tx = db.begin().await.unwrap();
+    let ours = runs::finish(&mut tx, run, fence, RunState::Passed, None, None).await.unwrap();
+    tx.commit().await.unwrap();
+    ours
+}
+
+/// Eight holders take sixty runs of twenty services; each is carried out once and nobody holds more than two.
+async fn claims_are_never_shared(db: Db) {
+    let (team, services) = team(&db, "a", 20).await;
+    for service in &services {
+        for _ in 0..3 {
+            queue(&db, &team, service, "main").await;
+        }
+    }
+    let mut holders = JoinSet::new();
+    for holder in 0..8 {
+        let db = db.clone();
+        holders.spawn(async move {
+            let holder = format!("berth-{holder}");
+            let mut done = Vec::new();
+            loop {
+                let Some(first) = runs::claim(&db, &holder, 2).await.unwrap() else { return done };
+                let second = runs::claim(&db, &holder, 2).await.unwrap();
+                if second.is_some() {
+                    assert!(runs::claim(&db, &holder, 2).await.unwrap().is_none(), "never more than two");
+                }
+                for run in [Some(first), second].into_iter().flatten() {
+                    assert!(finish(&db, &run.id, run.fence).await);
+                    assert!(!finish(&db, &run.id, run.fence).await, "an end is an end");
+                    done.push(run.id);
+                }
+            }
+        });
+    }
+    let mut done: Vec<RunId> = holders.join_all().await.into_iter().flatten().collect();
+    // A holder that found nothing may have left while the last of a branch were under way.
+    while let Some(run) = runs::claim(&db, "late", 2).await.unwrap() {
+        assert!(finish(&db, &run.id, run.fence).await);
+        done.push(run.id);
+    }
+    assert_eq!(done.len(), 60);
+    assert_eq!(done.into_iter().collect::<BTreeSet<_>>().len(), 60);
+}
+
+async fn teams_take_turns_and_branches_keep_their_order(db: Db) {
+    let (busy, many) = team(&db, "busy", 4).await;
+    let (other, few) = team(&db, "other", 1).await;
+    let first = queue(&db, &busy, &many[0], "main").await;
+    let behind = queue(&db, &busy, &many[0], "main").await;
+    let beside = queue(&db, &busy, &many[0], "topic").await;
+    let second = queue(&db, &busy, &many[1], "main").await;
+    let theirs = queue(&db, &other, &few[0], "main").await;
+    let mut claimed = Vec::new();
+    while let Some(run) = runs::claim(&db, "me", 10).await.unwrap() {
+        claimed.push(run);
+    }
+    let order: Vec<&RunId> = claimed.iter().map(|run| &run.id).collect();
+    assert_eq!(order, [&first, &theirs, &beside, &second], "the team with less under way comes first");
+    assert!(finish(&db, &first, claimed[0].fence).await);
+    assert_eq!(runs::claim(&db, "me", 10).await.unwrap().unwrap().id, behind, "only now its turn");
+    let mut tx = db.begin().await.unwrap();
+    let third = runs::supersede(&mut tx, &busy, &many[2], "main").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(third, []);
+}
+
+async fn a_lost_claim_writes_nothing(db: Db) {
+    let (team, services) = team(&db, "a", 1).await;
+    let run = queue(&db, &team, &services[0], "main").await;
+    let old = runs::claim(&db, "old", 1).await.unwrap().unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let stages = runs::take_up(&mut tx, &old, |_| true).await.unwrap().unwrap();
+    assert!(runs::begin_stage(&mut tx, &run, old.fence, &stages[0]).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(runs::claim(&db, "new", 1).await.unwrap().is_none(), "its lease is good");
+    assert_eq!(runs::standing(&db, &run, old.fence).await.unwrap(), Some(false));
+    assert_eq!(runs::release_held_by(&db, "old").await.unwrap(), 1);
+    let new = runs::claim(&db, "new", 1).await.unwrap().unwrap();
+    assert!(new.fence > old.fence);
+
+    // The old holder wakes up.
+    let step = &stages[0].steps[0].0;
+    let line = NewLine { at: clock::now(), kind: app::model::LineKind::Out, text: "late".into() };
+    let mut tx = db.begin().await.unwrap();
+    assert!(!logs::append(&mut tx, step, old.fence, 1, &[line]).await.unwrap());
+    assert!(!runs::end_step(&mut tx, &run, old.fence, step, RunState::Passed, Some(0), None).await.unwrap());
+    assert!(!runs::end_stage(&mut tx, &run, old.fence, &stages[0].id, RunState::Passed).await.unwrap());
+    assert_eq!(runs::take_up(&mut tx, &old, |_| true).await.unwrap().map(|stages| stages.len()), None);
+    tx.commit().await.unwrap();
+    assert_eq!(runs::renew(&db, &run, old.fence).await.unwrap(), None);
+    assert!(!finish(&db, &run, old.fence).await);
+
+    // The new one finds the stage interrupted and begins it again, once more than allowed it does not.
+    let mut tx = db.begin().await.unwrap();
+    let again = runs::take_up(&mut tx, &new, |_| true).await.unwrap().unwrap();
+    assert_eq!(again.iter().map(|stage| stage.attempt).collect::<Vec<_>>(), [2]);
+    assert!(runs::begin_stage(&mut tx, &run, new.fence, &again[0]).await.unwrap());
+    assert_eq!(runs::take_up(&mut tx, &new, |_| false).await.unwrap().unwrap().len(), 0);
+    tx.commit().await.unwrap();
+    let shown = runs::show(&db, &team, &services[0], 1).await.unwrap().unwrap();
+    assert_eq!(shown.stages.iter().map(|stage| stage.state).collect::<Vec<_>>(), [RunState::Lost, RunState::Lost]);
+}
+
+async fn logs_are_read_as_written(db: Db) {
+    let (team, services) = team(&db, "a", 1).await;
+    queue(&db, &team, &services[0], "main").await;
+    let run = runs::claim(&db, "me", 1).await.unwrap().unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let stages = runs::take_up(&mut tx, &run, |_| true).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    let step = &stages[0].steps[0].0;
+    let mut next = 1;
+    for size in [1_usize, 3, 500, 2] {
+        let lines: Vec<NewLine> = (0..size as u64)
+            .map(|offset| NewLine { at: clock::now(), kind: app::model::LineKind::Err, text: format!("{}\0\u{1b}[1m", next + offset) })
+            .collect();
+        let mut tx = db.begin().await.unwrap();
+        assert!(logs::append(&mut tx, step, run.fence, next, &lines).await.unwrap());
+        tx.commit().await.unwrap();
+        next += size as u64;
+    }
+    for (from, limit, first, count) in [(1, 1_000, 1, 506), (3, 2, 3, 2), (505, 100, 505, 2), (507, 10, 0, 0)] {
+        let range = logs::read(&db, &team, step, from, limit).await.unwrap().unwrap();
+        assert_eq!(range.lines.first().map_or(0, |line| line.number), first, "{from}");
+        assert_eq!((range.lines.len(), range.total, range.complete), (count, 506, false), "{from}");
+    }
+    assert_eq!(logs::tail(&db, &team, step, 2).await.unwrap()[0].text, "505\0\u{1b}[1m");
+    assert!(logs::read(&db, &TeamId::from_text("other"), step, 1, 10).await.unwrap().is_none(), "another team's log is not there");
+}
