@@ -83,9 +83,8 @@ async fn archive(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::pat
 fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
     let labels = [
         ("org.opencontainers.image.revision", run.commit.clone()),
-        ("berth.service", run.service.to_string()),
-        ("berth.run", run.id.to_string()),
-        ("berth.run-number", run.number.to_string()),
+        ("org.opencontainers.image.title", run.service.to_string()),
+        ("org.opencontainers.image.version", format!("run {}", run.number)),
     ];
     Build {
         run: run.id.clone(),

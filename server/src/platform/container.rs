@@ -100,6 +100,10 @@ fn copy_labels(instance: &str, workload: &Workload) -> BTreeMap<String, String> 
             (PROCESS, &id.process),
             (SLOT, &id.slot.to_string()),
             (FENCE, &workload.fence.to_string()),
+            // A container inherits its image's labels. What an image says must not make a copy of a service look like what
+            // a run left behind, …
+            (RUN, ""),
+            (TASK, ""),
         ],
     )
 }
@@ -174,7 +178,8 @@ pub fn copy(instance: &str, workload: &Workload, image: &ImageInfo, place: Place
 /// # Errors
 /// [`PlatformError::Refused`] where a writable path, or the workspace's, is none.
 pub fn task(instance: &str, task: &Task, image: &ImageInfo, place: Place<'_>) -> Result<Value, PlatformError> {
-    let mut labels = labels(instance, [(TEAM, task.team.as_str()), (TASK, &task.name)]);
+    // … nor a task like a copy of a service.
+    let mut labels = labels(instance, [(TEAM, task.team.as_str()), (TASK, &task.name), (RUN, ""), (TARGET, ""), (RELEASE, "")]);
     labels.extend(task.run.as_ref().map(|run| (RUN.to_owned(), run.as_str().to_owned())));
     Parts {
         image: &image.id,

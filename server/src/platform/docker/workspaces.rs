@@ -87,7 +87,8 @@ impl Docker {
             .filter_map(|container| container.labels)
             .chain(volumes.into_iter().map(|volume| volume.labels))
             .chain(networks.into_iter().filter_map(|network| network.labels));
-        let runs: BTreeSet<RunId> = labels.filter_map(|mut labels| labels.remove(container::RUN)).map(RunId::from_text).collect();
+        let runs: BTreeSet<RunId> =
+            labels.filter_map(|mut labels| labels.remove(container::RUN)).filter(|run| !run.is_empty()).map(RunId::from_text).collect();
         Ok(runs.into_iter().collect())
     }
 }
