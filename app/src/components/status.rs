@@ -158,6 +158,10 @@ const BERTHS: usize = 12;
 
 /// Small berths that fill as instances become proven: one for each instance, and an empty one for each that is missing.
 pub fn berths(t: Lang, target: &Target) -> AnyView {
+    // Nothing is missing where nothing was ever deployed.
+    if target.health == TargetHealth::Empty {
+        return ().into_any();
+    }
     let mut drawn: Vec<&'static str> = target
         .instances
         .iter()

@@ -70,8 +70,17 @@ impl Lang {
 
     /// What an event says was done. English puts it before its subject, Korean after.
     pub fn action(self, action: &str) -> String {
-        let verb = action.rsplit_once('.').map_or(action, |(_, verb)| verb);
+        let verb = match action {
+            "session.started" => "signed_in",
+            "session.ended" => "signed_out",
+            "session.ended_everywhere" => "signed_out_everywhere",
+            "run.started" => "run_started",
+            _ => action.rsplit_once('.').map_or(action, |(_, verb)| verb),
+        };
         let known = match verb {
+            "run_started" => pick(self, "started", "시작했어요"),
+            "environment_added" => pick(self, "added an environment to", "환경을 추가했어요"),
+            "reset" => pick(self, "reset", "초기화했어요"),
             "created" => pick(self, "created", "만들었어요"),
             "deleted" => pick(self, "deleted", "삭제했어요"),
             "delete_asked" | "deletion_asked" | "deleting" => pick(self, "asked to delete", "삭제를 요청했어요"),
@@ -151,7 +160,25 @@ fn korean(error: &Error) -> Option<&'static str> {
         "no_scopes" => "토큰으로 할 수 있는 일을 하나 이상 고르세요.",
         "invalid_role" => "역할 하나를 고르세요.",
         "unknown_form" => "알 수 없는 양식이에요. 페이지를 다시 열고 시도하세요.",
-        "cross_site" | "foreign_origin" => "다른 사이트에서 온 요청이라 거절했어요.",
+        "store_unavailable" | "store_busy" | "database" => "데이터베이스가 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",
+        "engine_unavailable" | "engine" => "컨테이너 엔진이 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",
+        "disk_full" => "디스크가 가득 찼어요. 관리자에게 알려 주세요.",
+        "busy" | "in_progress" => "지금은 바빠요. 잠시 뒤에 다시 해 보세요.",
+        "email_taken" => "이미 쓰고 있는 이메일이에요. 로그인하거나 다른 주소를 쓰세요.",
+        "wrong_address" => "이 초대는 다른 이메일 주소로 보낸 것이에요.",
+        "already_member" => "이미 팀에 있는 사람이에요.",
+        "suspend_self" => "자기 자신은 정지할 수 없어요.",
+        "suspended" => "정지된 계정이에요. 관리자에게 문의하세요.",
+        "nothing_deployed" => "아직 배포한 것이 없어요. 먼저 배포하세요.",
+        "default_route" => "Berth가 만든 주소는 제거할 수 없어요.",
+        "too_many_tokens" => "토큰이 너무 많아요. 쓰지 않는 토큰을 먼저 폐기하세요.",
+        "too_many_routes" => "주소가 너무 많아요. 쓰지 않는 주소를 먼저 제거하세요.",
+        "invalid_person_name" | "invalid_token_name" => "이름을 1자에서 100자까지 적으세요.",
+        "invalid_description" => "설명은 한 줄, 200자까지 적을 수 있어요.",
+        "invalid_days" => "기간은 1일에서 3650일까지예요.",
+        "invalid_path" => "경로는 /로 시작해야 해요.",
+        "forbidden" | "no_scope" | "missing_scope" => "이 일을 할 권한이 없어요. 팀 소유자에게 요청하세요.",
+        "cross_origin" => "다른 사이트에서 온 요청이라 거절했어요.",
         _ => match error.kind {
             Kind::NotFound => "그런 페이지가 없거나 볼 수 없는 페이지예요.",
             Kind::Internal => "Berth에 문제가 생겼어요. 다시 해 보고, 계속되면 요청 ID를 관리자에게 알려 주세요.",

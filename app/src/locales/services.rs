@@ -9,7 +9,7 @@ sentences! {
     last_run: "Last run" / "마지막 실행";
     no_run_yet: "no push yet" / "아직 푸시 없음";
     not_here: "not here" / "없음";
-    nothing_deployed: "nothing deployed yet" / "아직 배포 없음";
+    nothing_deployed: "Nothing was deployed here yet." / "아직 배포한 것이 없어요.";
 
     new_service: "New service" / "새 서비스";
     new_service_below: "It gets a repository to push to and an address in each environment." / "푸시할 저장소와 환경마다 주소가 생겨요.";

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::page_of;
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{empty, head, pager, when},
+    components::{empty, head, pager, sentence, when},
     error::Result,
     locales::Lang,
     model::{Event, EventFilter, TeamName, Timestamp},
@@ -74,7 +74,7 @@ fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
         Lang::Ko => view! { {subject}" "{verb} }.into_any(),
     };
     let team = event.team.as_ref().filter(|_| with_team).map(|team| view! { <span class="chip">{team.to_string()}</span> });
-    let origin = event.origin.clone().map(|origin| t.from_origin(&origin));
+    let origin = event.origin.clone().filter(|origin| origin != "berth").map(|origin| t.from_origin(&origin));
     view! {
         <li>
             <span class="when small faint">{when(t, now, event.at)}</span>
@@ -84,7 +84,7 @@ fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
                 {what}
                 " "
                 {team}
-                {(!event.detail.is_empty()).then(|| view! { <span class="small soft block">{event.detail.clone()}</span> })}
+                {(!event.detail.is_empty()).then(|| view! { <span class="small soft block">{sentence(&event.detail)}</span> })}
             </span>
             <span class="small faint" title=event.request.clone()>{origin}</span>
         </li>

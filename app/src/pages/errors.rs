@@ -24,7 +24,7 @@ pub fn screen(caller: &Caller, error: &Error) -> Screen {
         (t.request(), view! { <code class="wrap">{caller.request.clone()}</code> }.into_any()),
     ];
     let body = view! {
-        <div class="card pad">
+        <div class="card pad stack">
             <h1>{title}</h1>
             <p>{t.error(error)}</p>
             {facts(rows)}

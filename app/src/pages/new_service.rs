@@ -43,7 +43,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         {head(t.new_service(), t.new_service_below(), ())}
         <div class="two">
             {content}
-            <aside class="card pad">
+            <aside class="card pad stack">
                 <h2>{t.then_what()}</h2>
                 <ol class="steps">
                     <li>{t.then_push()}</li>

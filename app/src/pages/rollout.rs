@@ -86,8 +86,8 @@ fn buttons(caller: &Caller, rollout: &Rollout) -> AnyView {
 /// What failed, why it waits, or how far it is.
 fn why(t: Lang, rollout: &Rollout) -> AnyView {
     if let Some(failure) = &rollout.failure {
-        let serves = rollout.from.map(|from| t.still_serves(from));
-        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>" "{serves} });
+        let serves = rollout.from.map(|from| view! { <span class="block">{t.still_serves(from)}</span> });
+        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>{serves} });
     }
     let said = match rollout.state {
         RolloutState::Queued => rollout.waits.clone().map(|waits| (Tone::Idle, waits)),

@@ -89,6 +89,8 @@ fn card(caller: &Caller, path: &str, target: &Target, before: Option<&Target>) -
     let route = target.routes.first().map(|route| {
         view! { <a class="small open" href=route.url.clone()>{icon("open")}{route.host.clone()}</a> }
     });
+    let nothing = target.release.is_none() && moving.is_none();
+    let nothing = nothing.then(|| view! { <p class="small soft">{t.nothing_deployed()}</p> });
     let promotion = before.and_then(|before| promote(caller, before, target));
     view! {
         <article class="card target" data-live=format!("target-{}", target.environment)>
@@ -98,6 +100,7 @@ fn card(caller: &Caller, path: &str, target: &Target, before: Option<&Target>) -
             </header>
             <div class="body">
                 <div class="spread">{versions(t, now, target)}{berths(t, target)}</div>
+                {nothing}
                 {why}
                 {moving}
                 {route}

@@ -156,6 +156,6 @@ pub(super) fn versions(t: Lang, now: Timestamp, target: &Target) -> AnyView {
             </span>
         }
         .into_any(),
-        None => view! { <span class="small faint">{t.nothing_deployed()}</span> }.into_any(),
+        None => ().into_any(),
     }
 }
