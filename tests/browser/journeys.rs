@@ -8,7 +8,12 @@ use server::{
 };
 use tempfile::TempDir;
 
-use super::driver::Browser;
+use app::model::Actor;
+
+use super::{
+    driver::Browser,
+    pushing::{Source, behave},
+};
 use crate::support::berth::{ask, settings};
 
 /// A Berth that nobody has signed in to yet.
@@ -116,14 +121,72 @@ async fn live_elsewhere(browser: &Browser, berth: &Running) {
     browser.awake().await;
     browser.find(".live.on").await;
     browser.run("window.same = true").await;
-    let epoch = &berth.backend.accounts;
-    let user = epoch.sign_in("ada@example.com", "correct horse battery", None).await.unwrap();
-    let actor = epoch.actor(&user, epoch.session_epoch(&user).await.unwrap(), "test", None).await.unwrap().unwrap();
+    let actor = ada(berth).await;
     let names = ("demo".parse().unwrap(), "hello".parse().unwrap(), "dev".parse().unwrap());
     let replicas = std::collections::BTreeMap::from([("web".to_owned(), 2)]);
     berth.backend.releases.scale(&actor, &names.0, &names.1, &names.2, replicas, false).await.unwrap();
     browser.find("[data-live=target-dev] .berths[aria-label='2 of 2 instances serve']").await;
     assert_eq!(browser.run("return window.same").await, serde_json::json!(true));
+}
+
+/// The person of [`first_run`], through another door.
+pub(super) async fn ada(berth: &Running) -> Actor {
+    let accounts = &berth.backend.accounts;
+    let user = accounts.sign_in("ada@example.com", "correct horse battery", None).await.unwrap();
+    let epoch = accounts.session_epoch(&user).await.unwrap();
+    accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_watched_until_it_is_live() {
+    let (berth, fake, _folder) = fresh().await;
+    let browser = Browser::open(&berth.config.url, true).await;
+    first_run(&browser, &berth).await;
+    create(&browser).await;
+    let source = Source::new(&berth, &ada(&berth).await).await;
+
+    behave(&fake, 0, "pushed");
+    if server::http::assets::HAS_WASM {
+        browser.awake().await;
+        browser.find(".live.on").await;
+    }
+    source.push("Say hello").await;
+    if !server::http::assets::HAS_WASM {
+        browser.go("/teams/demo/services/hello").await;
+    }
+    // The row of the run comes by itself, and so do the lines of its log.
+    browser.click("[data-live=runs] a[href$='/runs/1']").await;
+    browser.at(|path| path.ends_with("/runs/1")).await;
+    proven_after_a_while(&browser, "Proven").await;
+    browser.go("/teams/demo/services/hello/runs/1").await;
+    browser.says("Passed").await;
+    let unit = browser.find("a.step:nth-child(1)").await;
+    unit.click().await.unwrap();
+    browser.find("#L100").await;
+    browser.says("test prices_are_right_100 ... ok <b>").await;
+    assert_eq!(ask(&berth, "hello-demo.dev.localhost").await, (200, "pushed".into()));
+
+    behave(&fake, 1, "never");
+    source.push("Break a test").await;
+    browser.go("/teams/demo/services/hello/runs/2").await;
+    if server::http::assets::HAS_WASM {
+        followed(&browser).await;
+    }
+    proven_after_a_while(&browser, "Exit 1").await;
+    browser.find("[data-live=why] .say.bad").await;
+    assert_eq!(ask(&berth, "hello-demo.dev.localhost").await, (200, "pushed".into()));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
+    berth.stop().await;
+}
+
+/// A log that is being written grows on the open page, to its last line and with its colours.
+async fn followed(browser: &Browser) {
+    browser.awake().await;
+    browser.run("window.same = true").await;
+    browser.says("Exit 1").await;
+    browser.find("#L120 .a-green").await;
+    assert_eq!(browser.run("return window.same").await, serde_json::json!(true), "the page was never loaded again");
 }
 
 /// Loads the page again until it says something: what a person without JavaScript does.

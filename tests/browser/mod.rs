@@ -2,4 +2,5 @@
 
 mod driver;
 mod journeys;
+mod pushing;
 mod screens;

@@ -3,24 +3,22 @@
 
 use std::time::Duration;
 
-use app::model::{Actor, ConfigChange, NewService, NewToken, Role, RolloutState, Scope, Source};
+use app::model::{ConfigChange, NewService, NewToken, Role, RolloutState, Scope, Source};
 use server::platform::fake::Behaviour;
 
-use super::{driver::Browser, journeys::first_run, journeys::fresh};
+use super::{
+    driver::Browser,
+    journeys::{ada, first_run, fresh},
+    pushing::{Source as Pushed, behave},
+};
 use crate::support::berth::{environment, service, team, within};
 
 /// A Berth with a bit of everything, and the paths of its screens.
-async fn furnished(browser: &Browser, berth: &server::serve::Running, fake: &server::platform::fake::Fake) -> Vec<(String, String)> {
+async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake::Fake) -> Vec<(String, String)> {
     let backend = &berth.backend;
-    let accounts = &backend.accounts;
-    let user = accounts.sign_in("ada@example.com", "correct horse battery", None).await.unwrap();
-    let epoch = accounts.session_epoch(&user).await.unwrap();
-    let actor = async || accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
-    let ada: Actor = actor().await;
-    backend.teams.create(&ada, &team()).await.unwrap();
-    let ada = actor().await;
-    browser.go("/teams/demo").await;
-    let mut screens = vec![("home-empty".to_owned(), "/teams/demo".to_owned())];
+    backend.teams.create(&ada(berth).await, &team()).await.unwrap();
+    let ada = ada(berth).await;
+    let mut screens = Vec::new();
 
     let environments = ["dev", "staging", "production"].map(environment).to_vec();
     for (name, says) in [("hello", "says hello"), ("orders", "checkout and payment")] {
@@ -44,6 +42,15 @@ async fn furnished(browser: &Browser, berth: &server::serve::Running, fake: &ser
     deploy("dev", Source::Image("hello:1".into())).await;
     let bad = deploy("dev", Source::Image("hello:2".into())).await;
     assert_eq!(bad.state, RolloutState::Failed);
+    let source = Pushed::new(berth, &ada).await;
+    for (number, title, code) in [(1, "Say hello", 0), (2, "Price rules per country", 101)] {
+        behave(fake, code, "pushed");
+        source.push(title).await;
+        within(Duration::from_secs(60), "the run ends", async || {
+            backend.runs.show(&ada, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
+        })
+        .await;
+    }
     let token = NewToken { name: "laptop".into(), scopes: vec![Scope::Read, Scope::Git], team: None, days: Some(90) };
     backend.tokens.create(&ada, token).await.unwrap();
     let invitation = backend.teams.invite(&ada, &team(), "dana@example.com", Role::Developer).await.unwrap();
@@ -57,6 +64,8 @@ async fn furnished(browser: &Browser, berth: &server::serve::Running, fake: &ser
         ("service", base),
         ("service-empty", "/teams/demo/services/orders"),
         ("runs", &format!("{base}/runs")),
+        ("run", &format!("{base}/runs/1")),
+        ("run-failed", &format!("{base}/runs/2")),
         ("target", &format!("{base}/targets/staging")),
         ("target-failed", &format!("{base}/targets/dev")),
         ("logs", &format!("{base}/targets/staging/logs")),
@@ -78,7 +87,6 @@ async fn furnished(browser: &Browser, berth: &server::serve::Running, fake: &ser
     ] {
         screens.push((name.to_owned(), path.to_owned()));
     }
-    screens.remove(0);
     screens
 }
 
@@ -115,7 +123,7 @@ async fn every_screen_is_accessible_and_has_its_picture() {
     wrong.extend(inspect(&browser, "setup", &setup, "en").await);
     wrong.extend(inspect(&browser, "setup", &format!("{setup}?lang=ko"), "ko").await);
     first_run(&browser, &berth).await;
-    let screens = furnished(&browser, &berth, &fake).await;
+    let screens = furnished(&berth, &fake).await;
     browser.complaints().await;
     for language in ["en", "ko"] {
         browser.go("/me").await;

@@ -43,7 +43,7 @@ sentences! {
     missing: "Missing" / "없음";
     type_name(name): "Type {name} to confirm" / "확인하려면 {name} 이름을 입력하세요";
     needs_role(role): "Changing things here takes the role {role}. Ask an owner of the team." / "여기서 무언가를 바꾸려면 {role} 역할이 필요해요. 팀 소유자에게 요청하세요.";
-    in_stage(word, stage): "{word} in {stage}" / "{word} · {stage}";
+    in_stage(word, stage): "{word} in {stage}" / "{stage} 단계 {word}";
     in_environment(name): "in {name}" / "{name} 환경";
     team_named(name): "Team {name}" / "{name} 팀";
 
