@@ -114,6 +114,29 @@ async fn inspect(browser: &Browser, name: &str, path: &str, language: &str) -> V
     wrong
 }
 
+/// What opens on a page: the menu of narrow screens, a question.
+async fn opened(browser: &Browser) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, width, path, summary) in [
+        ("menu", 360, "/teams/demo", ".bar .menu > summary"),
+        ("question", 1360, "/tokens", "td .confirm > summary"),
+        ("question-narrow", 360, "/teams/demo/services/hello", ".target .confirm > summary"),
+        ("question-name", 1360, "/teams/demo/services/hello/settings", ".confirm > summary"),
+    ] {
+        browser.look(width, false).await;
+        browser.go(path).await;
+        browser.awake().await;
+        browser.click(summary).await;
+        wrong.extend(browser.axe().await.into_iter().map(|what| format!("{name}: {what}")));
+        let wider = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        if wider.as_i64() != Some(0) {
+            wrong.push(format!("{name}: {wider} px wider than the window"));
+        }
+        browser.picture(&format!("{name}-{width}")).await;
+    }
+    wrong
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_is_accessible_and_has_its_picture() {
     let (berth, fake, _folder) = fresh().await;
@@ -134,6 +157,7 @@ async fn every_screen_is_accessible_and_has_its_picture() {
             wrong.extend(inspect(&browser, name, path, language).await);
         }
     }
+    wrong.extend(opened(&browser).await);
     browser.look(1360, false).await;
     browser.go("/me").await;
     browser.click(".rail form[action='/logout'] button").await;

@@ -68,6 +68,22 @@ impl Lang {
         }
     }
 
+    /// What an event says happened to its subject by itself: "run 2 of hello" "failed".
+    pub fn happened(self, action: &str) -> Option<&'static str> {
+        Some(match action.rsplit_once('.').map_or(action, |(_, verb)| verb) {
+            "passed" => pick(self, "passed", "통과했어요"),
+            "failed" => pick(self, "failed", "실패했어요"),
+            "errored" => pick(self, "could not run", "실행할 수 없었어요"),
+            "lost" => pick(self, "was lost", "유실됐어요"),
+            "timed_out" => pick(self, "timed out", "시간을 넘겼어요"),
+            "succeeded" => pick(self, "is proven", "검증됐어요"),
+            "superseded" => pick(self, "was superseded", "대체됐어요"),
+            "cancelled" => pick(self, "was cancelled", "취소됐어요"),
+            "skipped" => pick(self, "was skipped", "건너뛰었어요"),
+            _ => return None,
+        })
+    }
+
     /// What an event says was done. English puts it before its subject, Korean after.
     pub fn action(self, action: &str) -> String {
         let verb = match action {
@@ -99,15 +115,7 @@ impl Lang {
             "queued" => pick(self, "queued", "대기열에 넣었어요"),
             "started" => pick(self, "started", "시작했어요"),
             "retried" => pick(self, "ran again", "다시 실행했어요"),
-            "passed" => pick(self, "passed", "통과했어요"),
-            "failed" => pick(self, "failed", "실패했어요"),
-            "errored" => pick(self, "could not run", "실행하지 못했어요"),
-            "lost" => pick(self, "lost", "유실했어요"),
-            "timed_out" => pick(self, "timed out", "시간을 넘겼어요"),
-            "succeeded" => pick(self, "proved", "검증했어요"),
-            "cancelled" => pick(self, "cancelled", "취소했어요"),
             "cancel_asked" => pick(self, "asked to cancel", "취소를 요청했어요"),
-            "superseded" => pick(self, "superseded", "대체했어요"),
             "deployed" | "deploy_asked" => pick(self, "deployed", "배포했어요"),
             "promoted" => pick(self, "promoted", "승격했어요"),
             "rolled_back" => pick(self, "rolled back", "롤백했어요"),

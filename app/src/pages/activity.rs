@@ -68,10 +68,12 @@ fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
         Some(path) => view! { <a href=path>{event.subject.clone()}</a> }.into_any(),
         None => event.subject.clone().into_any(),
     };
+    let who = view! { <b>{event.actor.clone()}</b>" " };
     let verb = view! { <span class="verb">{t.action(&event.action)}</span> };
-    let what = match t {
-        Lang::En => view! { {verb}" "{subject} }.into_any(),
-        Lang::Ko => view! { {subject}" "{verb} }.into_any(),
+    let what = match (t.happened(&event.action), t) {
+        (Some(happened), _) => view! { <b>{subject}</b>" "<span class="verb">{happened}</span> }.into_any(),
+        (None, Lang::En) => view! { {who}{verb}" "{subject} }.into_any(),
+        (None, Lang::Ko) => view! { {who}{subject}" "{verb} }.into_any(),
     };
     let team = event.team.as_ref().filter(|_| with_team).map(|team| view! { <span class="chip">{team.to_string()}</span> });
     let origin = event.origin.clone().filter(|origin| origin != "berth").map(|origin| t.from_origin(&origin));
@@ -79,8 +81,6 @@ fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
         <li>
             <span class="when small faint">{when(t, now, event.at)}</span>
             <span>
-                <b>{event.actor.clone()}</b>
-                " "
                 {what}
                 " "
                 {team}

@@ -14,6 +14,9 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     if caller.me.is_some() {
         return Ok(Answer::Go("/".into()));
     }
+    if caller.backend.accounts.needs_first_admin().await? {
+        return Ok(Answer::Go("/".into()));
+    }
     let t = caller.lang;
     let form = Formed::new(caller, "login");
     let to = form.value("to", caller.query.get("to"));

@@ -183,7 +183,8 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
     let later = (last < log.total).then(|| {
         view! { <a class="more small" href=link(last + 1)>{t.later_lines(log.total - last)}</a> }
     });
-    let follow = (!log.complete && last >= log.total).then(|| {
+    // A log that is complete ends at once, and is shown from its end as well.
+    let follow = (last >= log.total).then(|| {
         let words = vec![t.following().to_owned(), t.log_complete().to_owned()];
         view! { <LogStream step=step.id.to_string() next=last + 1 words=words /> }
     });
