@@ -1,5 +1,7 @@
 //! Deploying, and what the exit code says about it.
 
+use std::fs;
+
 use server::platform::fake::Behaviour;
 
 use super::person::Person;
@@ -63,4 +65,36 @@ async fn scale_and_variables_make_releases() {
     person.berth("rollout watch --service hello").await.fine();
     person.berth("logs hello -n 5").await.fine().says(0, "started");
     assert!(person.berth("logs hello --json").await.fine().json().as_array().is_some_and(|lines| !lines.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_followed_to_the_end_of_its_rollout() {
+    let harbour = Harbour::new().await;
+    let person = Person::owner(&harbour).await;
+    person.berth("push demo/hello").await.says(1, "no commit here");
+    person.git(&["init", "-q", "-b", "main"]);
+    fs::write(person.folder().join(".gitignore"), "config\n").unwrap();
+    fs::write(person.folder().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let file = person.folder().join("berth.yaml");
+    fs::write(&file, "version: 1\nservices:\n  hello:\n    image: { dockerfile: Dockerfile }\n    processes: { web: { port: 8080 } }\n")
+        .unwrap();
+    person.git(&["add", "-A"]);
+    person.git(&["commit", "-q", "-m", "Say hello"]);
+
+    let pushed = person.berth("push demo/hello").await.fine();
+    for words in ["✓ passed  run 1 of hello", "candidate 1", "✓ succeeded  hello in dev: release 1"] {
+        assert!(pushed.out.contains(words), "{words}: {}{}", pushed.out, pushed.err);
+    }
+    assert_eq!(harbour.ask("dev").await, (200, "hello".into()));
+    person.git(&["remote", "add", "berth", &format!("{}/git/demo/hello.git", harbour.berth.config.url)]);
+    person.berth("candidates").await.fine().says(0, "Say hello");
+    person.berth("runs show").await.fine().says(0, "image");
+    person.berth("runs logs --follow").await.fine();
+    person.berth("deploy --env production").await.fine().says(0, "hello in production: release 1");
+
+    fs::write(&file, "version: 1\nservices:\n  hello:\n    imge: {}\n").unwrap();
+    person.git(&["commit", "-q", "-am", "Break the file"]);
+    person.berth("push").await.says(3, "berth.yaml:4:5");
+    person.berth("runs retry 2 --no-wait").await.fine().says(0, "Run 3 repeats run 2");
+    assert_eq!(harbour.ask("dev").await, (200, "hello".into()));
 }
