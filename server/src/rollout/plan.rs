@@ -433,7 +433,12 @@ pub fn sentences(desired: &Desired, from: Option<(u64, u32)>, to: u64, same_gene
     }
     if old > 0 && (!same_generation || count < old) {
         let gone = if same_generation { old - count } else { old };
-        plan.push(format!("Let the {} finish what they have (up to {} s), then remove them.", instances(gone), desired.drain.as_secs()));
+        let up_to = desired.drain.as_secs();
+        plan.push(if gone == 1 {
+            format!("Let the old instance finish what it has (up to {up_to} s), then remove it.")
+        } else {
+            format!("Let the {gone} old instances finish what they have (up to {up_to} s), then remove them.")
+        });
     }
     plan
 }

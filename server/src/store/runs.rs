@@ -469,9 +469,11 @@ pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number:
     Ok(Some((id, queued + running > 0)))
 }
 
-/// Which of these runs are not under way: their leftovers may go.
+/// Which of these are not under way: their leftovers may go. A release command is found under the id of its rollout.
 pub async fn not_under_way(q: impl Query, runs: &[RunId]) -> Result<Vec<RunId>> {
-    let rows = q.fetch_all("SELECT id FROM runs WHERE state = 'running'", args![]).await?;
+    let rows = q
+        .fetch_all("SELECT id FROM runs WHERE state = 'running' UNION ALL SELECT id FROM rollouts WHERE state = 'running'", args![])
+        .await?;
     let open: Vec<String> = rows.iter().map(|row| row.text("id")).collect::<Result<_>>()?;
     Ok(runs.iter().filter(|run| !open.iter().any(|id| id == run.as_str())).cloned().collect())
 }
