@@ -16,6 +16,9 @@ use sha2::{Digest, Sha256};
 /// The base: busybox with all its commands, users `root` and `app` (1000), `/www`.
 pub(crate) const BUSYBOX: &str = "berth-test/busybox:1";
 
+/// As the first process of a container busybox does not hear `SIGTERM`; tests need not wait for that.
+const STOP: &str = "STOPSIGNAL SIGKILL";
+
 /// The engine, as tests reach it.
 pub(crate) fn engine() -> Docker {
     Docker::connect_with_defaults().expect("an engine for the tests")
@@ -121,13 +124,13 @@ pub(crate) async fn image(lines: &[&str], files: &[(&str, &str)]) -> String {
 
 /// A server on port 8080 which answers `text` to `/` and `ok` to `/health`.
 pub(crate) async fn web_image(text: &str) -> String {
-    let lines = ["COPY index.html health /www/", "EXPOSE 8080", "CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]"];
+    let lines = ["COPY index.html health /www/", "EXPOSE 8080", STOP, "CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]"];
     image(&lines, &[("index.html", text), ("health", "ok")]).await
 }
 
 /// A server on port 8080 whose every answer is 404: never healthy.
 pub(crate) async fn unhealthy_image() -> String {
-    image(&["EXPOSE 8080", "CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/data\"]"], &[]).await
+    image(&["EXPOSE 8080", STOP, "CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/data\"]"], &[]).await
 }
 
 /// Says why, and exits with this code at once.
@@ -142,7 +145,7 @@ pub(crate) async fn hungry_image() -> String {
 
 /// Runs and listens nowhere.
 pub(crate) async fn deaf_image() -> String {
-    image(&["CMD [\"sleep\", \"1000000\"]"], &[]).await
+    image(&[STOP, "CMD [\"sleep\", \"1000000\"]"], &[]).await
 }
 
 /// Prints its own `/proc/1/status` (capabilities, no-new-privileges, seccomp, user) and stays.
