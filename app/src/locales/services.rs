@@ -39,6 +39,7 @@ sentences! {
     promote_open(candidate): "Promote c{candidate}…" / "c{candidate} 승격…";
     promote_does(candidate, environment): "Promote c{candidate} to {environment}" / "c{candidate} 후보를 {environment} 환경으로 승격";
     promote_says(candidate, now, environment): "Candidate {candidate} replaces candidate {now} in {environment}. The old one serves until the new one is proven." / "후보 {candidate}번이 {now}번을 대신해 {environment} 환경에서 실행돼요. 새 것이 검증될 때까지 이전 것이 요청을 처리해요.";
+    promote_says_release(candidate, number, environment): "Candidate {candidate} replaces v{number} in {environment}. The old one serves until the new one is proven." / "후보 {candidate}번이 v{number}을 대신해 {environment} 환경에서 실행돼요. 새 것이 검증될 때까지 이전 것이 요청을 처리해요.";
     promote_says_first(candidate, environment): "Candidate {candidate} becomes the first release in {environment}." / "후보 {candidate}번이 {environment} 환경의 첫 릴리스가 돼요.";
     add_environment: "Add an environment" / "환경 추가";
     add_environment_says: "It gets its own address, variables and scale." / "주소, 변수, 규모를 따로 가져요.";

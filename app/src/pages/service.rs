@@ -121,9 +121,10 @@ fn promote(caller: &Caller, before: &Target, target: &Target) -> Option<AnyView>
         return None;
     }
     let form = Formed::of(caller, "promote", target.environment.as_str());
-    let says = match now {
-        Some(now) => t.promote_says(candidate, now, &target.environment),
-        None => t.promote_says_first(candidate, &target.environment),
+    let says = match (now, &target.release) {
+        (Some(now), _) => t.promote_says(candidate, now, &target.environment),
+        (None, Some(release)) => t.promote_says_release(candidate, release.number, &target.environment),
+        (None, None) => t.promote_says_first(candidate, &target.environment),
     };
     let open = t.promote_open(candidate);
     let does = t.promote_does(candidate, &target.environment);
