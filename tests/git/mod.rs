@@ -2,12 +2,15 @@
 
 use std::{path::Path, process::Output};
 
-use app::model::{NewToken, RunState, Scope};
+use app::model::{NewService, NewToken, RunState, Scope};
 use server::platform::fake::{Behaviour, Script};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::berth::{Harbour, service, team, until};
+use crate::support::{
+    app::TestApp,
+    berth::{Harbour, service, team, until},
+};
 
 /// A working copy that pushes to a Berth.
 pub(crate) struct Copy {
@@ -26,6 +29,11 @@ impl Copy {
     pub(crate) async fn with_token(harbour: &Harbour, token: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://x:{token}@{}/git/demo/hello.git", harbour.berth.console);
+        Self::of(folder, url).await
+    }
+
+    /// A fresh one that pushes to this address.
+    async fn of(folder: TempDir, url: String) -> Self {
         let copy = Self { folder, url };
         copy.good(&["init", "-q", "-b", "main"]).await;
         copy.good(&["remote", "add", "berth", &copy.url]).await;
@@ -247,4 +255,35 @@ async fn a_large_push_arrives_whole() {
     assert!(cloned.status.success(), "{}", text(&cloned));
     assert!(std::fs::read(clone.path().join("again/noise.bin")).unwrap() == bytes);
     harbour.berth.stop().await;
+}
+
+/// The roles of a team over Git, and the whole way of a push on PostgreSQL.
+#[tokio::test]
+async fn on_postgres_a_developer_pushes_and_a_viewer_only_fetches() {
+    let app = TestApp::on_postgres().await.with_team("demo").await;
+    let user = app.user("developer@demo.test").await;
+    let developer = app.actor(&user).await;
+    let new = NewService { name: service(), description: String::new(), environments: None };
+    app.berth.backend.services.create(&developer, &team(), new).await.unwrap();
+    let mut copies = Vec::new();
+    for email in ["developer@demo.test", "viewer@demo.test"] {
+        let actor = app.actor(&app.user(email).await).await;
+        let new = NewToken { name: "git".into(), scopes: vec![Scope::Git], team: None, days: None };
+        let secret = app.berth.backend.tokens.create(&actor, new).await.unwrap().secret;
+        let url = format!("http://x:{secret}@{}/git/demo/hello.git", app.berth.console);
+        copies.push(Copy::of(tempfile::tempdir().unwrap(), url).await);
+    }
+    copies[0].write("Dockerfile", "FROM scratch\n");
+    let shown = copies[0].push("First").await;
+    assert!(shown.contains("✓ candidate 1") && shown.contains("✓ dev: live at http://"), "{shown}");
+    let runs = &app.berth.backend.runs;
+    let listed = runs.list(&developer, &team(), &service(), &Default::default()).await.unwrap();
+    assert_eq!((listed.items.len(), listed.items[0].state), (1, RunState::Passed));
+    let candidates = runs.candidates(&developer, &team(), &service(), &Default::default()).await.unwrap();
+    assert_eq!(candidates.items[0].runs_in.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dev"]);
+    copies[1].good(&["fetch", "-q", "berth", "main"]).await;
+    copies[1].commit("Mine").await;
+    let refused = copies[1].git(&["push", "berth", "main"]).await;
+    assert!(!refused.status.success() && text(&refused).contains("403"), "{}", text(&refused));
+    app.berth.stop().await;
 }

@@ -9,7 +9,12 @@ pub use packet::{Band, Packets, band, flush};
 pub use receive::{Head, read_head};
 pub use serve::{Service, Serving, advertise, serve};
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
 
 use tokio::process::Command;
 
@@ -125,6 +130,19 @@ pub async fn refs(repository: &Path) -> Result<BTreeMap<String, String>> {
     let text = output(list, "for-each-ref", DEADLINE).await?;
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(commit, name)| (name.to_owned(), commit.to_owned())).collect())
+}
+
+/// When a ref moved last, told from the folders without starting anything; none where nothing was ever pushed. A moved ref
+/// is a renamed file, which its folder's time tells.
+pub fn moved_at(repository: &Path) -> Option<SystemTime> {
+    let packed = repository.join("packed-refs").metadata().and_then(|meta| meta.modified()).ok();
+    newest(&repository.join("refs")).max(packed)
+}
+
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let own = folder.metadata().and_then(|meta| meta.modified()).ok()?;
+    let folders = std::fs::read_dir(folder).ok()?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.filter_map(|entry| newest(&entry.path())).chain([own]).max()
 }
 
 /// Whether the text is the name of a commit: 40 (or 64) hex digits, so that it is never an option.

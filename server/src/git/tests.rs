@@ -71,6 +71,10 @@ async fn a_repository_answers_questions() {
     work(&tree, &["push", "-q", bare.to_str().unwrap_or_default(), "main"]).await;
     let refs = refs(&bare).await.unwrap_or_default();
     let head = &refs["refs/heads/main"];
+    let before = moved_at(&bare);
+    assert!(before.is_some() && moved_at(&folder.path().join("none")).is_none());
+    work(&tree, &["push", "-q", bare.to_str().unwrap_or_default(), "main:a/topic"]).await;
+    assert!(moved_at(&bare) > before, "a ref in a folder of its own moved");
     let info = commit(&bare, head).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((info.title().as_str(), info.author.as_str(), &info.id), ("First", "Ann", head));
     assert_eq!(read_file(&bare, head, "berth.yaml", 100).await.ok().flatten().as_deref(), Some(b"version: 1\n".as_slice()));

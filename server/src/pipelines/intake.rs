@@ -1,8 +1,11 @@
 //! From what a push moved to the runs it makes; and the comparison of refs, so that a crash loses no push.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use app::model::{Actor, RunState, StageKind};
+use app::model::{Actor, RepositoryId, RunState, StageKind};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +30,9 @@ const COMPARE: Duration = Duration::from_secs(60);
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
+    let mut compared = Compared::new();
     loop {
-        compare_refs(&ctx).await;
+        compare_refs(&ctx, &mut compared).await;
         handle_all(&ctx).await;
         let wait = async {
             while timeout(COMPARE, ctx.wake.woken(Duty::Pushes)).await.is_ok() {
@@ -42,15 +46,23 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     }
 }
 
-/// Compares every repository's refs with what is known, and writes down what nobody did.
-pub async fn compare_refs(ctx: &Context) {
+/// When the refs of each repository had moved last as they were compared.
+type Compared = HashMap<RepositoryId, SystemTime>;
+
+/// Compares the refs of every repository in which something moved with what is known, and writes down what nobody did.
+async fn compare_refs(ctx: &Context, compared: &mut Compared) {
     let repositories = match repositories::all(&ctx.db).await {
         Ok(repositories) => repositories,
         Err(error) => return tracing::warn!(%error, "the repositories cannot be listed now"),
     };
     for repository in repositories {
-        if let Err(error) = compare(ctx, &repository).await {
-            tracing::warn!(repository = %repository.id, %error, "the refs cannot be compared now");
+        let Some(moved) = git::moved_at(&ctx.repository(&repository.id)) else { continue };
+        if compared.get(&repository.id) == Some(&moved) {
+            continue;
+        }
+        match compare(ctx, &repository).await {
+            Ok(()) => drop(compared.insert(repository.id, moved)),
+            Err(error) => tracing::warn!(repository = %repository.id, %error, "the refs cannot be compared now"),
         }
     }
 }
