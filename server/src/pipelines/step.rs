@@ -102,9 +102,10 @@ fn task(job: &Job<'_>, marks: &Marks) -> Task {
     }
 }
 
-/// The script that runs inside the container: each command is marked, then run. One shell, so that `cd` and `export` last.
+/// The script that runs inside the container: each command is marked, then run. One shell, so that `cd` and `export` last;
+/// one stream, because an engine hands out two in no order that could be told.
 fn script(folder: &str, marks: &Marks) -> String {
-    let mut lines = Vec::new();
+    let mut lines = vec!["exec 2>&1".to_owned()];
     if !folder.is_empty() {
         lines.push(format!("cd '{}'", folder.replace('\'', r"'\''")));
     }
@@ -174,8 +175,8 @@ mod tests {
     fn the_script_marks_every_command_and_stays_in_its_folder() {
         let marks = Marks { nonce: "n".into(), commands: vec!["make".into(), "make test".into()] };
         let text = script("it's/here", &marks);
-        assert_eq!(text.lines().next(), Some(r"cd 'it'\''s/here'"));
+        assert_eq!(text.lines().nth(1), Some(r"cd 'it'\''s/here'"));
         assert_eq!(text.lines().filter(|line| line.starts_with("printf ")).count(), 2);
-        assert!(script("", &marks).starts_with("printf "));
+        assert!(script("", &marks).starts_with("exec 2>&1\nprintf "));
     }
 }
