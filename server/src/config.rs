@@ -43,7 +43,7 @@ pub struct Settings {
     /// How many runs may be under way at once [default: 2]
     #[arg(long, env = "BERTH_RUNS", value_name = "N")]
     pub runs: Option<usize>,
-    /// Addresses of proxies in front of the edge whose word about the client is taken, with commas between [default: none]
+    /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
     /// Form of the log: `text` or `json` [default: text]
@@ -191,7 +191,7 @@ pub struct Config {
     pub subnets: String,
     /// Runs under way at once.
     pub runs: usize,
-    /// Proxies in front of the edge whose word about the client is taken.
+    /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether the log is JSON.
     pub log_json: bool,

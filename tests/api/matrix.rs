@@ -10,7 +10,7 @@ use crate::support::app::{ADMIN, Client, TestApp};
 
 /// What an actor gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gets {
+pub(super) enum Gets {
     /// Through: anything but 401, 403 and 404.
     In,
     /// 403: known, and not allowed.
@@ -23,10 +23,10 @@ use Gets::{Gone, In, No};
 
 /// What strangers (owners of another team), viewers, developers, owners and a developer's deploy-only token get; anonymous,
 /// revoked and suspended get 401 everywhere.
-struct Row {
-    path: &'static str,
-    method: &'static str,
-    body: Value,
+pub(super) struct Row {
+    pub(super) path: &'static str,
+    pub(super) method: &'static str,
+    pub(super) body: Value,
     expected: [Gets; 5],
 }
 
@@ -43,7 +43,7 @@ const OWN: [Gets; 5] = [Gone, No, No, In, No];
 const ADMINISTER: [Gets; 5] = [No, No, No, No, No];
 
 #[rustfmt::skip]
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let nothing = || Value::Null;
     vec![
         row("get", "/me", EVERYBODY, nothing()),
@@ -148,8 +148,8 @@ async fn insert_run(app: &TestApp) {
     tx.commit().await.unwrap();
 }
 
-struct World {
-    app: TestApp,
+pub(super) struct World {
+    pub(super) app: TestApp,
     rollout: String,
     route: String,
     invitation: String,
@@ -157,8 +157,13 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let app = TestApp::new().await.with_team("a").await.with_team("b").await;
+    pub(super) async fn new() -> Self {
+        Self::over(TestApp::new().await).await
+    }
+
+    /// Teams `a` and `b`, and in `a` one of everything.
+    pub(super) async fn over(app: TestApp) -> Self {
+        let app = app.with_team("a").await.with_team("b").await;
         app.fake.set_image("hello:1", Behaviour::saying("hello"));
         let owner = app.client("owner@a.test").await;
         owner.post("/teams/a/services", json!({"name": "hello"})).await.is(201);
@@ -173,7 +178,7 @@ impl World {
         Self { app, rollout, route, invitation, member }
     }
 
-    fn path(&self, path: &str) -> String {
+    pub(super) fn path(&self, path: &str) -> String {
         let id = match path {
             path if path.starts_with("/rollouts") => &self.rollout,
             path if path.starts_with("/steps") => "step",

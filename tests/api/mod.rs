@@ -6,4 +6,5 @@ mod matrix;
 mod people;
 mod services;
 mod sessions;
+mod strange;
 mod streams;

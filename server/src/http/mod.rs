@@ -16,7 +16,7 @@ pub mod serve;
 pub mod session;
 pub mod ui;
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, net::IpAddr, sync::Arc, time::Duration};
 
 use app::error::Error;
 use axum::{
@@ -48,6 +48,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
     let backend = control.backend();
     let secure = session::secure(&control.config);
     let authority = control.config.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
+    let trusted: Arc<[IpAddr]> = control.config.trusted_proxies.clone().into();
     let own = guard::Own { authority, cookie: session::cookie_name(secure) };
     let api = router::router()
         .with_state(Doors { backend: backend.clone(), stop })
@@ -71,7 +72,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .route("/readyz", get(ready).with_state(Arc::clone(control)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(secure, headers::layer))
-        .layer(from_fn(request::layer))
+        .layer(from_fn_with_state(trusted, request::layer))
 }
 
 /// Gives up on an answer that does not begin in time. What was committed by then stays.

@@ -1,11 +1,15 @@
 //! What every request gets before anything else looks at it: an id, a line in the log, the address it came from.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
 
 use app::error::{Error, Result};
 use axum::{
-    extract::{ConnectInfo, Request},
-    http::{HeaderName, HeaderValue},
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
@@ -48,10 +52,25 @@ fn shown(path: &str) -> String {
     }
 }
 
+/// Who really asks: the peer, or (where that is a trusted proxy) whom the proxies say, as far back as they are trusted.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let mut client = peer.to_canonical();
+    for said in lines.iter().flat_map(|line| line.split(',')).rev() {
+        if !trusted.contains(&client) {
+            break;
+        }
+        let Ok(address) = said.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+    }
+    client
+}
+
 /// The outermost layer. The id is always Berth's own: one from outside could be made to mislead.
-pub async fn layer(mut request: Request, next: Next) -> Response {
+pub async fn layer(State(trusted): State<Arc<[IpAddr]>>, mut request: Request, next: Next) -> Response {
     let id = clock::new_id();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical().to_string());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let peer = peer.map(|peer| client(peer, request.headers(), &trusted).to_string());
     request.extensions_mut().insert(Peer(peer));
     let (method, path, begun) = (request.method().clone(), shown(request.uri().path()), Instant::now());
     let span = tracing::info_span!("request", id, %method, path);
@@ -72,5 +91,23 @@ mod tests {
     fn secrets_in_paths_are_not_logged() {
         assert_eq!(shown("/setup/abc"), "/setup/…");
         assert_eq!(shown("/teams/a"), "/teams/a");
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        for (peer, said, expected) in [
+            ("192.0.2.9", "203.0.113.5", "192.0.2.9"),
+            ("10.0.0.1", "203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "1.1.1.1, 203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "203.0.113.5, 10.0.0.2", "203.0.113.5"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.5, garbage", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", said.parse().unwrap());
+            assert_eq!(client(peer.parse().unwrap(), &headers, &trusted).to_string(), expected, "{peer} {said}");
+        }
     }
 }

@@ -68,7 +68,10 @@ impl From<StoreError> for Error {
             }
             StoreError::Sql(sqlx::Error::Database(cause)) => {
                 let message = cause.message();
-                if message.contains("locked") || message.contains("busy") {
+                // PostgreSQL takes no NUL in a text.
+                if cause.code().as_deref() == Some("22021") {
+                    Self::invalid("invalid_text", "A text holds a character that cannot be stored (NUL). Leave it out.").because(error)
+                } else if message.contains("locked") || message.contains("busy") {
                     Self::unavailable("store_busy", "The database is busy. Try again in a moment.").because(error)
                 } else if message.contains("full") || message.contains("No space") {
                     Self::unavailable("disk_full", "The disk under the database is full. Make room, then try again.").because(error)
