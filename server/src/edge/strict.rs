@@ -134,12 +134,14 @@ const fn is_token(byte: u8) -> bool {
 
 /// Whether a request asks for a WebSocket, the one protocol a connection is handed over to.
 pub(super) fn wants_socket(request: &RequestHeader) -> bool {
-    let has = |name, wanted: &str| {
-        let lists = request.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        lists.flat_map(|list| list.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
-    };
     let may = request.version == http::Version::HTTP_11 && request.method == http::Method::GET;
-    may && has(http::header::UPGRADE, "websocket") && has(http::header::CONNECTION, "upgrade")
+    may && has(request, &http::header::UPGRADE, "websocket") && has(request, &http::header::CONNECTION, "upgrade")
+}
+
+/// Whether a field that is a list has this in it.
+fn has(request: &RequestHeader, name: &http::HeaderName, wanted: &str) -> bool {
+    let lists = request.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// Checks what is the same for both versions, and says for which host, in its normal form, the request is.
@@ -148,7 +150,7 @@ pub(super) fn check_request(request: &RequestHeader, body: bool, body_max: u64) 
         return Err(Page::MethodRefused);
     }
     // A handshake with a body is read as two requests by some services.
-    if body && wants_socket(request) {
+    if body && has(request, &http::header::UPGRADE, "websocket") {
         return Err(bad("a request that asks for a tunnel has a body"));
     }
     let length = request.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
