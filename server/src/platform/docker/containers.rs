@@ -117,12 +117,20 @@ impl Docker {
         let image = self.local_image(&workload.image).await?;
         let network = self.ensure_network(&workload.network).await?;
         let specification = container::copy(&self.0.instance, workload, &image, Made::place(network.as_ref()))?;
-        self.create(name, specification).await
+        let made = self.create(name, specification).await;
+        if let (Err(_), Some(network)) = (&made, &network) {
+            // It may have been made for this copy alone. If it stays, the next sweep finds it.
+            let _ = self.drop_network(&network.name).await;
+        }
+        made
     }
 
     pub(super) async fn remove_copy(&self, id: &WorkloadId, grace: Duration) -> Result<(), PlatformError> {
         let name = container::copy_name(&self.0.instance, id);
-        let Some(found) = self.inspect(&name).await? else { return Ok(()) };
+        let Some(found) = self.inspect(&name).await? else {
+            // An earlier attempt may have ended between the container and its network.
+            return self.sweep_networks().await;
+        };
         if found.state.as_ref().and_then(|state| state.running) == Some(true) {
             self.stop(&name, grace).await?;
         }
