@@ -1,12 +1,20 @@
 //! Networks: teams apart, nothing left over.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use app::model::{EnvironmentId, RunId};
 use server::platform::{Network, Platform, Scope};
 
 use super::{get, of_team, run, step, until};
 use crate::support::{images, platform::TestPlatform};
+
+/// A script that exits 9 as soon as anything came from this address, and 1 where nothing did for 4 s.
+fn fetch(address: IpAddr) -> String {
+    format!(
+        "wget -q -O /tmp/got http://{address}:8080/ >/dev/null 2>&1 </dev/null &
+         for i in 1 2 3 4 5 6 7 8; do sleep 0.5; test -s /tmp/got && exit 9; done; kill $!; exit 1"
+    )
+}
 
 #[tokio::test]
 async fn teams_do_not_reach_each_other() {
@@ -21,15 +29,15 @@ async fn teams_do_not_reach_each_other() {
     let address = first_made.address.unwrap();
     assert_eq!(get(address).await, "a service", "the host, and so the edge, reaches it");
 
-    let fetch = ["timeout", "4", "wget", "-q", "-O", "-", &format!("http://{address}:8080/")].map(str::to_owned);
+    let script = fetch(address);
+    let fetch = ["sh", "-c", &script].map(str::to_owned);
     let limit = Duration::from_secs(20);
-    assert_eq!(platform.exec(&other.id, &fetch, limit).await, Ok(0), "its own team");
-    assert_eq!(platform.exec(&stranger.id, &fetch, limit).await, Ok(143), "another team");
+    assert_eq!(platform.exec(&other.id, &fetch, limit).await, Ok(9), "its own team");
+    assert_eq!(platform.exec(&stranger.id, &fetch, limit).await, Ok(1), "another team");
     let ping = ["ping", "-c", "1", "-W", "2", &address.to_string()].map(str::to_owned);
     assert_ne!(platform.exec(&stranger.id, &ping, limit).await, Ok(0));
 
     // Nor does a step of the team's own runs, nor one without a network.
-    let script = format!("timeout 4 wget -q -O - http://{address}:8080/ || exit 1; exit 0");
     let mut task = step(&image, &script);
     assert_eq!(run(&platform, &task).await.code(), 1);
     task.network = Network::None;
@@ -38,14 +46,14 @@ async fn teams_do_not_reach_each_other() {
     task.network = first.network.clone();
     task.run = None;
     let ran = run(&platform, &task).await;
-    assert_eq!((ran.code(), ran.out.as_str()), (0, "a service"));
+    assert_eq!(ran.code(), 9);
 
     // The same team elsewhere is another network.
     let mut elsewhere = of_team("a", &image);
     elsewhere.id.target = app::model::TargetId::from_text("elsewhere");
     elsewhere.network = Network::Target { team: elsewhere.id.team.clone(), environment: EnvironmentId::from_text("production") };
     platform.ensure(&elsewhere).await.unwrap();
-    assert_eq!(platform.exec(&elsewhere.id, &fetch, limit).await, Ok(143));
+    assert_eq!(platform.exec(&elsewhere.id, &fetch, limit).await, Ok(1));
 
     for copy in [&first, &other, &stranger, &elsewhere] {
         platform.remove(&copy.id, Duration::ZERO).await.unwrap();
