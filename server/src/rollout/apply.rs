@@ -1,13 +1,14 @@
 //! Carries out a rollout: load what should be, observe what is, plan, apply, record; again until it ends.
 
+mod ending;
+
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use app::{
     error::{Error, Result},
-    model::{Actor, Evidence, HealthCheck, Phase, RolloutState, RunId},
+    model::{Evidence, HealthCheck, Phase, RolloutState, RunId},
 };
 use fail::fail_point;
-use futures::StreamExt as _;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -16,20 +17,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
-    cause::{self, Facts},
-    health::{self, Subject, Watch},
-    plan::{Action, Command, Desired, Ending, Failure, Progress, Reason, Situation, Slot, Stop, Waiting, plan},
+    health::{Subject, Watch},
+    plan::{Action, Command, Desired, Progress, Situation, Slot, Stop, Waiting, plan},
     request,
     workload::{self, Recipe},
 };
 use crate::{
     clock,
     edge::By,
-    platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task, TaskEnd, WorkloadId},
+    platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task, TaskEnd},
     store::{
         Tx,
         backends::{self, BackendRow},
-        events::{self, NewEvent},
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutRow},
         targets,
@@ -424,7 +423,7 @@ impl<'a> Rollout<'a> {
                 let excess = text.len().saturating_sub(64 << 10);
                 text.drain(..excess);
             }
-            last_lines(&text)
+            ending::last_lines(&text)
         });
         let task = Task {
             name: format!("release-{}", self.row.id),
@@ -540,135 +539,6 @@ impl<'a> Rollout<'a> {
         self.ctx.wake.changed(Some(&self.row.team_id), format!("rollout:{}", self.row.id));
         self.ctx.wake.changed(Some(&self.row.team_id), format!("target:{}", self.row.target_id));
     }
-
-    /// Decides that it ends without its release; the reason is gathered while the instances are still there.
-    async fn decide(&mut self, reason: &Reason, observed: &[Observed]) -> Result<(), Left> {
-        let (state, failure, last_lines) = match reason {
-            Reason::Stopped(Stop::Cancelled) => (RolloutState::Cancelled, None, Vec::new()),
-            Reason::Stopped(Stop::Superseded) => (RolloutState::Superseded, None, Vec::new()),
-            Reason::Failed(failure) => {
-                if *failure == Failure::CommandUncertain
-                    && let Err(error) = self.ctx.platform.clean_run(&self.command_run()).await
-                {
-                    tracing::warn!(rollout = %self.row.id, %error, "what is left of the release command could not be removed");
-                }
-                let facts = self.facts(failure, observed).await;
-                (RolloutState::Failed, Some(cause::sentence(failure, &facts)), facts.last_lines)
-            }
-        };
-        self.progress.ending = Some(Ending { state, failure, last_lines });
-        self.record(Some("Taking the new instances away; the release before serves on.".to_owned())).await
-    }
-
-    /// What is known of a failure.
-    async fn facts(&mut self, failure: &Failure, observed: &[Observed]) -> Facts {
-        let slot = match failure {
-            Failure::Exited { slot, .. } | Failure::NotHealthy { slot, .. } | Failure::WrongImage(slot) => Some(slot),
-            Failure::NoFirstRequest => self.desired.slots.iter().find(|slot| slot.process == "web"),
-            Failure::Command(_) | Failure::CommandUncertain => None,
-        };
-        let found = slot.and_then(|slot| observed.iter().find(|o| o.id == self.recipe.id(slot)));
-        let last_lines = match found {
-            Some(found) => self.last_lines_of(&found.id).await,
-            None => std::mem::take(&mut self.command_lines),
-        };
-        let mut ports = USUAL_PORTS.to_vec();
-        ports.push(self.recipe.port);
-        let open_ports = match found.and_then(|found| found.address) {
-            Some(address) if matches!(failure, Failure::NotHealthy { .. }) => health::open_ports(address, &ports).await,
-            _ => Vec::new(),
-        };
-        let before = match &self.from {
-            Some(from) => workload::variables(self.ctx, from).await.unwrap_or_default(),
-            None => BTreeMap::new(),
-        };
-        Facts {
-            port: slot.and_then(|slot| self.recipe.port_of(slot)),
-            open_ports,
-            missing_variables: before.into_keys().filter(|name| !self.recipe.variables.contains_key(name)).collect(),
-            before: self.from.as_ref().map(|from| from.number),
-            last_lines,
-            memory: Limits::default().memory,
-            waited: self.began.elapsed(),
-        }
-    }
-
-    async fn last_lines_of(&self, id: &WorkloadId) -> Vec<String> {
-        let read = async {
-            let mut text = Vec::new();
-            let mut stream = self.ctx.platform.logs(id, LAST_LINES, false).await.ok()?;
-            while let Some(Ok(piece)) = stream.next().await {
-                text.extend_from_slice(&piece.bytes);
-            }
-            Some(last_lines(&text))
-        };
-        timeout(Duration::from_secs(5), read).await.ok().flatten().unwrap_or_default()
-    }
-
-    /// Writes how it ends, with its event, in one transaction.
-    async fn end(&mut self) -> Result<(), Left> {
-        let ending =
-            self.progress.ending.take().unwrap_or(Ending { state: RolloutState::Succeeded, failure: None, last_lines: Vec::new() });
-        if ending.state == RolloutState::Succeeded && self.from.is_some() {
-            self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
-        }
-        fail_point!("rollout::before_end");
-        let mut tx = self.ctx.db.begin().await?;
-        self.record_in(&mut tx, None).await?;
-        let ours =
-            rollouts::finish(&mut tx, &self.row.id, self.row.fence, ending.state, ending.failure.as_deref(), &ending.last_lines).await?;
-        if !ours {
-            return Err(Left::Fenced);
-        }
-        if ending.state == RolloutState::Succeeded {
-            releases::serve(&mut tx, &self.recipe.release).await?;
-        } else {
-            releases::give_up(&mut tx, &self.recipe.release).await?;
-        }
-        self.write_event(&mut tx, &ending).await?;
-        tx.commit().await?;
-        fail_point!("rollout::after_end");
-        self.changed();
-        self.ctx.wake.duty(Duty::Rollouts);
-        self.ctx.wake.duty(Duty::Keep);
-        tracing::info!(rollout = %self.row.id, state = ending.state.name(), failure = ending.failure, "ended");
-        Ok(())
-    }
-
-    async fn write_event(&self, tx: &mut Tx, ending: &Ending) -> Result<(), Left> {
-        let target = &self.recipe.target;
-        let event = NewEvent {
-            team: Some(&target.team_id),
-            service: Some(&target.service_id),
-            action: &format!("rollout.{}", ending.state.name()),
-            subject: format!("release {} of {} in {}", self.recipe.release.number, target.service, target.environment.name),
-            path: Some(format!("/rollouts/{}", self.row.id)),
-            detail: ending.failure.clone().unwrap_or_else(|| self.recipe.release.reason.clone()),
-        };
-        events::insert(tx, &Actor::system("Berth"), event).await?;
-        self.ctx.wake.changed(Some(&target.team_id), "events");
-        Ok(())
-    }
-
-    /// It cannot go on: whatever is new is taken away as far as the engine lets us, and it ends with this sentence.
-    async fn give_up(&mut self, sentence: &str) -> Result<(), Left> {
-        if self.progress.draining {
-            // The new release serves; the keeper removes what is left of the old one.
-            self.progress.ending = None;
-            return self.end().await;
-        }
-        self.progress.ending = Some(Ending { state: RolloutState::Failed, failure: Some(sentence.to_owned()), last_lines: Vec::new() });
-        self.record(None).await?;
-        let backends = backends::of_target(&self.ctx.db, &self.recipe.target.id).await?;
-        let observed = self.ctx.platform.observe(&Scope::Target(self.recipe.target.id.clone())).await.unwrap_or_default();
-        for action in plan(&self.situation(&observed, &BTreeMap::new(), &backends, None)) {
-            // What cannot be removed now is found and removed by the keeper.
-            if let Err(error) = self.apply(action, &observed).await? {
-                tracing::warn!(rollout = %self.row.id, %error, "left for the keeper");
-            }
-        }
-        self.end().await
-    }
 }
 
 /// Tries what may pass for as long as a person would wait for it.
@@ -683,13 +553,6 @@ where
             done => return done,
         }
     }
-}
-
-/// The last lines of a text that may hold anything.
-fn last_lines(text: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES as usize)..].iter().map(|line| line.chars().take(2_000).collect()).collect()
 }
 
 fn instances(count: usize) -> String {
