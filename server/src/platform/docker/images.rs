@@ -223,6 +223,9 @@ impl Reader {
             let text = line.stream.or_else(|| line.status.map(|status| format!("{status}\n"))).unwrap_or_default();
             if !text.is_empty() {
                 self.note(&text);
+                if is_bookkeeping(&text) {
+                    continue;
+                }
                 // A reader that went away does not stop the build.
                 let _ = self.sink.send(Output { error: false, bytes: text.into() }).await;
             }
@@ -240,6 +243,19 @@ impl Reader {
             self.id.get_or_insert_with(|| id.trim().to_owned());
         }
     }
+}
+
+/// Whether a line tells only of the engine's own bookkeeping: ids of layers and passing containers, labels of Berth.
+fn is_bookkeeping(text: &str) -> bool {
+    let is_id = |word: &str| word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let text = text.trim();
+    let id = text
+        .strip_prefix("---> Running in ")
+        .or_else(|| text.strip_prefix("---> "))
+        .or_else(|| text.strip_prefix("Removing intermediate container "));
+    let label = text.strip_prefix("Step ").and_then(|rest| rest.split_once(" : ")).map(|(_, step)| step);
+    id.is_some_and(is_id)
+        || label.is_some_and(|step| step.starts_with("LABEL berth.") || step.starts_with("LABEL org.opencontainers.image."))
 }
 
 fn info(found: ImageInspect) -> ImageInfo {
@@ -294,5 +310,20 @@ mod tests {
         assert_eq!(reader.from, None);
         reader.note("Successfully built 0123456789ab\n");
         assert_eq!(reader.id.as_deref(), Some("0123456789ab"));
+    }
+
+    #[test]
+    fn only_bookkeeping_is_left_out() {
+        for noise in [
+            " ---> Running in db9679c3b68f\n",
+            " ---> e915a5b6ae3a\n",
+            "Removing intermediate container db9679c3b68f\n",
+            "Step 7/11 : LABEL berth.run=01a2\n",
+        ] {
+            assert!(is_bookkeeping(noise), "{noise}");
+        }
+        for told in [" ---> Using cache\n", "Step 1/4 : FROM app:1\n", " ---> see below\n", "Step 2/4 : LABEL maintainer=ada\n", "ok\n"] {
+            assert!(!is_bookkeeping(told), "{told}");
+        }
     }
 }
