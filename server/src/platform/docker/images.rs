@@ -143,7 +143,7 @@ impl Docker {
         let context = body(&build.context).await?;
         fail::fail_point!("docker::before_build");
         let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
-        let mut reader = Reader { sink, id: None, from: None };
+        let mut reader = Reader { sink, id: None, from: None, hidden: false };
         let read = reader.read(progress);
         let ended = tokio::select! {
             ended = read => ended,
@@ -209,6 +209,8 @@ struct Reader {
     id: Option<String>,
     /// The base of the step under way, where it is a `FROM`.
     from: Option<String>,
+    /// Whether the piece before was left out.
+    hidden: bool,
 }
 
 impl Reader {
@@ -223,7 +225,9 @@ impl Reader {
             let text = line.stream.or_else(|| line.status.map(|status| format!("{status}\n"))).unwrap_or_default();
             if !text.is_empty() {
                 self.note(&text);
-                if is_bookkeeping(&text) {
+                // A step and the end of its line come as two pieces.
+                self.hidden = is_bookkeeping(&text) || (self.hidden && text == "\n");
+                if self.hidden {
                     continue;
                 }
                 // A reader that went away does not stop the build.
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn the_base_of_a_step_is_noted() {
         let (sink, _held) = tokio::sync::mpsc::channel(1);
-        let mut reader = Reader { sink, id: None, from: None };
+        let mut reader = Reader { sink, id: None, from: None, hidden: false };
         reader.note("Step 1/3 : FROM --platform=linux/amd64 base:1 AS build\n");
         assert_eq!(reader.from.as_deref(), Some("base:1"));
         reader.note("Step 2/3 : COPY --from=other a b\n");
