@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     net::SocketAddr,
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use app::{
     backend::Backend,
     error::{Error, Result},
 };
+use async_trait::async_trait;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use crate::{
     clock,
     config::Config,
     control::{Control, platform::seed},
-    edge::{Edge, Handle, Options},
+    edge::{Edge, Handle, Options, Source},
     http, pipelines,
     platform::{
         Platform,
@@ -27,13 +28,15 @@ use crate::{
     },
     rollout::{self, health},
     secrets::Secrets,
-    store::{Db, settings, users},
+    store::{Db, StoreError, backends::BackendRow, routes::EdgeRoute, settings, users},
     tasks,
-    wake::Wake,
+    wake::{Duty, Wake},
 };
 
 /// How long what is under way at the edge may finish when Berth stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// How often a database that cannot be opened is tried again.
+const DATABASE_AGAIN: Duration = Duration::from_secs(2);
 
 /// Where containers run.
 pub enum Engine {
@@ -74,7 +77,13 @@ pub struct Running {
 /// with the mend.
 pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let lock = prepare_folder(&config.data)?;
-    let db = open_database(&config).await?;
+    let wake = Wake::default();
+    let (db, early) = match Db::open(&config.database).await {
+        Ok(db) => (db, None),
+        // What serves goes on being served: from the last table, until the database is back.
+        Err(error) if error.may_pass() && config.edge_table().exists() => edge_first(&mut config, &wake, error).await?,
+        Err(error) => return Err(database(error)),
+    };
     let secrets = Secrets::open_for(&config.key_file(), users::any(&db).await?)?;
     seed(&db).await?;
     let console = bind(config.listen, "The console").await?;
@@ -83,10 +92,10 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
         config.url = config.url.replace(&config.listen.to_string(), &listening.to_string());
         config.listen = listening;
     }
-    let wake = Wake::default();
-    let mut options = Options::new(config.edge_listen, config.edge_table());
-    options.trusted_proxies.clone_from(&config.trusted_proxies);
-    let edge = Edge::start(options, db.clone(), wake.clone()).await?;
+    let edge = match early {
+        Some(edge) => edge,
+        None => start_edge(&config, Late::of(db.clone()), &wake).await?,
+    };
     config.edge_listen = edge.address();
     let config = Arc::new(config);
     let platform = match engine {
@@ -211,10 +220,54 @@ async fn docker(config: &Config, db: &Db) -> Result<Arc<dyn Platform>> {
     }
 }
 
-async fn open_database(config: &Config) -> Result<Db> {
-    Db::open(&config.database).await.map_err(|error| {
-        Error::unavailable("database", format!("The database cannot be opened: {error}. See `berth doctor`.")).because(error)
-    })
+fn database(error: StoreError) -> Error {
+    Error::unavailable("database", format!("The database cannot be opened: {error}. See `berth doctor`.")).because(error)
+}
+
+/// The store as the edge reads it: it may come later than the edge.
+#[derive(Clone, Default)]
+struct Late(Arc<OnceLock<Db>>);
+
+impl Late {
+    fn of(db: Db) -> Self {
+        Self(Arc::new(OnceLock::from(db)))
+    }
+}
+
+#[async_trait]
+impl Source for Late {
+    async fn read(&self) -> Result<(Vec<EdgeRoute>, Vec<BackendRow>)> {
+        match self.0.get() {
+            Some(db) => db.read().await,
+            None => Err(Error::unavailable("database", "The database is not open yet.")),
+        }
+    }
+}
+
+async fn start_edge(config: &Config, source: Late, wake: &Wake) -> Result<Handle> {
+    let mut options = Options::new(config.edge_listen, config.edge_table());
+    options.trusted_proxies.clone_from(&config.trusted_proxies);
+    Edge::start(options, source, wake.clone()).await
+}
+
+/// Serves from the last table, and tries the database until it opens.
+async fn edge_first(config: &mut Config, wake: &Wake, mut error: StoreError) -> Result<(Db, Option<Handle>)> {
+    let late = Late::default();
+    let edge = start_edge(config, late.clone(), wake).await?;
+    config.edge_listen = edge.address();
+    loop {
+        tracing::error!(%error, "the database cannot be opened; the edge serves what it served last, and it is tried again");
+        tokio::time::sleep(DATABASE_AGAIN).await;
+        match Db::open(&config.database).await {
+            Ok(db) => {
+                let _ = late.0.set(db.clone());
+                wake.duty(Duty::Edge);
+                tracing::info!("the database is open");
+                return Ok((db, Some(edge)));
+            }
+            Err(again) => error = again,
+        }
+    }
 }
 
 async fn bind(address: SocketAddr, who: &str) -> Result<TcpListener> {

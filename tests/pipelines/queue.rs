@@ -8,7 +8,7 @@ use server::{
     store::{
         Db,
         logs::{self, NewLine},
-        runs::{self, NewRun, NewStage},
+        runs::{self, NewRun, NewStage, StageRow, TakenUp},
     },
 };
 use tempfile::TempDir;
@@ -155,12 +155,19 @@ async fn teams_take_turns_and_branches_keep_their_order(db: Db) {
     assert_eq!(third, []);
 }
 
+fn to_do(taken_up: TakenUp) -> Vec<StageRow> {
+    match taken_up {
+        TakenUp::ToDo(stages) => stages,
+        TakenUp::Ended(stage) => panic!("{} had ended", stage.name),
+    }
+}
+
 async fn a_lost_claim_writes_nothing(db: Db) {
     let (team, services) = team(&db, "a", 1).await;
     let run = queue(&db, &team, &services[0], "main").await;
     let old = runs::claim(&db, "old", 1).await.unwrap().unwrap();
     let mut tx = db.begin().await.unwrap();
-    let stages = runs::take_up(&mut tx, &old, |_| true).await.unwrap().unwrap();
+    let stages = to_do(runs::take_up(&mut tx, &old, |_| true).await.unwrap().unwrap());
     assert!(runs::begin_stage(&mut tx, &run, old.fence, &stages[0]).await.unwrap());
     tx.commit().await.unwrap();
     assert!(runs::claim(&db, "new", 1).await.unwrap().is_none(), "its lease is good");
@@ -176,17 +183,20 @@ async fn a_lost_claim_writes_nothing(db: Db) {
     assert!(!logs::append(&mut tx, step, old.fence, 1, &[line]).await.unwrap());
     assert!(!runs::end_step(&mut tx, &run, old.fence, step, RunState::Passed, Some(0), None).await.unwrap());
     assert!(!runs::end_stage(&mut tx, &run, old.fence, &stages[0].id, RunState::Passed).await.unwrap());
-    assert_eq!(runs::take_up(&mut tx, &old, |_| true).await.unwrap().map(|stages| stages.len()), None);
+    assert!(runs::take_up(&mut tx, &old, |_| true).await.unwrap().is_none());
     tx.commit().await.unwrap();
     assert_eq!(runs::renew(&db, &run, old.fence).await.unwrap(), None);
     assert!(!finish(&db, &run, old.fence).await);
 
     // The new one finds the stage interrupted and begins it again, once more than allowed it does not.
     let mut tx = db.begin().await.unwrap();
-    let again = runs::take_up(&mut tx, &new, |_| true).await.unwrap().unwrap();
+    let again = to_do(runs::take_up(&mut tx, &new, |_| true).await.unwrap().unwrap());
     assert_eq!(again.iter().map(|stage| stage.attempt).collect::<Vec<_>>(), [2]);
     assert!(runs::begin_stage(&mut tx, &run, new.fence, &again[0]).await.unwrap());
-    assert_eq!(runs::take_up(&mut tx, &new, |_| false).await.unwrap().unwrap().len(), 0);
+    assert_eq!(to_do(runs::take_up(&mut tx, &new, |_| false).await.unwrap().unwrap()).len(), 0);
+    // A stage that ended the run ends it for the next holder too, whatever stands behind it in the queue.
+    let ended = runs::take_up(&mut tx, &new, |_| true).await.unwrap().unwrap();
+    assert!(matches!(ended, TakenUp::Ended(stage) if stage.state == RunState::Lost));
     tx.commit().await.unwrap();
     let shown = runs::show(&db, &team, &services[0], 1).await.unwrap().unwrap();
     assert_eq!(shown.stages.iter().map(|stage| stage.state).collect::<Vec<_>>(), [RunState::Lost, RunState::Lost]);
@@ -197,7 +207,7 @@ async fn logs_are_read_as_written(db: Db) {
     queue(&db, &team, &services[0], "main").await;
     let run = runs::claim(&db, "me", 1).await.unwrap().unwrap();
     let mut tx = db.begin().await.unwrap();
-    let stages = runs::take_up(&mut tx, &run, |_| true).await.unwrap().unwrap();
+    let stages = to_do(runs::take_up(&mut tx, &run, |_| true).await.unwrap().unwrap());
     tx.commit().await.unwrap();
     let step = &stages[0].steps[0].0;
     let mut next = 1;

@@ -230,3 +230,16 @@ async fn a_rollback_repeats_an_old_release_under_a_new_number_and_a_preview_chan
     // What a release command would do is never part of these: none was asked for.
     harbour.fake.on_task(|_| Some(Script::new(&[], 1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_a_starting_berth_serves_what_it_served_last() {
+    let harbour = Harbour::new().await;
+    harbour.fake.set_image("hello:1", Behaviour::saying("one"));
+    harbour.deployed("dev", "hello:1").await;
+    let (meanwhile, harbour) = harbour.without_database().await;
+    assert_eq!(meanwhile, (200, "one".into()));
+    assert_eq!(harbour.ask("dev").await, (200, "one".into()));
+    harbour.fake.set_image("hello:2", Behaviour::saying("two"));
+    assert_eq!(harbour.deployed("dev", "hello:2").await.state, RolloutState::Succeeded);
+    assert_eq!(harbour.ask("dev").await, (200, "two".into()));
+}

@@ -97,6 +97,23 @@ impl Harbour {
         Self { berth, fake, owner, folder }
     }
 
+    /// Stops this Berth, spoils its database, starts it again, and answers with what the edge says meanwhile and after the
+    /// database was mended.
+    pub(crate) async fn without_database(self) -> ((u16, String), Self) {
+        let Self { berth, fake, owner, folder } = self;
+        let config = Config { edge_listen: berth.edge, ..settings(&folder) };
+        let (file, aside) = (folder.path().join("berth.db"), folder.path().join("aside"));
+        berth.stop().await;
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::write(&file, "this is no database, however long one looks at it").unwrap();
+        let (edge, engine) = (config.edge_listen, Engine::Given(Arc::new(fake.clone())));
+        let starting = tokio::spawn(serve::start(config, engine));
+        let meanwhile = until("the edge answers", async || try_ask(edge, "hello-demo.dev.localhost").await).await;
+        std::fs::rename(&aside, &file).unwrap();
+        let berth = tokio::time::timeout(Duration::from_secs(20), starting).await.expect("it comes up").unwrap().unwrap();
+        (meanwhile, Self { berth, fake, owner, folder })
+    }
+
     /// Deletes the service and waits until nothing of it is left on the engine.
     pub(crate) async fn clear(self) {
         self.berth.backend.services.delete(&self.owner, &team(), &service(), "hello").await.unwrap();
@@ -133,6 +150,11 @@ impl Harbour {
     pub(crate) async fn ask(&self, place: &str) -> (u16, String) {
         ask(&self.berth, &format!("hello-demo.{place}.localhost")).await
     }
+}
+
+async fn try_ask(edge: std::net::SocketAddr, host: &str) -> Option<(u16, String)> {
+    let response = reqwest::Client::new().get(format!("http://{edge}/")).header("host", host).send().await.ok()?;
+    Some((response.status().as_u16(), response.text().await.ok()?))
 }
 
 /// Asks the edge for a host: status and text.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::problem::Problem;
+use super::{problem::Problem, session};
 
 /// What the guard compares with.
 #[derive(Clone, Debug)]
@@ -30,11 +30,11 @@ fn has_cookie(headers: &HeaderMap, name: &str) -> bool {
 
 /// Whether a request may change something, as far as where it comes from is concerned.
 ///
-/// A token is never sent by a browser on its own, so one is let through. `Sec-Fetch-Site` is set by the browser and not by
+/// A token is never sent by a browser on its own, so one is let through; other kinds of credentials may be. `Sec-Fetch-Site` is set by the browser and not by
 /// scripts; where it is missing (old browsers, plain http), `Origin` must be this server. Where both are missing no browser
 /// sent it, and only a request without the session's cookie is let through.
 fn allowed(method: &Method, uri: &Uri, headers: &HeaderMap, own: &Own) -> bool {
-    if method.is_safe() || headers.contains_key(header::AUTHORIZATION) {
+    if method.is_safe() || session::has_token(headers) {
         return true;
     }
     if let Some(site) = text(headers, "sec-fetch-site") {

@@ -101,16 +101,21 @@ async fn of_session(session: &Session, backend: &Backend, peer: Option<&str>) ->
 }
 
 /// The token of an `Authorization: Bearer` header. Other kinds of credentials are not for this door.
-fn bearer(request: &Request) -> Option<String> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+fn bearer(headers: &http::HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (kind, token) = value.split_once(' ')?;
     kind.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Whether a request names a token; then the session is not looked at.
+pub fn has_token(headers: &http::HeaderMap) -> bool {
+    bearer(headers).is_some()
 }
 
 /// The layer that says who asks. A token that is no good is an error, never nobody.
 pub async fn layer(State(backend): State<Backend>, mut request: Request, next: Next) -> Response {
     let Peer(peer) = request.extensions().get::<Peer>().cloned().unwrap_or_default();
-    let actor = match (bearer(&request), request.extensions().get::<Session>().cloned()) {
+    let actor = match (bearer(request.headers()), request.extensions().get::<Session>().cloned()) {
         (Some(token), _) => backend.accounts.actor_of_token(&token, &request::id(), peer.as_deref()).await.map(Some),
         (None, Some(session)) => of_session(&session, &backend, peer.as_deref()).await,
         (None, None) => Ok(None),

@@ -19,7 +19,7 @@ use crate::{
     platform::ImageInfo,
     store::{
         StoreError,
-        runs::{self, RunRow, StageRow},
+        runs::{self, RunRow, StageRow, TakenUp},
     },
 };
 
@@ -91,7 +91,15 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     let mut tx = ctx.db.begin().await?;
     let to_do = runs::take_up(&mut tx, run, |stage| may_try_again(pipeline, stage)).await?;
     tx.commit().await?;
-    let Some(to_do) = to_do else { return Err(Left::Leaving) };
+    let to_do = match to_do {
+        None => return Err(Left::Leaving),
+        Some(TakenUp::ToDo(to_do)) => to_do,
+        // Interrupted between the end of a stage and the run's: what stopped it then stops it now.
+        Some(TakenUp::Ended(stage)) => {
+            let sentence = format!("The stage `{}` ended before Berth was interrupted; its steps say why.", stage.name);
+            return Ok(Outcome::not(stage.state, sentence));
+        }
+    };
     if to_do.is_empty() {
         return Ok(Outcome::not(RunState::Lost, "Berth or its engine was interrupted in the middle of a stage, too often to try again."));
     }

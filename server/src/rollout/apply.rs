@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use app::{
     error::{Error, Result},
-    model::{Evidence, HealthCheck, Phase, RolloutState, RunId},
+    model::{Evidence, HealthCheck, Phase, RolloutId, RolloutState, RunId},
 };
 use fail::fail_point;
 use tokio::{
@@ -27,7 +27,7 @@ use crate::{
     edge::By,
     platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task, TaskEnd},
     store::{
-        Tx,
+        StoreError, Tx,
         backends::{self, BackendRow},
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutRow},
@@ -40,6 +40,8 @@ use crate::{
 const LAST_LINES: u32 = 30;
 /// Ports looked at when nothing answers on the expected one: what common frameworks listen on unasked.
 const USUAL_PORTS: [u16; 11] = [80, 3000, 3333, 4000, 5000, 5173, 8000, 8080, 8081, 8888, 9000];
+/// How long until a rollout is taken up again after the store did not answer.
+const STORE_AGAIN: Duration = Duration::from_secs(2);
 /// How long a silent engine is waited for.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a release command may take.
@@ -49,6 +51,8 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
 enum Left {
     /// Somebody else has it now, or Berth stops.
     Fenced,
+    /// The store does not answer now: it is taken up again from its row.
+    Store(StoreError),
     /// It cannot go on; the sentence is its failure.
     Broken(String),
 }
@@ -60,9 +64,9 @@ impl From<Error> for Left {
     }
 }
 
-impl From<crate::store::StoreError> for Left {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self::from(Error::from(error))
+impl From<StoreError> for Left {
+    fn from(error: StoreError) -> Self {
+        if error.may_pass() { Self::Store(error) } else { Self::from(Error::from(error)) }
     }
 }
 
@@ -83,6 +87,14 @@ pub async fn carry_out(ctx: Context, row: RolloutRow, stop: CancellationToken) {
         result = work => match result {
             Ok(()) => {}
             Err(Left::Fenced) => tracing::info!(rollout = %id, "left to the Berth that holds it now"),
+            Err(Left::Store(error)) => {
+                tracing::warn!(rollout = %id, %error, "left as it is: the store does not answer; it is taken up again");
+                tokio::time::sleep(STORE_AGAIN).await;
+                if let Err(error) = rollouts::let_go(&ctx.db, &id, fence).await {
+                    tracing::warn!(rollout = %id, %error, "its claim runs out by itself");
+                }
+                ctx.wake.duty(Duty::Rollouts);
+            }
             Err(Left::Broken(sentence)) => {
                 tracing::error!(rollout = %id, %sentence, "cannot be carried out");
                 if let Err(error) = end_broken(&ctx, &id, fence, &sentence).await {
@@ -95,10 +107,26 @@ pub async fn carry_out(ctx: Context, row: RolloutRow, stop: CancellationToken) {
 }
 
 /// Ends a rollout that could not even be loaded.
-async fn end_broken(ctx: &Context, id: &app::model::RolloutId, fence: i64, sentence: &str) -> Result<()> {
+async fn end_broken(ctx: &Context, id: &RolloutId, fence: i64, sentence: &str) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    rollouts::finish(&mut tx, id, fence, RolloutState::Failed, Some(sentence), &[]).await?;
+    let Some(row) = rollouts::row(&mut tx, id).await? else { return Ok(()) };
+    if !rollouts::finish(&mut tx, id, fence, RolloutState::Failed, Some(sentence), &[]).await? {
+        return Ok(());
+    }
+    let release = releases::by_id(&mut tx, &row.team_id, &row.release_id).await?;
+    if let Some(release) = &release {
+        releases::give_up(&mut tx, release).await?;
+    }
+    if let Some(target) = targets::by_id(&mut tx, &row.target_id).await? {
+        let number = release.map_or(0, |release| release.number);
+        ending::tell(&mut tx, &target, number, id, RolloutState::Failed, sentence).await?;
+    }
     tx.commit().await?;
+    ctx.wake.changed(Some(&row.team_id), format!("rollout:{id}"));
+    ctx.wake.changed(Some(&row.team_id), format!("target:{}", row.target_id));
+    ctx.wake.changed(Some(&row.team_id), "events");
+    ctx.wake.duty(Duty::Rollouts);
+    ctx.wake.duty(Duty::Keep);
     Ok(())
 }
 
@@ -261,6 +289,14 @@ impl<'a> Rollout<'a> {
     async fn apply(&mut self, action: Action, observed: &[Observed]) -> Result<Result<(), PlatformError>, Left> {
         match action {
             Action::Begin(kept) => {
+                // What ended before it began is not its fault: it is started anew.
+                for old in observed.iter().filter(|o| o.id.release == self.desired.generation) {
+                    if matches!(old.state, ContainerState::Exited { .. })
+                        && let Err(error) = self.ctx.platform.remove(&old.id, Duration::ZERO).await
+                    {
+                        return Ok(Err(error));
+                    }
+                }
                 self.progress.begun = true;
                 self.progress.kept = kept;
                 self.progress.port = Some(self.recipe.port);
@@ -457,6 +493,8 @@ impl<'a> Rollout<'a> {
             Err(_) => Command::Begun,
         };
         self.command_lines = lines;
+        // Its time is its own: the instances have theirs from here on.
+        self.began = Instant::now();
         self.record(None).await?;
         Ok(Ok(()))
     }

@@ -48,6 +48,13 @@ pub enum StoreError {
 /// Shorthand within `store`.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
+impl StoreError {
+    /// Whether the same may well work later: the database is away or its file does not read now, and no setting is wrong.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Sql(_))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

@@ -190,7 +190,8 @@ pub async fn list(q: impl Query, target: &TargetId, page: &PageRequest) -> Resul
     Ok(paged(readable(&rows, read), page, |release| release.number.to_string()))
 }
 
-/// The release every target of the platform serves, where it serves one: what the keeper compares with the engines.
+/// The release every target of the platform serves, where it serves one: what the keeper compares with the engines. One that
+/// does not read is an error of the whole: left out, it would look like something nobody asked for.
 pub async fn serving(q: impl Query) -> Result<Vec<ReleaseRow>> {
     let rows = q
         .fetch_all(
@@ -199,7 +200,7 @@ pub async fn serving(q: impl Query) -> Result<Vec<ReleaseRow>> {
             args![],
         )
         .await?;
-    Ok(readable(&rows, read))
+    rows.iter().map(read).collect()
 }
 
 /// Replaces the reference an outside image was asked for by with the id it meant.

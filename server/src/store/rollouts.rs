@@ -142,6 +142,13 @@ pub async fn release_held_by(db: &Db, holder: &str) -> Result<u64> {
     Ok(count)
 }
 
+/// Lets go of a claim, so that the rollout is taken up again at once.
+pub async fn let_go(db: &Db, id: &RolloutId, fence: i64) -> Result<()> {
+    let mut tx = db.begin().await?;
+    tx.execute("UPDATE rollouts SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'running'", args![id, fence]).await?;
+    tx.commit().await
+}
+
 /// Renews a claim. False: it is somebody else's now, stop.
 pub async fn renew(db: &Db, id: &RolloutId, fence: i64) -> Result<bool> {
     let mut tx = db.begin().await?;

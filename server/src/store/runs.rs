@@ -391,20 +391,33 @@ async fn skip_rest(tx: &mut Tx, run: &RunId) -> Result<()> {
     Ok(())
 }
 
-/// Marks what a vanished holder left under way as lost and writes the next attempt of it. Answers with the stages still to
-/// do, in order; none where the claim is lost. `again` says whether a stage may be tried a further time.
-pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> bool) -> Result<Option<Vec<StageRow>>> {
+/// What a holder finds when it takes a run up.
+#[derive(Debug)]
+pub enum TakenUp {
+    /// These stages are still to do, in order; empty where one was interrupted too often.
+    ToDo(Vec<StageRow>),
+    /// This stage had ended the run already; only the run's own end was not written.
+    Ended(StageRow),
+}
+
+/// Marks what a vanished holder left under way as lost and writes the next attempt of it. Answers with what is to be done;
+/// none where the claim is lost. `again` says whether a stage may be tried a further time.
+pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> bool) -> Result<Option<TakenUp>> {
     if !held(tx, &run.id, run.fence).await? {
         return Ok(None);
     }
     let mut to_do = Vec::new();
-    for stage in stages_of(&mut *tx, &run.id).await? {
+    let stages = stages_of(&mut *tx, &run.id).await?;
+    let newest: std::collections::BTreeMap<_, _> = stages.iter().map(|stage| (stage.position, stage.attempt)).collect();
+    for stage in stages {
         match stage.state {
+            RunState::Passed => {}
+            state if state.ended() && newest.get(&stage.position) == Some(&stage.attempt) => return Ok(Some(TakenUp::Ended(stage))),
             RunState::Queued => to_do.push(stage),
             RunState::Running => {
                 end_stage(tx, &run.id, run.fence, &stage.id, RunState::Lost).await?;
                 if !again(&stage) {
-                    return Ok(Some(Vec::new()));
+                    return Ok(Some(TakenUp::ToDo(Vec::new())));
                 }
                 let steps = steps_with_images(&mut *tx, &stage.id).await?;
                 let next = NewStage { position: stage.position, name: stage.name, kind: stage.kind, attempt: stage.attempt + 1, steps };
@@ -414,7 +427,7 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
         }
     }
     to_do.sort_by_key(|stage| (stage.position, stage.attempt));
-    Ok(Some(to_do))
+    Ok(Some(TakenUp::ToDo(to_do)))
 }
 
 async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<Vec<(String, String)>> {

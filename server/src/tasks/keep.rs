@@ -63,7 +63,8 @@ async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
     if leases::hold(&ctx.db, "keep", &ctx.holder, DUTY).await?.is_none() {
         return Ok(LAZY);
     }
-    // In this order: what becomes a rollout after the first look is seen by the second.
+    // Looked at before and after: what was a rollout at the first look or became one until the second is left alone.
+    let mut moving = rollouts::moving_targets(&ctx.db).await?;
     let serving: HashMap<TargetId, ReleaseRow> =
         releases::serving(&ctx.db).await?.into_iter().map(|release| (release.target_id.clone(), release)).collect();
     let observed = match ctx.platform.observe(&Scope::All).await {
@@ -74,7 +75,7 @@ async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
         }
     };
     let routed = group(backends::all(&ctx.db).await?, |backend| backend.target.clone());
-    let moving = rollouts::moving_targets(&ctx.db).await?;
+    moving.extend(rollouts::moving_targets(&ctx.db).await?);
     let mut all: Vec<&TargetId> = serving.keys().chain(observed.keys()).chain(routed.keys()).collect();
     all.sort();
     all.dedup();
@@ -138,7 +139,9 @@ impl One<'_> {
         };
         for action in actions {
             // A rollout may have begun since: then it decides.
-            if rollouts::moving_targets(&self.ctx.db).await?.contains(self.target) {
+            let serves = targets::by_id(&self.ctx.db, self.target).await?.and_then(|target| target.release_id);
+            let changed = serves.as_ref() != self.release.map(|release| &release.id);
+            if changed || rollouts::moving_targets(&self.ctx.db).await?.contains(self.target) {
                 break;
             }
             self.apply(action, recipe.as_ref(), restarts).await?;

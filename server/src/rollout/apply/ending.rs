@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{Actor, Phase, RolloutState};
+use app::model::{Actor, Phase, RolloutId, RolloutState};
 use fail::fail_point;
 use futures::StreamExt as _;
 use tokio::time::timeout;
@@ -18,9 +18,10 @@ use crate::{
         workload,
     },
     store::{
-        Tx, backends,
+        StoreError, Tx, backends,
         events::{self, NewEvent},
         releases, rollouts,
+        targets::TargetRow,
     },
     wake::Duty,
 };
@@ -57,6 +58,9 @@ impl Rollout<'_> {
             Some(found) => self.last_lines_of(&found.id).await,
             None => std::mem::take(&mut self.command_lines),
         };
+        let mut values: Vec<&String> = self.recipe.variables.values().filter(|value| value.len() >= 6).collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let last_lines = last_lines.iter().map(|line| hide(line, &values)).collect();
         let mut ports = USUAL_PORTS.to_vec();
         ports.push(self.recipe.port);
         let open_ports = match found.and_then(|found| found.address) {
@@ -122,15 +126,8 @@ impl Rollout<'_> {
 
     async fn write_event(&self, tx: &mut Tx, ending: &Ending) -> Result<(), Left> {
         let target = &self.recipe.target;
-        let event = NewEvent {
-            team: Some(&target.team_id),
-            service: Some(&target.service_id),
-            action: &format!("rollout.{}", ending.state.name()),
-            subject: format!("release {} of {} in {}", self.recipe.release.number, target.service, target.environment.name),
-            path: Some(format!("/rollouts/{}", self.row.id)),
-            detail: ending.failure.clone().unwrap_or_else(|| self.recipe.release.reason.clone()),
-        };
-        events::insert(tx, &Actor::system("Berth"), event).await?;
+        let detail = ending.failure.as_ref().unwrap_or(&self.recipe.release.reason);
+        tell(tx, target, self.recipe.release.number, &self.row.id, ending.state, detail).await?;
         self.ctx.wake.changed(Some(&target.team_id), "events");
         Ok(())
     }
@@ -154,6 +151,32 @@ impl Rollout<'_> {
         }
         self.end().await
     }
+}
+
+/// Writes the event of a rollout's end.
+pub(super) async fn tell(
+    tx: &mut Tx,
+    target: &TargetRow,
+    release: u64,
+    id: &RolloutId,
+    state: RolloutState,
+    detail: &str,
+) -> Result<(), StoreError> {
+    let event = NewEvent {
+        team: Some(&target.team_id),
+        service: Some(&target.service_id),
+        action: &format!("rollout.{}", state.name()),
+        subject: format!("release {release} of {} in {}", target.service, target.environment.name),
+        path: Some(format!("/rollouts/{id}")),
+        detail: detail.to_owned(),
+    };
+    events::insert(tx, &Actor::system("Berth"), event).await
+}
+
+/// Hides the values of variables: a program that dies often prints them, and who may read a failure may not read those.
+/// Courtesy only, for values of at least six bytes as they stand.
+fn hide(line: &str, values: &[&String]) -> String {
+    values.iter().fold(line.to_owned(), |line, value| line.replace(value.as_str(), "***"))
 }
 
 /// The last lines of a text that may hold anything.
