@@ -243,3 +243,32 @@ async fn without_its_database_a_starting_berth_serves_what_it_served_last() {
     assert_eq!(harbour.deployed("dev", "hello:2").await.state, RolloutState::Succeeded);
     assert_eq!(harbour.ask("dev").await, (200, "two".into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_changes_at_the_same_moment_none_is_lost_without_a_word() {
+    let harbour = Harbour::new().await;
+    harbour.fake.set_image("hello:1", Behaviour::saying("one"));
+    harbour.deployed("dev", "hello:1").await;
+    let (releases, owner, team, service, dev) = (&harbour.berth.backend.releases, &harbour.owner, team(), service(), environment("dev"));
+    let (mut won, mut told) = (0, 0);
+    for n in 0..20_u32 {
+        let name = format!("V{n}");
+        let set = ConfigChange { set: BTreeMap::from([(name.clone(), "x".to_owned())]), unset: vec![] };
+        let scale = BTreeMap::from([("web".to_owned(), 1 + n % 2)]);
+        let (config, scaled) = tokio::join!(
+            releases.change_config(owner, &team, &service, &dev, set, None, false),
+            releases.scale(owner, &team, &service, &dev, scale.clone(), false),
+        );
+        for answer in [config.as_ref().err(), scaled.as_ref().err()].into_iter().flatten() {
+            assert_eq!(answer.code, "changed_meanwhile");
+            told += 1;
+        }
+        won += u32::from(config.is_ok()) + u32::from(scaled.is_ok());
+        // Whoever was not told otherwise finds the change in what is wanted now.
+        let newest = releases.releases(owner, &team, &service, &dev, &app::model::PageRequest::default()).await.unwrap().items.remove(0);
+        let variables = releases.config(owner, &team, &service, &dev, Some(newest.config)).await.unwrap().variables;
+        assert!(config.is_err() || variables.contains_key(&name), "{name}");
+        assert!(scaled.is_err() || newest.replicas == scale, "{n}");
+    }
+    println!("20 pairs of changes at the same moment: {won} made, {told} told to look again, 0 lost");
+}

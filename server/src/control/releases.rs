@@ -24,7 +24,7 @@ use crate::{
         events::{self, NewEvent},
         releases::{self, ConfigSetRow, Content, ReleaseRow},
         rollouts,
-        targets::TargetRow,
+        targets::{self, TargetRow},
     },
     wake::Duty,
 };
@@ -104,6 +104,7 @@ impl Control {
             return Ok(Change { release: None, rollout: None, plan });
         }
         let mut tx = self.db.begin().await?;
+        still_as_read(&mut tx, target).await?;
         let (release, rollout) = request::release(&mut tx, target, &content, &actor.name, reason).await?;
         self.tell(&mut tx, actor, target, action, reason, Some((&release, &rollout))).await?;
         tx.commit().await?;
@@ -381,6 +382,7 @@ impl Releases for Control {
         let plain = serde_json::to_vec(&variables).map_err(Error::internal)?;
         let sealed = self.secrets.seal(&target.team_id, id.as_str(), "variables", &plain)?;
         let mut tx = self.db.begin().await?;
+        still_as_read(&mut tx, &target).await?;
         let number = releases::insert_config(&mut tx, &target.team_id, &target.id, &id, &sealed, &actor.name).await?;
         if number != newest.number + 1 {
             return Err(changed_meanwhile(number - 1));
@@ -514,6 +516,23 @@ fn shown(row: ReleaseRow, rollouts: &mut BTreeMap<u64, app::model::RolloutBrief>
         reason: row.reason,
         created_at: row.created_at,
     }
+}
+
+/// A change was worked out from what was read before its transaction: of two at the same moment one wins, and the other is
+/// told so.
+async fn still_as_read(tx: &mut crate::store::Tx, read: &TargetRow) -> Result<()> {
+    tx.lock(&request::lock_of(&read.id)).await?;
+    let now = targets::by_id(&mut *tx, &read.id).await?;
+    let same = now.is_some_and(|now| {
+        now.release_id == read.release_id && now.wanted_release_id == read.wanted_release_id && now.config_set_id == read.config_set_id
+    });
+    if same {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "changed_meanwhile",
+        format!("Something else changed {} in {} at the same moment. Look at it, then try again.", read.service, read.environment.name),
+    ))
 }
 
 fn unknown_rollout() -> Error {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use app::{
     error::Result,
-    model::{Candidate, Environment, RolloutId, Shape},
+    model::{Candidate, Environment, RolloutId, Shape, TargetId},
 };
 
 use super::plan::{Desired, Slot, sentences};
@@ -12,7 +12,7 @@ use crate::store::{
     Tx,
     releases::{self, Content, ReleaseRow},
     rollouts,
-    targets::TargetRow,
+    targets::{self, TargetRow},
 };
 
 /// The instances of each process a target wants: what was asked for, else the environment's default for `web` and one of
@@ -76,11 +76,20 @@ pub async fn release(tx: &mut Tx, target: &TargetRow, content: &Content, by: &st
     Ok((release, rollout))
 }
 
+/// The lock under which a target's next release is made.
+pub fn lock_of(target: &TargetId) -> String {
+    format!("target:{target}")
+}
+
 /// Deploys a candidate to a target with its newest config, in the transaction that makes the candidate.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn deploy_candidate(tx: &mut Tx, target: &TargetRow, candidate: &Candidate, by: &str, reason: &str) -> Result<RolloutId> {
+    tx.lock(&lock_of(&target.id)).await?;
+    // Read again under the lock: a change may have been made meanwhile.
+    let newest = targets::by_id(&mut *tx, &target.id).await?;
+    let target = newest.as_ref().unwrap_or(target);
     let config = releases::config_by_id(&mut *tx, &target.team_id, &target.config_set_id).await?;
     let config_number = config.map_or(0, |set| set.number);
     let content = Content {
