@@ -299,7 +299,6 @@ impl<'a> Rollout<'a> {
                 }
                 self.progress.begun = true;
                 self.progress.kept = kept;
-                self.progress.port = Some(self.recipe.port);
                 self.record(None).await?;
             }
             Action::RunCommand => return self.run_command().await,
@@ -528,7 +527,6 @@ impl<'a> Rollout<'a> {
             Waiting::Healthy(n, of) => format!("{n} of {of} healthy."),
             Waiting::Stabilisation(_) => format!("Healthy; watching them for {} s.", self.desired.stabilisation.as_secs_f32()),
             Waiting::Edge => "Waiting for the edge to take over the new instances.".to_owned(),
-            Waiting::FirstRequest => "Waiting for the first request.".to_owned(),
             Waiting::Drain(open) => format!("Letting {open} open requests of the old instances finish."),
         };
         self.record(Some(sentence)).await

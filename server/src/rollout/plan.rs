@@ -74,8 +74,6 @@ pub enum Command {
 pub struct Progress {
     /// Whether the first pass has been made.
     pub begun: bool,
-    /// The port of `web`.
-    pub port: Option<u16>,
     /// Instances that served before it began and are kept.
     pub kept: Vec<Slot>,
     /// The release command.
@@ -224,8 +222,6 @@ pub enum Waiting {
     Stabilisation(Duration),
     /// The edge to take over the new instances.
     Edge,
-    /// The first request.
-    FirstRequest,
     /// Open requests of the old instances.
     Drain(usize),
 }
