@@ -6,7 +6,10 @@ use app::model::Scope;
 use serde_json::{Value, json};
 use server::{args, http::router, platform::fake::Behaviour};
 
-use crate::support::app::{ADMIN, Client, TestApp};
+use crate::support::{
+    app::{ADMIN, Client, TestApp},
+    proof,
+};
 
 /// What an actor gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +248,7 @@ async fn who_is_nobody_gets_nowhere() {
         }
     }
     assert_eq!(world.state().await, before);
-    println!("{asked} requests of nobodies, all refused, nothing changed");
+    proof("rights of nobodies", &format!("{asked} requests, all refused, nothing changed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +285,7 @@ async fn everybody_gets_what_their_role_gives() {
             asked += 1;
         }
     }
-    println!("{asked} requests, each with the right status");
+    proof("rights of roles", &format!("{asked} requests, each with the right status"));
 }
 
 /// Tested by journeys of their own: afterwards the thing is not there for the next one.

@@ -12,7 +12,10 @@ use std::{
 use app::model::{ConfigChange, Phase, RolloutState, Source};
 use server::platform::fake::{Behaviour, Fault, Script, Verb};
 
-use crate::support::berth::{Harbour, environment, service, team, until};
+use crate::support::{
+    berth::{Harbour, environment, service, team, until},
+    proof,
+};
 
 fn phases(rollout: &app::model::Rollout) -> Vec<Phase> {
     rollout.evidence.iter().map(|evidence| evidence.phase).collect()
@@ -64,8 +67,9 @@ async fn no_request_fails_while_releases_follow_each_other() {
     }
     stop.store(true, Ordering::Relaxed);
     load.await.unwrap();
-    println!("five deploys under load: {} requests, {} failed", sent.load(Ordering::Relaxed), failed.load(Ordering::Relaxed));
-    assert_eq!(failed.load(Ordering::Relaxed), 0, "of {}", sent.load(Ordering::Relaxed));
+    let (sent, failed) = (sent.load(Ordering::Relaxed), failed.load(Ordering::Relaxed));
+    proof("deploys under load", &format!("5 deploys, {sent} requests, {failed} failed"));
+    assert_eq!(failed, 0, "of {sent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,5 +274,5 @@ async fn of_two_changes_at_the_same_moment_none_is_lost_without_a_word() {
         assert!(config.is_err() || variables.contains_key(&name), "{name}");
         assert!(scaled.is_err() || newest.replicas == scale, "{n}");
     }
-    println!("20 pairs of changes at the same moment: {won} made, {told} told to look again, 0 lost");
+    proof("changes at the same moment", &format!("20 pairs, {won} made, {told} told to look again, 0 lost"));
 }

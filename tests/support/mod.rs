@@ -6,3 +6,7 @@ pub(crate) mod berth;
 pub(crate) mod images;
 pub(crate) mod platform;
 pub(crate) mod postgres;
+pub(crate) mod process;
+mod proof;
+
+pub(crate) use proof::proof;
