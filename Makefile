@@ -21,8 +21,8 @@ test: ## every test: both databases, a real engine, the real git, Chromium
 check: ## formatting, lints, licences; no test
 	.ci/setup check && .ci/check
 
-bench: ## what the hot paths cost here
-	cargo bench -q --locked -p server --bench bench
+bench: ## what Berth costs here, as a table; some rows of it: ROWS="hot 3"
+	cargo bench -q --locked --profile release -p server --bench bench -- $(ROWS)
 
 build: ## the program for a server: $CARGO_TARGET_DIR/release/berth
 	.ci/setup demo && .ci/bundle/build && cargo build --locked --release -p server
