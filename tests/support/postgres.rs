@@ -24,17 +24,26 @@ fn home() -> PathBuf {
     std::env::temp_dir().join(format!("berth-test-postgres{}", if is_root() { "" } else { "-user" }))
 }
 
+/// Where a program of PostgreSQL is: Debian keeps those of a server, by version, where no PATH leads.
+fn found(program: &str) -> PathBuf {
+    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let of_debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    let mut places = on_path.chain(of_debian).map(|folder| folder.join(program));
+    places.find(|path| path.exists()).expect("PostgreSQL's initdb and pg_ctl are here; `.ci/setup test` gets them")
+}
+
 /// Runs a program of PostgreSQL, as its own user where we are root.
 fn run(program: &str, args: &[&str]) -> bool {
+    let program = found(program);
     let mut command = if is_root() {
         let mut command = Command::new("runuser");
-        command.args(["-u", SYSTEM_USER, "--", program]);
+        command.args(["-u", SYSTEM_USER, "--"]).arg(program);
         command
     } else {
         Command::new(program)
     };
     let output = command.args(args).current_dir("/tmp").stdin(std::process::Stdio::null()).output();
-    output.expect("PostgreSQL's initdb and pg_ctl are on the PATH; `make` sets them up").status.success()
+    output.expect("PostgreSQL's programs can be started").status.success()
 }
 
 fn lock_file(name: &str) -> File {
