@@ -8,6 +8,7 @@ mod docker;
 mod edge;
 mod git;
 mod house;
+mod ops;
 mod pipelines;
 mod rollouts;
 mod store;

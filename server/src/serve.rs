@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock,
     config::Config,
-    control::{Control, platform::seed},
+    control::{Control, Life, platform::seed},
     edge::{Edge, Handle, Options, Source},
     http, pipelines,
     platform::{
@@ -106,6 +106,8 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let backend = control.backend();
     let first_link = control.first_link().await?;
     let holder = holder(&config.data)?;
+    let listening_edge = edge.clone();
+    control.lives(Life { edge_listens: Box::new(move || listening_edge.listens()), holder: holder.clone() });
     let ctx = rollout::Context {
         config: config.clone(),
         db: db.clone(),

@@ -3,5 +3,5 @@
 mod admin;
 mod alone;
 mod asking;
-mod person;
+pub(crate) mod person;
 mod shipping;

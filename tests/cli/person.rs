@@ -13,29 +13,29 @@ use tempfile::TempDir;
 use crate::support::berth::Harbour;
 
 /// How a command ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its exit code.
-    pub(super) code: i32,
+    pub(crate) code: i32,
     /// Its standard output.
-    pub(super) out: String,
+    pub(crate) out: String,
     /// Its standard error.
-    pub(super) err: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
     /// The document it printed.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
     }
 
     /// That it succeeded.
-    pub(super) fn fine(self) -> Self {
+    pub(crate) fn fine(self) -> Self {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self
     }
 
     /// That it ended with this code, and said this somewhere.
-    pub(super) fn says(self, code: i32, words: &str) -> Self {
+    pub(crate) fn says(self, code: i32, words: &str) -> Self {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         assert!(self.out.contains(words) || self.err.contains(words), "“{words}” is not in:\n{}{}", self.out, self.err);
         self
@@ -43,33 +43,33 @@ impl Ended {
 }
 
 /// Somebody at a terminal.
-pub(super) struct Person {
+pub(crate) struct Person {
     /// Their home: configuration, and the folder they stand in.
-    pub(super) home: TempDir,
+    pub(crate) home: TempDir,
     env: Vec<(String, String)>,
 }
 
 impl Person {
     /// Somebody who is signed in nowhere.
-    pub(super) fn stranger() -> Self {
+    pub(crate) fn stranger() -> Self {
         Self { home: tempfile::tempdir().unwrap(), env: Vec::new() }
     }
 
     /// The owner of the harbour's team, with a token in the environment.
-    pub(super) async fn owner(harbour: &Harbour) -> Self {
+    pub(crate) async fn owner(harbour: &Harbour) -> Self {
         let token = NewToken { name: "test".into(), scopes: Scope::ALL.to_vec(), team: None, days: None };
         let secret = harbour.berth.backend.tokens.create(&harbour.owner, token).await.unwrap().secret;
         Self::stranger().with("BERTH_TOKEN", &secret).with("BERTH_URL", &harbour.berth.config.url)
     }
 
     /// With a variable more.
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// The folder they stand in.
-    pub(super) fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.home.path().to_owned()
     }
 
@@ -83,19 +83,19 @@ impl Person {
     }
 
     /// Runs git.
-    pub(super) fn git(&self, arguments: &[&str]) {
+    pub(crate) fn git(&self, arguments: &[&str]) {
         let output =
             self.command("git").args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]).args(arguments).output().unwrap();
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Types `berth` and these words.
-    pub(super) async fn berth(&self, words: &str) -> Ended {
+    pub(crate) async fn berth(&self, words: &str) -> Ended {
         self.types(words, "").await
     }
 
     /// Types `berth` and these words, and this on the standard input.
-    pub(super) async fn types(&self, words: &str, input: &str) -> Ended {
+    pub(crate) async fn types(&self, words: &str, input: &str) -> Ended {
         let mut command = self.command(env!("CARGO_BIN_EXE_berth"));
         command.args(words.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let input = input.to_owned();

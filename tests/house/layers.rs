@@ -13,19 +13,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("wake", &[]),
     // The edges to the world, unaware of each other.
-    ("platform", &["clock"]),
+    ("platform", &["clock", "telemetry"]),
     ("git", &["clock"]),
     ("secrets", &["clock"]),
-    ("store", &["clock"]),
+    ("store", &["clock", "telemetry"]),
     // Effects. A rollout waits for the edge to serve what it proved; a run ends in a rollout.
-    ("edge", &["clock", "config", "store", "wake"]),
-    ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "wake"]),
-    ("pipelines", &["clock", "config", "git", "platform", "rollout", "secrets", "store", "wake"]),
-    ("tasks", &["clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "wake"]),
+    ("edge", &["clock", "config", "store", "telemetry", "wake"]),
+    ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
+    ("pipelines", &["clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("tasks", &["clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
     // What answers requests: rows, and pure functions of the effects.
     ("auth", &["clock", "store"]),
-    ("control", &["auth", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "wake"]),
-    ("http", &["auth", "clock", "config", "control", "git", "pipelines", "store", "wake"]),
+    ("control", &["auth", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("http", &["auth", "clock", "config", "control", "git", "pipelines", "store", "telemetry", "wake"]),
     // Composition.
     (
         "serve",

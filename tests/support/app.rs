@@ -188,7 +188,7 @@ impl Client {
 
     /// Sends a request; the path of the API without its beginning, or any other path in full.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let known = ["/api", "/healthz", "/readyz", "/pkg", "/schema", "/test"].iter().any(|prefix| path.starts_with(prefix));
+        let known = ["/api", "/healthz", "/readyz", "/metrics", "/pkg", "/schema", "/test"].iter().any(|prefix| path.starts_with(prefix));
         let url = if known { format!("{}{path}", self.base) } else { format!("{}/api/v1{path}", self.base) };
         let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
         if let Some(body) = body {

@@ -41,6 +41,7 @@ impl Lang {
             Scope::Deploy => pick(self, "deploy, roll back, scale", "배포, 롤백, 규모 조정"),
             Scope::Write => pick(self, "change services, variables, addresses", "서비스, 변수, 주소 바꾸기"),
             Scope::Admin => pick(self, "change teams and people", "팀과 구성원 바꾸기"),
+            Scope::Metrics => pick(self, "read Berth's own figures (administrators)", "Berth 자체 지표 읽기(관리자)"),
         }
     }
 

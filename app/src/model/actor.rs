@@ -43,11 +43,13 @@ pub enum Scope {
     Write,
     /// Change teams, people and tokens.
     Admin,
+    /// Read Berth's own figures, and nothing else.
+    Metrics,
 }
 
 impl Scope {
     /// All of them, for the form and the help.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Git, Self::Deploy, Self::Write, Self::Admin];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Git, Self::Deploy, Self::Write, Self::Admin, Self::Metrics];
 
     /// Its name in the API and the CLI.
     pub const fn name(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Scope {
             Self::Deploy => "deploy",
             Self::Write => "write",
             Self::Admin => "admin",
+            Self::Metrics => "metrics",
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Action {
     InspectPlatform,
     /// Change the platform and who may use it.
     AdminPlatform,
+    /// Read Berth's own figures.
+    ReadMetrics,
 }
 
 /// Who has a right at all.
@@ -88,13 +90,14 @@ pub const fn rule(action: Action) -> Rule {
         A::ManageTeam => (In(Role::Owner), Some(Scope::Admin)),
         A::InspectPlatform => (Admin, Some(Scope::Read)),
         A::AdminPlatform => (Admin, Some(Scope::Admin)),
+        A::ReadMetrics => (Admin, Some(Scope::Metrics)),
     };
     Rule { least, scope }
 }
 
 impl Action {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ViewSelf,
         Self::ManageSelf,
         Self::CreateTeam,
@@ -116,6 +119,7 @@ impl Action {
         Self::ViewPlatform,
         Self::InspectPlatform,
         Self::AdminPlatform,
+        Self::ReadMetrics,
     ];
 }
 
@@ -156,7 +160,9 @@ pub fn judge(actor: &Actor, action: Action, team: Option<&TeamId>) -> Verdict {
         (Least::Role(_), None) => return Verdict::Unknown,
         (Least::Admin, _) if !admin => return Verdict::NeedsAdmin,
         (Least::SignedIn, _) if actor.user.is_none() => return Verdict::Unknown,
-        (Least::Admin | Least::SignedIn, _) if bound.is_some() && scope == Some(Scope::Admin) => return Verdict::Bound,
+        (Least::Admin | Least::SignedIn, _) if bound.is_some() && matches!(scope, Some(Scope::Admin | Scope::Metrics)) => {
+            return Verdict::Bound;
+        }
         (Least::Admin | Least::SignedIn, _) => {}
     }
     match (scopes, scope) {
@@ -240,7 +246,7 @@ mod tests {
         let (a, b) = (TeamId::from_text("a"), TeamId::from_text("b"));
         assert_eq!(judge(&who, Action::Deploy, Some(&a)), Verdict::Yes);
         assert_eq!(judge(&who, Action::Deploy, Some(&b)), Verdict::Unknown);
-        for action in [Action::CreateTeam, Action::ManageSelf, Action::AdminPlatform] {
+        for action in [Action::CreateTeam, Action::ManageSelf, Action::AdminPlatform, Action::ReadMetrics] {
             assert_eq!(judge(&who, action, None), Verdict::Bound);
         }
     }

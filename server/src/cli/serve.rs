@@ -22,7 +22,7 @@ pub(super) struct Serve {
 /// Runs Berth until it is told to stop. A second signal stops it at once.
 pub(super) async fn run(serve: Serve) -> Done<ExitCode> {
     let config = serve.configured.load()?;
-    telemetry::start(config.log_json);
+    telemetry::start(config.log_json, &config.data);
     if !crate::http::assets::HAS_WASM {
         tracing::warn!("built without the console's WebAssembly: every page works, without live parts. `make build` builds it in");
     }

@@ -1,6 +1,7 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
 mod accounts;
+mod figures;
 pub mod git;
 mod health;
 mod hosts;
@@ -15,9 +16,13 @@ mod teams;
 mod tokens;
 mod view;
 
+pub use self::figures::{Life, Part};
 pub use crate::pipelines::file as pipeline_file;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use app::{
     backend::Backend,
@@ -52,6 +57,8 @@ pub struct Control {
     pub secrets: Secrets,
     passwords: Passwords,
     limits: Limits,
+    life: OnceLock<Life>,
+    engine_seen: figures::EngineSeen,
 }
 
 impl fmt::Debug for Control {
@@ -109,7 +116,17 @@ pub(crate) fn unknown_environment(name: &EnvironmentName) -> Error {
 impl Control {
     /// Puts one together.
     pub fn new(config: Arc<Config>, db: Db, wake: Wake, platform: Arc<dyn Platform>, secrets: Secrets) -> Arc<Self> {
-        Arc::new(Self { config, db, wake, platform, secrets, passwords: Passwords::default(), limits: Limits::default() })
+        Arc::new(Self {
+            config,
+            db,
+            wake,
+            platform,
+            secrets,
+            passwords: Passwords::default(),
+            limits: Limits::default(),
+            life: OnceLock::new(),
+            engine_seen: figures::EngineSeen::default(),
+        })
     }
 
     /// The whole seam, as one object to hand around.
@@ -123,16 +140,6 @@ impl Control {
             runs: self.clone(),
             platform: self.clone(),
         }
-    }
-
-    /// Whether requests can be answered: the database does.
-    ///
-    /// # Errors
-    /// `store_unavailable`.
-    pub async fn ready(&self) -> Result<()> {
-        let silent = || Error::unavailable("store_unavailable", "The database does not answer. Try again in a moment.");
-        tokio::time::timeout(Duration::from_secs(2), store::users::any(&self.db)).await.map_err(|_| silent())??;
-        Ok(())
     }
 
     /// The team of this name, if the actor may do this there.

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{Shared, proxy::Proxy, strict::HEAD_MAX};
+use crate::telemetry::metrics;
 
 /// How long a client may take until its next request is there, the time it is idle included.
 const NEXT_HEAD: Duration = Duration::from_secs(75);
@@ -131,6 +132,7 @@ async fn connection(stream: TcpStream, apps: &Apps, mut ends: watch::Receiver<bo
     };
     let Ok(Ok(Some(two))) = two else { return };
     let Some(stream) = prepare(stream) else { return };
+    let _counted = metrics::Connection::open(if two { "h2" } else { "http/1" });
     if two {
         apps.two.process_new(stream, &ends).await;
         return;

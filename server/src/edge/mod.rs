@@ -161,6 +161,12 @@ impl Handle {
         self.shared.address
     }
 
+    /// Whether every one of its listeners takes connections.
+    pub fn listens(&self) -> bool {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        !threads.is_empty() && threads.iter().all(|thread| !thread.is_finished())
+    }
+
     /// Waits until the table that is served has an instance of this release that takes requests. Ends only then: the caller
     /// sets the deadline.
     pub async fn wait_for(&self, target: &TargetId, release: u64) {

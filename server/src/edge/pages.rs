@@ -42,6 +42,22 @@ impl Page {
         }
     }
 
+    /// In one word, for the figures.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_address",
+            Self::NothingServes => "nothing_serves",
+            Self::NoAnswer => "no_answer",
+            Self::TooSlow => "too_slow",
+            Self::BadRequest(_) => "bad_request",
+            Self::MethodRefused => "method_refused",
+            Self::ClientTooSlow => "client_too_slow",
+            Self::TooLarge => "too_large",
+            Self::TargetTooLong => "target_too_long",
+            Self::HeadTooLarge => "head_too_large",
+        }
+    }
+
     /// Whether the connection is closed afterwards, because the end of the request is not known or not to be waited for.
     pub(super) const fn closes(self) -> bool {
         !matches!(self, Self::Unknown | Self::NothingServes)

@@ -1,6 +1,9 @@
 //! A request on its way: checked, led to an instance, its fields set, its answer noted and passed on as it comes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,7 +23,10 @@ use super::{
     serving::{By, Instance, Open, Way},
     strict,
 };
-use crate::clock;
+use crate::{
+    clock,
+    telemetry::metrics::{self, AtEdge, Service},
+};
 
 /// How long an instance may take to accept a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
@@ -48,6 +54,9 @@ pub(super) struct Context {
     tried: Vec<u64>,
     open: Option<Open>,
     body: u64,
+    /// For the figures: which service it is for, and since when it is under way.
+    service: Option<Arc<Service>>,
+    begun: Option<(Instant, AtEdge)>,
 }
 
 impl Proxy {
@@ -75,7 +84,7 @@ impl Proxy {
     }
 
     /// An instance for the host and the path, by the newest table.
-    fn choose(&self, host: &str, path: &str, ctx: &Context) -> Result<Open, Page> {
+    fn choose(&self, host: &str, path: &str, ctx: &mut Context) -> Result<Open, Page> {
         // More than once only where the instance began to drain between the look at the table and the choice.
         for _ in 0..4 {
             let serving = self.shared.serving.load();
@@ -84,6 +93,9 @@ impl Proxy {
                 Way::Unknown => return Err(Page::Unknown),
                 Way::TwoMeanings => return Err(Page::BadRequest("its path can be read in two ways that lead to different services")),
             };
+            if ctx.service.is_none() {
+                ctx.service = Some(Arc::clone(&pool.service));
+            }
             if pool.instances.is_empty() {
                 return Err(if ctx.tried.is_empty() { Page::NothingServes } else { Page::NoAnswer });
             }
@@ -142,6 +154,7 @@ impl Proxy {
 
     /// Answers with a page of the edge's own.
     async fn answer(&self, session: &mut Session, ctx: &Context, page: Page) -> Result<()> {
+        metrics::edge_page(page.name());
         let html = pages::wants_html(session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
         let (body, mime) = page.render(ctx.id.to_str().unwrap_or_default(), html);
         let mut head = ResponseHeader::build(page.status(), Some(8))?;
@@ -220,14 +233,15 @@ impl ProxyHttp for Proxy {
 
     fn new_ctx(&self) -> Context {
         let id = HeaderValue::try_from(clock::new_id()).unwrap_or_else(|_| HeaderValue::from_static("-"));
-        Context { id, by: By::Client, pinned: None, tried: Vec::new(), open: None, body: 0 }
+        Context { id, by: By::Client, pinned: None, tried: Vec::new(), open: None, body: 0, service: None, begun: None }
     }
 
     // No modules: no compression, nothing to run per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Context) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         listen::request_begins();
+        ctx.begun = Some((Instant::now(), AtEdge::begin()));
         session.set_pipelining_enabled(true);
         session.set_read_timeout(Some(STALL));
         session.set_write_timeout(Some(STALL));
@@ -310,9 +324,13 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code: page.map_or(0, Page::status), can_reuse_downstream: false }
     }
 
-    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         ctx.open = None;
         listen::request_ends();
+        if let Some((begun, _under_way)) = ctx.begun.take() {
+            let status = session.response_written().map_or(0, |head| head.status.as_u16());
+            metrics::edge_answered(ctx.service.as_deref(), status, begun.elapsed());
+        }
     }
 
     fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {

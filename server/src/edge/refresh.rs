@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     store::{Db, backends, routes},
+    telemetry::metrics,
     wake::{Duty, Wake},
 };
 
@@ -59,7 +60,9 @@ pub(super) async fn read(source: &dyn Source) -> Result<Table> {
 pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop, mut saved: Option<Table>) {
     let mut failing = false;
     loop {
-        let pause = match read(&*source).await {
+        let read = read(&*source).await;
+        metrics::passed("edge", read.is_ok());
+        let pause = match read {
             Ok(table) => {
                 if failing {
                     tracing::info!("the edge reads the store again");

@@ -16,6 +16,7 @@ use app::model::{TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::table::{Backend, Found, Table};
+use crate::telemetry::metrics::Service;
 
 /// How long an instance that refused a connection is asked last.
 const SULK: Duration = Duration::from_secs(2);
@@ -111,9 +112,11 @@ impl Drop for Open {
 }
 
 /// The instances of a target.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pool {
     next: AtomicUsize,
+    /// What the figures call it.
+    pub(super) service: Arc<Service>,
     /// Those that take requests.
     pub(super) instances: Vec<Arc<Instance>>,
     /// Those that finish what they have: held so that what is known of them stays known.
@@ -179,19 +182,29 @@ impl Serving {
 
 type Identity = (TargetId, Backend);
 
+/// What outlives a table.
+#[derive(Debug, Default)]
+struct Known {
+    /// Every instance that is served or still has something under way.
+    instances: HashMap<Identity, Weak<Instance>>,
+    services: HashMap<TargetId, Weak<Service>>,
+}
+
 /// Every instance that is served or still has something under way.
 #[derive(Debug, Default)]
-pub(super) struct Registry(Mutex<HashMap<Identity, Weak<Instance>>>);
+pub(super) struct Registry(Mutex<Known>);
 
 impl Registry {
     /// Gives a table its instances: those that are known stay the same. Call [`Registry::settle`] once it is swapped in.
     pub(super) fn bring_to_life(&self, table: Table) -> Serving {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { instances, services } = &mut *known;
         let mut pools = Vec::with_capacity(table.targets.len());
-        for target in &table.targets {
+        for (target, host) in table.targets.iter().zip(table.names()) {
             let (draining, taking): (Vec<_>, Vec<_>) = target.backends.iter().partition(|backend| backend.draining);
-            let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(&mut known, &target.id, one)).collect();
-            pools.push(Pool { next: AtomicUsize::new(0), instances: alive(taking), _draining: alive(draining) });
+            let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(instances, &target.id, one)).collect();
+            let service = service(services, &target.id, host);
+            pools.push(Pool { next: AtomicUsize::new(0), service, instances: alive(taking), _draining: alive(draining) });
         }
         for pool in &pools {
             pool.instances.iter().for_each(|instance| instance.gone.store(false, Ordering::SeqCst));
@@ -204,7 +217,8 @@ impl Registry {
         let serves: std::collections::HashSet<u64> =
             serving.pools.iter().flat_map(|pool| &pool.instances).map(|instance| instance.key).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, instance| {
+        known.services.retain(|_, service| service.strong_count() > 0);
+        known.instances.retain(|_, instance| {
             let Some(instance) = instance.upgrade() else { return false };
             if !serves.contains(&instance.key) {
                 instance.gone.store(true, Ordering::SeqCst);
@@ -216,8 +230,17 @@ impl Registry {
     /// The instances for which `wanted` holds.
     pub(super) fn all(&self, wanted: impl Fn(&Instance) -> bool) -> Vec<Arc<Instance>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.values().filter_map(Weak::upgrade).filter(|instance| wanted(instance)).collect()
+        known.instances.values().filter_map(Weak::upgrade).filter(|instance| wanted(instance)).collect()
     }
+}
+
+fn service(known: &mut HashMap<TargetId, Weak<Service>>, target: &TargetId, host: &str) -> Arc<Service> {
+    if let Some(service) = known.get(target).and_then(Weak::upgrade) {
+        return service;
+    }
+    let service = Arc::new(Service::named(host));
+    known.insert(target.clone(), Arc::downgrade(&service));
+    service
 }
 
 fn instance(known: &mut HashMap<Identity, Weak<Instance>>, target: &TargetId, backend: &Backend) -> Arc<Instance> {

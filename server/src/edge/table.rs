@@ -121,6 +121,19 @@ impl Table {
         self.targets.iter().filter(move |known| known.id == *target).flat_map(|known| &known.backends)
     }
 
+    /// A host name of each target, in the order of [`Table::targets`]: the first of its own in the order of letters.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.targets.len()];
+        for (host, prefix) in self.hosts.iter().flat_map(|(host, paths)| paths.iter().map(move |prefix| (&**host, prefix))) {
+            if let Some(name) = names.get_mut(prefix.target)
+                && (name.is_empty() || host < *name)
+            {
+                *name = host;
+            }
+        }
+        names
+    }
+
     /// A host name and path that lead to the target, for a first request.
     pub fn address_of(&self, target: &TargetId) -> Option<(&str, &str)> {
         let place = self.targets.iter().position(|known| known.id == *target)?;

@@ -146,6 +146,7 @@ impl Door {
             )
         })?;
         let actor = self.backend.accounts.actor_of_token(&token, &request::id(), asks.peer.0.as_deref()).await?;
+        request::asked_by(&actor);
         let action = if service == Service::Receive { Action::GitWrite } else { Action::GitRead };
         let team: TeamName = names.0.parse().map_err(|_| crate::control::unknown_team())?;
         let name = names.1.strip_suffix(".git").unwrap_or(&names.1);

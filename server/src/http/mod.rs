@@ -26,14 +26,14 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::StatusCode;
+use http::{StatusCode, header::CONTENT_TYPE};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use serve::serve;
 
-use self::{problem::Problem, router::Doors};
-use crate::control::Control;
+use self::{extract::Asker, problem::Problem, router::Doors};
+use crate::{control::Control, telemetry::metrics};
 
 /// The largest body of a page's form or a REST call, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -58,6 +58,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .layer(from_fn_with_state(Arc::clone(control), once::layer));
     let guarded = api
         .merge(ui)
+        .route("/metrics", get(figures).with_state(Arc::clone(control)))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(backend, session::layer))
@@ -84,9 +85,18 @@ async fn deadline(request: Request, next: Next) -> Response {
     })
 }
 
-async fn ready(State(control): State<Arc<Control>>) -> Result<&'static str, Problem> {
-    control.ready().await?;
-    Ok("ready\n")
+/// 200 where requests can be answered, else 503; either way a line for each part.
+async fn ready(State(control): State<Arc<Control>>) -> (StatusCode, String) {
+    let parts = control.parts().await;
+    let ready = parts.iter().all(|part| part.why_not.is_none() || !part.needed);
+    let lines = parts.iter().map(|part| format!("{:<7} {}\n", part.name, part.why_not.unwrap_or("ready"))).collect();
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, lines)
+}
+
+/// Figures for Prometheus. Asked for with a token of the scope `metrics`, also from this machine: behind a proxy everybody
+/// seems to come from here.
+async fn figures(State(control): State<Arc<Control>>, Asker(actor): Asker) -> Result<Response, Problem> {
+    Ok(([(CONTENT_TYPE, metrics::MEDIA_TYPE)], control.metrics(&actor).await?).into_response())
 }
 
 async fn nothing_here() -> Problem {

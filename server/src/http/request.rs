@@ -2,31 +2,63 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
-use app::error::{Error, Result};
+use app::{
+    error::{Error, Result},
+    model::{Actor, Credential},
+};
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
 use tracing::Instrument as _;
 
-use crate::clock;
+use crate::{clock, telemetry::metrics};
 
 /// The response header with the request's id.
 pub const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The request under way.
+#[derive(Debug, Default)]
+struct Current {
+    id: String,
+    asker: OnceLock<Asker>,
+}
+
+/// Who asks, as the log has it: by ids, which say nothing to whom the log is not for.
+#[derive(Debug)]
+struct Asker {
+    user: Option<String>,
+    token: Option<String>,
+}
+
 tokio::task_local! {
-    static ID: String;
+    static CURRENT: Arc<Current>;
+}
+
+fn current() -> Arc<Current> {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
 /// The id of the request under way; empty outside of one.
 pub fn id() -> String {
-    ID.try_with(Clone::clone).unwrap_or_default()
+    current().id.clone()
+}
+
+/// Notes who asks, for the line in the log.
+pub fn asked_by(actor: &Actor) {
+    let user = actor.user.as_ref().map(ToString::to_string);
+    let token = match &actor.credential {
+        Credential::Token { id, .. } => Some(id.to_string()),
+        Credential::Session | Credential::System => None,
+    };
+    // The first to say so counts: one request has one asker.
+    let _ = current().asker.set(Asker { user, token });
 }
 
 /// Carries on under the same id, whatever becomes of the one who waits for it.
@@ -34,22 +66,19 @@ pub fn id() -> String {
 /// # Errors
 /// Those of the work; `internal` where it panicked.
 pub async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(ID.scope(id(), work).in_current_span()).await.map_err(Error::internal)?
+    tokio::spawn(CURRENT.scope(current(), work).in_current_span()).await.map_err(Error::internal)?
 }
 
 /// Where a request came from, as the activity records it.
 #[derive(Clone, Debug, Default)]
 pub struct Peer(pub Option<String>);
 
-/// Paths whose last part is a secret.
-const SECRET: [&str; 3] = ["/setup/", "/invite/", "/sign-in/"];
+/// Asked for so often, and by machines, that a line each would hide the rest.
+const QUIET: [&str; 6] = ["/pkg/{*path}", "/favicon.ico", "/robots.txt", "/healthz", "/readyz", "/metrics"];
 
-/// The path as it may be logged.
-fn shown(path: &str) -> String {
-    match SECRET.iter().find(|prefix| path.starts_with(**prefix)) {
-        Some(prefix) => format!("{prefix}…"),
-        None => path.chars().take(200).collect(),
-    }
+/// The pattern of the route. The path itself is never logged: its parts may be secrets, and so may what somebody tried.
+fn route(request: &Request) -> String {
+    request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned()
 }
 
 /// Who really asks: the peer, or (where that is a trusted proxy) whom the proxies say, as far back as they are trusted.
@@ -72,26 +101,33 @@ pub async fn layer(State(trusted): State<Arc<[IpAddr]>>, mut request: Request, n
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     let peer = peer.map(|peer| client(peer, request.headers(), &trusted).to_string());
     request.extensions_mut().insert(Peer(peer));
-    let (method, path, begun) = (request.method().clone(), shown(request.uri().path()), Instant::now());
-    let span = tracing::info_span!("request", id, %method, path);
-    let mut response = ID.scope(id.clone(), next.run(request)).instrument(span).await;
-    let ms = begun.elapsed().as_millis();
-    tracing::debug!(id, %method, path, status = response.status().as_u16(), ms, "answered");
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    let (method, route, begun) = (request.method().clone(), route(&request), Instant::now());
+    let current = Arc::new(Current { id, asker: OnceLock::new() });
+    let span = tracing::info_span!("request", id = current.id, %method, route);
+    let answer = CURRENT.scope(Arc::clone(&current), next.run(request)).instrument(span.clone());
+    let mut response = answer.await;
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    metrics::answered(method.as_str(), &route, status, took);
+    span.in_scope(|| told(&current, &route, status, took.as_secs_f64() * 1_000.0));
+    if let Ok(value) = HeaderValue::from_str(&current.id) {
         response.headers_mut().insert(ID_HEADER, value);
     }
     response
 }
 
+/// The one line of a request; its id, method and route are those of the span.
+fn told(current: &Current, route: &str, status: u16, ms: f64) {
+    let (user, token) = current.asker.get().map_or((None, None), |asker| (asker.user.as_deref(), asker.token.as_deref()));
+    if QUIET.contains(&route) && status < 500 {
+        tracing::debug!(status, ms, user, token, "answered");
+    } else {
+        tracing::info!(status, ms, user, token, "answered");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_in_paths_are_not_logged() {
-        assert_eq!(shown("/setup/abc"), "/setup/…");
-        assert_eq!(shown("/teams/a"), "/teams/a");
-    }
 
     #[test]
     fn only_trusted_proxies_are_believed() {

@@ -68,7 +68,7 @@ fn failed(error: tower_sessions::session::Error) -> Error {
 pub async fn sign_in(session: &Session, backend: &Backend, user: &UserId) -> Result<()> {
     let epoch = backend.accounts.session_epoch(user).await?;
     let now = clock::now().0;
-    session.flush().await.map_err(failed)?;
+    sign_out(session).await?;
     session.cycle_id().await.map_err(failed)?;
     session.insert(USER, user).await.map_err(failed)?;
     session.insert(EPOCH, epoch).await.map_err(failed)?;
@@ -81,7 +81,8 @@ pub async fn sign_in(session: &Session, backend: &Backend, user: &UserId) -> Res
 /// # Errors
 /// Where the store does not answer.
 pub async fn sign_out(session: &Session) -> Result<()> {
-    session.flush().await.map_err(failed)
+    // A browser that brings no cookie has nothing to be removed.
+    if session.id().is_none() { Ok(()) } else { session.flush().await.map_err(failed) }
 }
 
 /// The actor of a session, where it is good.
@@ -121,7 +122,10 @@ pub async fn layer(State(backend): State<Backend>, mut request: Request, next: N
         (None, None) => Ok(None),
     };
     match actor {
-        Ok(Some(actor)) => request.extensions_mut().insert(Arc::new(actor)),
+        Ok(Some(actor)) => {
+            request::asked_by(&actor);
+            request.extensions_mut().insert(Arc::new(actor))
+        }
         Ok(None) => None,
         Err(error) => return Problem(error).into_response(),
     };

@@ -22,6 +22,7 @@ use crate::{
         repositories::{self, RefChange, RepositoryRow},
         runs::{self, NewRun, NewStage},
     },
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -90,7 +91,9 @@ enum IntakeError {
 
 /// Makes the runs of every change not handled yet.
 pub async fn handle_all(ctx: &Context) {
-    let changes = match repositories::open_changes(&ctx.db).await {
+    let changes = repositories::open_changes(&ctx.db).await;
+    metrics::passed("pushes", changes.is_ok());
+    let changes = match changes {
         Ok(changes) => changes,
         Err(error) => return tracing::warn!(%error, "the pushes cannot be read now"),
     };

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Context, runner};
-use crate::{store::runs, wake::Duty};
+use crate::{clock, store::runs, telemetry::metrics, wake::Duty};
 
 /// Without a wake-up the queue is looked at this often: what a crash or another Berth left is found.
 const LAZY: Duration = Duration::from_secs(60);
@@ -35,11 +36,18 @@ async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &Cancella
     while !stop.is_cancelled() {
         match runs::claim(&ctx.db, &ctx.holder, ctx.config.runs).await {
             Ok(Some(run)) => {
-                tracing::info!(run = %run.id, service = %run.service, number = run.number, fence = run.fence, "taken up");
-                under_way.spawn(runner::carry_out(ctx.clone(), run, stop.child_token()));
+                let span = tracing::info_span!("run", run = %run.id, team = %run.team, service = %run.service, number = run.number);
+                span.in_scope(|| tracing::info!(fence = run.fence, "taken up"));
+                if run.fence == 1 {
+                    metrics::run_begun(clock::now().since(run.created_at));
+                }
+                under_way.spawn(runner::carry_out(ctx.clone(), run, stop.child_token()).instrument(span));
             }
-            Ok(None) => return,
-            Err(error) => return tracing::warn!(%error, "runs cannot be claimed now"),
+            Ok(None) => return metrics::passed("runs", true),
+            Err(error) => {
+                metrics::passed("runs", false);
+                return tracing::warn!(%error, "runs cannot be claimed now");
+            }
         }
     }
 }

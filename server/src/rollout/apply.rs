@@ -33,6 +33,7 @@ use crate::{
         rollouts::{self, RolloutRow},
         targets,
     },
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -122,6 +123,7 @@ async fn end_broken(ctx: &Context, id: &RolloutId, fence: i64, sentence: &str) -
         ending::tell(&mut tx, &target, number, id, RolloutState::Failed, sentence).await?;
     }
     tx.commit().await?;
+    metrics::rollout_ended(RolloutState::Failed.name(), clock::now().since(row.created_at));
     ctx.wake.changed(Some(&row.team_id), format!("rollout:{id}"));
     ctx.wake.changed(Some(&row.team_id), format!("target:{}", row.target_id));
     ctx.wake.changed(Some(&row.team_id), "events");

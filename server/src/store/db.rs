@@ -3,7 +3,11 @@
 //! The two differences both live here: on SQLite every writing transaction starts with `BEGIN IMMEDIATE` on the one
 //! writing connection; on PostgreSQL a claim adds [`Tx::skip_locked`] after [`Tx::lock`].
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use app::error::Error;
 use serde::de::DeserializeOwned;
@@ -14,6 +18,8 @@ use sqlx::{
     query::Query as SqlxQuery,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
+
+use crate::telemetry::metrics;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -332,10 +338,16 @@ impl Db {
 
     /// Begins a change. Nothing else writes on SQLite until it ends; make no call to the world inside.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        let asked = Instant::now();
+        let begun = match self {
+            Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        };
+        match &begun {
+            Ok(_) => metrics::change_begun(asked.elapsed()),
+            Err(_) => metrics::change_ended(false),
+        }
+        Ok(begun?)
     }
 
     /// Closes every connection.
@@ -378,11 +390,12 @@ impl Tx {
 
     /// Makes the change last.
     pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
+        let done = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        metrics::change_ended(done.is_ok());
+        Ok(done?)
     }
 
     /// Makes everybody who asks for the same name wait until this change ends. On SQLite there is one writer anyway.

@@ -2,8 +2,34 @@
 
 use std::time::Duration;
 
-use super::{Db, Query, db::Result};
+use app::model::Timestamp;
+
+use super::{
+    Db, Query, Row,
+    db::{Result, readable},
+};
 use crate::{args, clock};
+
+/// A duty as it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The duty.
+    pub name: String,
+    /// Who has it.
+    pub holder: String,
+    /// How often it changed hands.
+    pub fence: u64,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// Every duty that was ever held.
+pub async fn all(q: impl Query) -> Result<Vec<Lease>> {
+    let rows = q.fetch_all("SELECT * FROM leases ORDER BY name", args![]).await?;
+    let read =
+        |row: &Row| Ok(Lease { name: row.text("name")?, holder: row.text("holder")?, fence: row.num("fence")?, until: row.time("until")? });
+    Ok(readable(&rows, read))
+}
 
 /// Takes or renews the lease of a duty. The answer is its fence while it is ours; none while somebody else holds it.
 pub async fn hold(db: &Db, name: &str, holder: &str, how_long: Duration) -> Result<Option<i64>> {

@@ -4,6 +4,7 @@
 pub mod backends;
 pub mod board;
 pub mod candidates;
+pub mod counts;
 pub mod db;
 pub mod environments;
 pub mod events;

@@ -43,6 +43,8 @@ pub struct RolloutRow {
     pub created_by: String,
     /// The fence of the claim.
     pub fence: i64,
+    /// When it was asked for.
+    pub created_at: Timestamp,
     /// When it began.
     pub started_at: Option<Timestamp>,
 }
@@ -68,6 +70,7 @@ fn read(row: &Row) -> Result<RolloutRow> {
         cancel_asked_at: row.time_opt("cancel_asked_at")?,
         created_by: row.text("created_by")?,
         fence: row.int("fence")?,
+        created_at: row.time("created_at")?,
         started_at: row.time_opt("started_at")?,
     })
 }

@@ -11,13 +11,16 @@ use crate::{
     rollout::Context,
     store::{backends, services, targets},
     tasks::LAZY,
+    telemetry::metrics,
     wake::Duty,
 };
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
     loop {
-        if let Err(error) = pass(&ctx).await {
+        let passed = pass(&ctx).await;
+        metrics::passed("deletions", passed.is_ok());
+        if let Err(error) = passed {
             tracing::warn!(?error, "a deletion waits");
         }
         tokio::select! {

@@ -8,6 +8,7 @@ use std::{
 use app::{error::Result, model::TargetId};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     clock,
@@ -26,6 +27,7 @@ use crate::{
         rollouts, targets,
     },
     tasks::LAZY,
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -43,7 +45,9 @@ type Restarts = HashMap<TargetId, BTreeMap<Slot, (u32, Instant)>>;
 pub async fn run(ctx: Context, stop: CancellationToken) {
     let mut restarts = Restarts::new();
     loop {
-        let again = match pass(&ctx, &mut restarts).await {
+        let passed = pass(&ctx, &mut restarts).await;
+        metrics::passed("keep", passed.is_ok());
+        let again = match passed {
             Ok(again) => again,
             Err(error) => {
                 tracing::warn!(?error, "what runs could not be compared with what should");
@@ -89,7 +93,8 @@ async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
             observed: observed.get(target).map_or(&[], Vec::as_slice),
             backends: routed.get(target).map_or(&[], Vec::as_slice),
         };
-        match one.keep(seen).await {
+        let span = tracing::info_span!("keep", %target);
+        match one.keep(seen).instrument(span).await {
             Ok(again) => rest = rest.min(again),
             Err(error) => tracing::warn!(%target, ?error, "this target could not be held to its release"),
         }

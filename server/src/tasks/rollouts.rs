@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
+    clock,
     rollout::{Context, apply},
     store::{Db, rollouts},
     tasks::LAZY,
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -40,9 +43,13 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
     while let Ok(place) = room.clone().try_acquire_owned() {
         match rollouts::claim(&ctx.db, &ctx.holder).await {
             Ok(Some(row)) => {
-                tracing::info!(rollout = %row.id, fence = row.fence, "taken up");
+                let span = tracing::info_span!("rollout", rollout = %row.id, target = %row.target_id, release = %row.release_id);
+                span.in_scope(|| tracing::info!(fence = row.fence, "taken up"));
+                if row.fence == 1 {
+                    metrics::rollout_begun(clock::now().since(row.created_at));
+                }
                 let (ctx, stop) = (ctx.clone(), stop.child_token());
-                under_way.spawn(async move {
+                let work = async move {
                     let _place = place;
                     let (id, fence) = (row.id.clone(), row.fence);
                     let held = hold(ctx.db.clone(), id, fence);
@@ -50,10 +57,12 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
                         () = apply::carry_out(ctx, row, stop) => {}
                         () = held => {}
                     }
-                });
+                };
+                under_way.spawn(work.instrument(span));
             }
-            Ok(None) => return,
+            Ok(None) => return metrics::passed("rollouts", true),
             Err(error) => {
+                metrics::passed("rollouts", false);
                 tracing::warn!(%error, "rollouts cannot be claimed now");
                 return;
             }

@@ -3,7 +3,7 @@
 use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock, rollout::Context, store::sessions};
+use crate::{clock, rollout::Context, store::sessions, telemetry::metrics};
 
 /// Once an hour is often enough for rows nobody accepts any more.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -16,7 +16,9 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
             sessions::delete_expired(&mut tx, clock::now()).await?;
             tx.commit().await
         };
-        if let Err(error) = swept.await {
+        let swept = swept.await;
+        metrics::passed("sweep", swept.is_ok());
+        if let Err(error) = swept {
             tracing::warn!(%error, "old sessions could not be forgotten");
         }
     }

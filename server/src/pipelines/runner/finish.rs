@@ -4,6 +4,7 @@ use app::model::{Actor, Candidate, RunState};
 
 use super::{Context, Left, Outcome};
 use crate::{
+    clock,
     pipelines::{build::short, file::Pipeline, intake::run_path},
     platform::ImageInfo,
     rollout::request::deploy_candidate,
@@ -15,6 +16,7 @@ use crate::{
         runs::{self, RunRow, StageRow},
         targets,
     },
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -39,6 +41,7 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
     fail::fail_point!("run::before_finish_commit");
     tx.commit().await?;
     fail::fail_point!("run::after_finish_commit");
+    metrics::run_ended(outcome.state.name(), clock::now().since(run.created_at));
     tracing::info!(run = %run.id, state = outcome.state.name(), deployed = deployed.len(), "ended");
     if let Some((stage, _)) = &outcome.image {
         for (step, ..) in &stage.steps {

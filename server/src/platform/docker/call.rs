@@ -1,6 +1,9 @@
 //! Every call of the engine passes through here: a client, a deadline, a fail point before and after, a readable error.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use bollard::errors::Error;
 
@@ -9,6 +12,7 @@ use super::{
     Docker, connect,
     errors::{self, Failure},
 };
+use crate::telemetry::metrics;
 
 /// How long calls may take until the engine counts as hung.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +81,7 @@ impl Call {
         }
     }
 
-    /// The name in the fail points.
-    #[cfg(feature = "failpoints")]
+    /// The name in the figures and the fail points.
     const fn name(self) -> &'static str {
         match self {
             Self::Ask => "ask",
@@ -148,6 +151,20 @@ impl Docker {
 
     /// One call with its deadline and this much on top.
     pub(super) async fn within_extra<T>(
+        &self,
+        call: Call,
+        extra: Duration,
+        about: &str,
+        future: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Failure> {
+        let asked = Instant::now();
+        let answer = self.without_figures(call, extra, about, future).await;
+        let outcome = answer.as_ref().map_or_else(Failure::name, |_| "ok");
+        metrics::engine_called(call.name(), outcome, asked.elapsed());
+        answer
+    }
+
+    async fn without_figures<T>(
         &self,
         call: Call,
         extra: Duration,

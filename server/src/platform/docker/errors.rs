@@ -19,6 +19,17 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// In one word, for the figures. That something is not there is often what one hoped for.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Said { status: 404, .. } => "not_there",
+            Self::Said { status: 304 | 409, .. } => "already",
+            Self::Other(PlatformError::Gone(_)) => "gone",
+            Self::Other(PlatformError::Hung { .. } | PlatformError::TimedOut(_)) => "hung",
+            Self::Said { .. } | Self::Other(_) => "refused",
+        }
+    }
+
     pub(super) const fn is(&self, wanted: u16) -> bool {
         matches!(self, Self::Said { status, .. } if *status == wanted)
     }

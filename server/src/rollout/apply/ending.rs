@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{LAST_LINES, Left, Rollout, USUAL_PORTS};
 use crate::{
+    clock,
     platform::{Limits, Observed, Scope, WorkloadId},
     rollout::{
         cause::{self, Facts},
@@ -23,6 +24,7 @@ use crate::{
         releases, rollouts,
         targets::TargetRow,
     },
+    telemetry::metrics,
     wake::Duty,
 };
 
@@ -120,6 +122,7 @@ impl Rollout<'_> {
         self.changed();
         self.ctx.wake.duty(Duty::Rollouts);
         self.ctx.wake.duty(Duty::Keep);
+        metrics::rollout_ended(ending.state.name(), clock::now().since(self.row.created_at));
         tracing::info!(rollout = %self.row.id, state = ending.state.name(), failure = ending.failure, "ended");
         Ok(())
     }
