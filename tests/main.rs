@@ -11,5 +11,6 @@ mod house;
 mod ops;
 mod pipelines;
 mod rollouts;
+mod simulation;
 mod store;
 mod support;

@@ -30,6 +30,7 @@
 //! - one builder (`platform::container`) makes every container specification. Hardening lives there.
 
 pub mod auth;
+pub mod claim;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,7 @@ use super::source::{files, named, uses};
 /// change of the picture, not of this list alone.
 const MAY_NAME: &[(&str, &[&str])] = &[
     // Beside the picture: they know nothing of Berth but its words.
+    ("claim", &[]),
     ("clock", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -16,12 +17,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("platform", &["clock", "telemetry"]),
     ("git", &["clock"]),
     ("secrets", &["clock"]),
-    ("store", &["clock", "telemetry"]),
+    ("store", &["claim", "clock", "telemetry"]),
     // Effects. A rollout waits for the edge to serve what it proved; a run ends in a rollout.
     ("edge", &["clock", "config", "store", "telemetry", "wake"]),
     ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
-    ("pipelines", &["clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
-    ("tasks", &["clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("pipelines", &["claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("tasks", &["claim", "clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
     // What answers requests: rows, and pure functions of the effects.
     ("auth", &["clock", "store"]),
     ("control", &["auth", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),

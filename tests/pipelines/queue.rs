@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use app::model::{RunId, RunState, ServiceId, StageKind, TeamId};
+use app::model::{RunId, RunState, TeamId};
 use server::{
-    args, clock,
+    clock,
     store::{
         Db,
         logs::{self, NewLine},
-        runs::{self, NewRun, NewStage, StageRow, TakenUp},
+        runs::{self, StageRow, TakenUp},
     },
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::support::postgres::Database;
+use crate::support::{
+    postgres::Database,
+    queue::{queue, team},
+};
 
 /// Makes two tests of each function that takes a [`Db`].
 macro_rules! on_both {
@@ -40,53 +43,6 @@ macro_rules! on_both {
 }
 
 on_both! { claims_are_never_shared teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
-
-/// A team with services, each with a repository.
-async fn team(db: &Db, name: &str, services: usize) -> (TeamId, Vec<ServiceId>) {
-    let team = TeamId::from_text(name);
-    let mut tx = db.begin().await.unwrap();
-    tx.execute("INSERT INTO teams (id, name, created_at) VALUES ($1, $2, 0)", args![&team, name]).await.unwrap();
-    let mut made = Vec::new();
-    for number in 0..services {
-        let id = ServiceId::from_text(format!("{name}-{number}"));
-        tx.execute(
-            "INSERT INTO repositories (id, team_id, name, default_branch, created_at) VALUES ($1, $2, $1, 'main', 0)",
-            args![&id, &team],
-        )
-        .await
-        .unwrap();
-        tx.execute(
-            "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $1, '', $1, 0)",
-            args![&id, &team],
-        )
-        .await
-        .unwrap();
-        made.push(id);
-    }
-    tx.commit().await.unwrap();
-    (team, made)
-}
-
-async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
-    let new = NewRun {
-        team,
-        service,
-        state: RunState::Queued,
-        failure: None,
-        commit: "c",
-        title: "t",
-        author: "a",
-        branch,
-        pushed_by: "ann",
-        reason: "why",
-        pipeline: "null",
-    };
-    let stage = NewStage { position: 0, name: "fast".into(), kind: StageKind::Steps, attempt: 1, steps: vec![("unit".into(), "i".into())] };
-    let mut tx = db.begin().await.unwrap();
-    let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();
-    tx.commit().await.unwrap();
-    run
-}
 
 async fn finish(db: &Db, run: &RunId, fence: i64) -> bool {
     let mut tx = db.begin().await.unwrap();

@@ -8,5 +8,6 @@ pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod process;
 mod proof;
+pub(crate) mod queue;
 
 pub(crate) use proof::proof;

@@ -1,13 +1,13 @@
 //! Who works on which run: claims under a lease, a bounded number at once, and the sweep of what nobody works on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{Context, runner};
-use crate::{clock, store::runs, telemetry::metrics, wake::Duty};
+use crate::{claim::Claim, clock, store::runs, telemetry::metrics, wake::Duty};
 
 /// Without a wake-up the queue is looked at this often: what a crash or another Berth left is found.
 const LAZY: Duration = Duration::from_secs(60);
@@ -34,6 +34,7 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 
 async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
+        let asked = Instant::now();
         match runs::claim(&ctx.db, &ctx.holder, ctx.config.runs).await {
             Ok(Some(run)) => {
                 let span = tracing::info_span!("run", run = %run.id, team = %run.team, service = %run.service, number = run.number);
@@ -41,7 +42,7 @@ async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &Cancella
                 if run.fence == 1 {
                     metrics::run_begun(clock::now().since(run.created_at));
                 }
-                under_way.spawn(runner::carry_out(ctx.clone(), run, stop.child_token()).instrument(span));
+                under_way.spawn(runner::carry_out(ctx.clone(), run, Claim::new(asked), stop.child_token()).instrument(span));
             }
             Ok(None) => return metrics::passed("runs", true),
             Err(error) => {

@@ -16,6 +16,7 @@ use super::{
     step,
 };
 use crate::{
+    claim::Claim,
     platform::ImageInfo,
     store::{
         StoreError,
@@ -55,10 +56,10 @@ impl From<StoreError> for Left {
 
 /// Carries a claimed run out to its end, or leaves it as it is where the claim is lost or Berth stops. Says whether it came
 /// to its end.
-pub async fn carry_out(ctx: Context, run: RunRow, stop: CancellationToken) -> bool {
+pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: CancellationToken) -> bool {
     let halt = Halt::default();
     let work = work(&ctx, &run, &halt).boxed();
-    let result = watch::over(&ctx, &run, &halt, &stop, work).await;
+    let result = watch::over(&ctx, &run, &halt, claim, &stop, work).await;
     let ended = result.is_ok();
     match result {
         Ok(()) => {}

@@ -19,13 +19,14 @@ use super::{
     Context,
     health::{Subject, Watch},
     plan::{Action, Command, Desired, Progress, Situation, Slot, Stop, Waiting, plan},
+    progress::{self, Standing},
     request,
     workload::{self, Recipe},
 };
 use crate::{
     clock,
     edge::By,
-    platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task, TaskEnd},
+    platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task},
     store::{
         StoreError, Tx,
         backends::{self, BackendRow},
@@ -43,8 +44,6 @@ const LAST_LINES: u32 = 30;
 const USUAL_PORTS: [u16; 11] = [80, 3000, 3333, 4000, 5000, 5173, 8000, 8080, 8081, 8888, 9000];
 /// How long until a rollout is taken up again after the store did not answer.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
-/// How long a silent engine is waited for.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
 
@@ -142,6 +141,8 @@ struct Rollout<'a> {
     evidence: Vec<Evidence>,
     watch: Watch,
     began: Instant,
+    /// When the engine was asked first in this pass.
+    asked: Instant,
     draining_since: Option<Instant>,
     silent_since: Option<Instant>,
     /// What the release command wrote last.
@@ -180,6 +181,7 @@ impl<'a> Rollout<'a> {
             desired,
             from,
             began: Instant::now(),
+            asked: Instant::now(),
             draining_since: None,
             silent_since: None,
             command_lines: Vec::new(),
@@ -191,6 +193,7 @@ impl<'a> Rollout<'a> {
         loop {
             let mut engine = self.ctx.wake.engine();
             let stop = self.stop().await?;
+            self.asked = Instant::now();
             let observed = match self.ctx.platform.observe(&Scope::Target(self.recipe.target.id.clone())).await {
                 Ok(observed) => observed,
                 Err(error) => {
@@ -234,14 +237,11 @@ impl<'a> Rollout<'a> {
     /// Whether it is asked to stop; also finds out whether it is still ours.
     async fn stop(&mut self) -> Result<Option<Stop>, Left> {
         let row = rollouts::row(&self.ctx.db, &self.row.id).await?.ok_or(Left::Fenced)?;
-        if row.fence != self.row.fence || row.state != RolloutState::Running {
-            return Err(Left::Fenced);
-        }
-        if row.cancel_asked_at.is_some() {
-            return Ok(Some(Stop::Cancelled));
-        }
         let target = targets::by_id(&self.ctx.db, &self.row.target_id).await?.ok_or(Left::Fenced)?;
-        Ok((target.wanted_release_id.as_ref() != Some(&self.row.release_id)).then_some(Stop::Superseded))
+        match progress::standing(&row, self.row.fence, target.wanted_release_id.as_ref()) {
+            Standing::Ours(stop) => Ok(stop),
+            Standing::Fenced => Err(Left::Fenced),
+        }
     }
 
     fn subjects(&self, observed: &[Observed]) -> Vec<Subject> {
@@ -291,16 +291,7 @@ impl<'a> Rollout<'a> {
     async fn apply(&mut self, action: Action, observed: &[Observed]) -> Result<Result<(), PlatformError>, Left> {
         match action {
             Action::Begin(kept) => {
-                // What ended before it began is not its fault: it is started anew.
-                for old in observed.iter().filter(|o| o.id.release == self.desired.generation) {
-                    if matches!(old.state, ContainerState::Exited { .. })
-                        && let Err(error) = self.ctx.platform.remove(&old.id, Duration::ZERO).await
-                    {
-                        return Ok(Err(error));
-                    }
-                }
-                self.progress.begun = true;
-                self.progress.kept = kept;
+                self.progress.begin(kept);
                 self.record(None).await?;
             }
             Action::RunCommand => return self.run_command().await,
@@ -325,6 +316,8 @@ impl<'a> Rollout<'a> {
             Action::Drain(rows) => self.drain(&rows).await?,
             Action::Unroute(rows) => self.unroute(&rows).await?,
             Action::Remove(id) => {
+                // Others of the same plan may have taken long: what is somebody else's by now is left to them.
+                self.stop().await?;
                 fail_point!("rollout::before_remove");
                 // What never served has nothing to finish.
                 let grace = if self.progress.draining { self.desired.drain } else { Duration::ZERO };
@@ -374,8 +367,7 @@ impl<'a> Rollout<'a> {
                 self.prove(Phase::Healthy, format!("{} healthy without a break for {stable} s ({check}).", instances(new)));
             }
         }
-        self.progress.proven = true;
-        self.progress.routed = true;
+        self.progress.route();
         if !facts.is_empty() {
             self.prove(Phase::Routed, format!("The edge sends requests to {}.", facts.join(", ")));
         }
@@ -479,20 +471,14 @@ impl<'a> Rollout<'a> {
         };
         let ended = self.ctx.platform.run_to_end(&task, sink, CancellationToken::new()).await;
         let lines = lines.await.unwrap_or_default();
-        self.progress.command = match ended {
-            Ok(TaskEnd::Exited { code: 0, .. }) => {
+        self.progress.command = progress::command(&ended);
+        match ended {
+            Err(error) if !error.passing() => return Ok(Err(error)),
+            _ if self.progress.command == Command::Passed => {
                 self.prove(Phase::ReleaseCommand, "The release command ended with code 0.".to_owned());
-                Command::Passed
             }
-            Ok(TaskEnd::Exited { code, .. }) => Command::Failed(code),
-            Ok(TaskEnd::TimedOut | TaskEnd::Cancelled) => Command::Failed(124),
-            // Refused before it began: nothing ran, and the error says why.
-            Err(error) if !error.passing() => {
-                self.progress.command = Command::Not;
-                return Ok(Err(error));
-            }
-            Err(_) => Command::Begun,
-        };
+            _ => {}
+        }
         self.command_lines = lines;
         // Its time is its own: the instances have theirs from here on.
         self.began = Instant::now();
@@ -513,14 +499,13 @@ impl<'a> Rollout<'a> {
     /// Waits for an engine that does not answer. That time is not counted against the instances.
     async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
         let silent = self.silent_since.get_or_insert_with(Instant::now).elapsed();
-        if silent > ENGINE_PATIENCE && !self.progress.draining {
+        if self.progress.gives_up(silent) {
             let sentence = format!("{error} It was silent for {} s; deploy again when it answers.", silent.as_secs());
             return Err(Left::Broken(sentence));
         }
         self.record(Some(format!("Waiting for the engine. {error}"))).await?;
-        let asleep = Instant::now();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        self.began += asleep.elapsed();
+        self.began += self.asked.elapsed();
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod context;
 pub mod health;
 pub mod keep;
 pub mod plan;
+pub mod progress;
 pub mod request;
 pub mod workload;
 

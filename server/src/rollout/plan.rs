@@ -41,6 +41,8 @@ pub struct Desired {
     pub image: String,
     /// Its instances.
     pub slots: Vec<Slot>,
+    /// Those of them that the release before has too: where it only scales, what serves stays whatever comes.
+    pub before: Vec<Slot>,
     /// Whether a release command comes first.
     pub command: bool,
     /// Whether the edge leads to its `web` process: it has one, with at least one instance.
@@ -187,7 +189,7 @@ pub enum Reason {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Note which instances are kept.
+    /// Note which instances serve already and are kept.
     Begin(Vec<Slot>),
     /// Run the release command.
     RunCommand,
@@ -231,14 +233,19 @@ pub const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(20);
 
 /// What to do next. Nothing here is done twice, and whatever was done is recognised from what is observed.
 pub fn plan(s: &Situation<'_>) -> Vec<Action> {
-    if !s.progress.begun {
-        return vec![Action::Begin(kept(s))];
+    if s.progress.ending.is_some() {
+        return undo(s);
+    }
+    // Before anything is started: an engine gives a free address to whoever comes next, and that one is not proven.
+    let dead = dead_backends(s);
+    if !dead.is_empty() {
+        return vec![Action::Unroute(dead)];
+    }
+    if let Some(begin) = begin(s) {
+        return begin;
     }
     if s.progress.draining {
         return finish(s);
-    }
-    if s.progress.ending.is_some() {
-        return undo(s);
     }
     if let Some(stop) = &s.stop {
         return vec![Action::GiveUp(Reason::Stopped(stop.clone()))];
@@ -253,17 +260,33 @@ pub fn plan(s: &Situation<'_>) -> Vec<Action> {
     if !missing.is_empty() {
         return missing.into_iter().map(Action::Start).collect();
     }
-    if let Some(wait) = (!s.progress.proven).then(|| unproven(s)).flatten() {
+    let unproven = unproven(s);
+    if let Some(wait) = wait(s, &unproven) {
         return vec![wait];
+    }
+    if !unproven.is_empty() || !s.progress.proven {
+        // Perhaps none to route: workers only, or scaled to zero. The proof is noted all the same.
+        return vec![Action::Route(unproven.into_iter().filter(|slot| slot.process == "web").collect())];
     }
     if s.desired.routed && !s.progress.first_request {
         return first_request(s);
     }
-    if !s.progress.routed && !s.progress.proven {
-        // Nothing to route: workers only, or scaled to zero. Note the proof, and go on in the next pass.
-        return vec![Action::Route(Vec::new())];
-    }
     vec![Action::Drain(old_backends(s))]
+}
+
+/// The first pass, and a pass that finds something kept gone: what serves is kept, what ended before is started anew and no
+/// fault of this release.
+fn begin(s: &Situation<'_>) -> Option<Vec<Action>> {
+    let serves = kept(s);
+    let gone = |slot: &Slot| s.progress.kept.contains(slot) && !serves.contains(slot);
+    if s.progress.begun && (s.progress.draining || !s.progress.kept.iter().any(gone)) {
+        return None;
+    }
+    let ended = s.observed.iter().filter(|o| o.id.release == s.desired.generation && matches!(o.state, ContainerState::Exited { .. }));
+    let ended = ended.filter(|o| !s.progress.begun || gone(&Slot::of(&o.id)));
+    let mut actions: Vec<Action> = ended.map(|o| Action::Remove(o.id.clone())).collect();
+    actions.push(Action::Begin(serves.into_iter().filter(|slot| !s.progress.begun || s.progress.kept.contains(slot)).collect()));
+    Some(actions)
 }
 
 /// The instances of this generation that serve already.
@@ -280,8 +303,9 @@ fn kept(s: &Situation<'_>) -> Vec<Slot> {
         .collect()
 }
 
-fn is_new(s: &Situation<'_>, id: &WorkloadId) -> bool {
-    id.release == s.desired.generation && !s.progress.kept.contains(&Slot::of(id))
+/// Whether an instance is this rollout's own, to be taken away where it fails.
+fn is_new(s: &Situation<'_>, release: u64, slot: &Slot) -> bool {
+    release == s.desired.generation && !s.progress.kept.contains(slot) && !s.desired.before.contains(slot)
 }
 
 fn is_desired(s: &Situation<'_>, id: &WorkloadId) -> bool {
@@ -301,6 +325,26 @@ fn old_backends(s: &Situation<'_>) -> Vec<BackendRow> {
         })
         .cloned()
         .collect()
+}
+
+/// Rows of the edge that lead to nothing that runs.
+fn dead_backends(s: &Situation<'_>) -> Vec<BackendRow> {
+    s.backends.iter().filter(|b| !s.observed.iter().any(|o| leads_to(b, o))).cloned().collect()
+}
+
+/// Whether a row of the edge leads to this instance, which runs.
+fn leads_to(b: &BackendRow, o: &Observed) -> bool {
+    let same = b.release == o.id.release && b.process == o.id.process && b.slot == o.id.slot;
+    same && o.state == ContainerState::Running && o.address == Some(b.address.ip())
+}
+
+/// The instances that have not shown yet that they are good. A web instance that has is on the edge; one that came in its
+/// place shows it anew.
+fn unproven(s: &Situation<'_>) -> Vec<Slot> {
+    let on_edge =
+        |slot: &Slot| s.backends.iter().any(|b| b.release == s.desired.generation && b.process == slot.process && b.slot == slot.index);
+    let proven = |slot: &Slot| s.progress.proven && (slot.process != "web" || on_edge(slot));
+    s.desired.slots.iter().filter(|slot| !s.progress.kept.contains(slot) && !proven(slot)).cloned().collect()
 }
 
 fn missing(s: &Situation<'_>) -> Vec<Slot> {
@@ -323,11 +367,14 @@ fn failure(s: &Situation<'_>) -> Option<Failure> {
             return Some(Failure::WrongImage(slot.clone()));
         }
     }
-    if !s.progress.proven && s.elapsed >= s.desired.deadline {
-        let slot = s.desired.slots.iter().find(|slot| health(s, slot).healthy_for.is_none())?;
-        return Some(Failure::NotHealthy { slot: slot.clone(), error: health(s, slot).last_error });
-    }
     let late = s.elapsed >= s.desired.deadline + s.desired.stabilisation + FIRST_REQUEST_WITHIN;
+    if late || !s.progress.proven && s.elapsed >= s.desired.deadline {
+        let sick = unproven(s).into_iter().find(|slot| health(s, slot).healthy_for.is_none());
+        if let Some(slot) = sick {
+            let error = health(s, &slot).last_error;
+            return Some(Failure::NotHealthy { slot, error });
+        }
+    }
     (s.progress.routed && s.desired.routed && !s.progress.first_request && !s.first_request && late).then_some(Failure::NoFirstRequest)
 }
 
@@ -335,13 +382,12 @@ fn health(s: &Situation<'_>, slot: &Slot) -> Health {
     s.health.get(slot).cloned().unwrap_or_default()
 }
 
-/// What is still waited for until every instance is proven; none when all are.
-fn unproven(s: &Situation<'_>) -> Option<Action> {
-    let new: Vec<&Slot> = s.desired.slots.iter().filter(|slot| !s.progress.kept.contains(slot)).collect();
-    let healthy: Vec<Duration> = new.iter().filter_map(|slot| health(s, slot).healthy_for).collect();
-    if healthy.len() < new.len() {
+/// What is waited for until these are proven; none when they are.
+fn wait(s: &Situation<'_>, unproven: &[Slot]) -> Option<Action> {
+    let healthy: Vec<Duration> = unproven.iter().filter_map(|slot| health(s, slot).healthy_for).collect();
+    if healthy.len() < unproven.len() {
         let left = s.desired.deadline.saturating_sub(s.elapsed).min(Duration::from_secs(1));
-        return Some(Action::Wait(left, Waiting::Healthy(healthy.len(), new.len())));
+        return Some(Action::Wait(left, Waiting::Healthy(healthy.len(), unproven.len())));
     }
     let youngest = healthy.into_iter().min()?;
     let left = s.desired.stabilisation.saturating_sub(youngest);
@@ -349,10 +395,6 @@ fn unproven(s: &Situation<'_>) -> Option<Action> {
 }
 
 fn first_request(s: &Situation<'_>) -> Vec<Action> {
-    if !s.progress.routed {
-        let web = s.desired.slots.iter().filter(|slot| slot.process == "web" && !s.progress.kept.contains(slot)).cloned().collect();
-        return vec![Action::Route(web)];
-    }
     if !s.edge_serves {
         return vec![Action::Wait(Duration::from_millis(500), Waiting::Edge)];
     }
@@ -385,17 +427,13 @@ fn finish(s: &Situation<'_>) -> Vec<Action> {
 
 /// Takes the new instances away; the old ones were never touched.
 fn undo(s: &Situation<'_>) -> Vec<Action> {
-    let new_backends: Vec<BackendRow> = s
-        .backends
-        .iter()
-        .filter(|b| b.release == s.desired.generation && !s.progress.kept.contains(&Slot { process: b.process.clone(), index: b.slot }))
-        .cloned()
-        .collect();
+    let new_backends: Vec<BackendRow> =
+        s.backends.iter().filter(|b| is_new(s, b.release, &Slot { process: b.process.clone(), index: b.slot })).cloned().collect();
     let mut actions = Vec::new();
     if !new_backends.is_empty() {
         actions.push(Action::Unroute(new_backends));
     }
-    actions.extend(s.observed.iter().filter(|o| is_new(s, &o.id)).map(|o| Action::Remove(o.id.clone())));
+    actions.extend(s.observed.iter().filter(|o| is_new(s, o.id.release, &Slot::of(&o.id))).map(|o| Action::Remove(o.id.clone())));
     actions.push(Action::End);
     actions
 }

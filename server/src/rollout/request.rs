@@ -22,13 +22,15 @@ pub fn replicas(shape: &Shape, asked: &BTreeMap<String, u32>, environment: &Envi
     shape.processes.keys().map(|process| (process.clone(), asked.get(process).copied().unwrap_or_else(|| default(process)))).collect()
 }
 
+/// The instances of so many of each process.
+pub fn slots(replicas: &BTreeMap<String, u32>) -> Vec<Slot> {
+    replicas.iter().flat_map(|(process, count)| (0..*count).map(|index| Slot { process: process.clone(), index })).collect()
+}
+
 /// What a release comes down to.
 pub fn desired(generation: u64, content: &Content, environment: &Environment, from: Option<&ReleaseRow>) -> Desired {
-    let slots = content
-        .replicas
-        .iter()
-        .flat_map(|(process, count)| (0..*count).map(|index| Slot { process: process.clone(), index }))
-        .collect::<Vec<_>>();
+    let slots = self::slots(&content.replicas);
+    let before = from.filter(|from| from.generation == generation).map(|from| self::slots(&from.replicas)).unwrap_or_default();
     // What goes is drained as its own shape says.
     let drain = from.map_or(&content.shape, |from| &from.shape).processes.values().map(|p| p.drain_ms).max().unwrap_or(0);
     let start_within = content.shape.processes.values().filter_map(|process| process.health.start_within_ms).max();
@@ -37,6 +39,7 @@ pub fn desired(generation: u64, content: &Content, environment: &Environment, fr
         image: content.image.clone(),
         routed: slots.iter().any(|slot| slot.process == "web"),
         slots,
+        before,
         command: content.shape.release.is_some() && from.is_none_or(|from| from.image != content.image),
         stabilisation: Duration::from_millis(environment.stabilisation_ms),
         deadline: Duration::from_millis(start_within.unwrap_or(environment.deadline_ms)),

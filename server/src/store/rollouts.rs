@@ -1,8 +1,6 @@
 //! Rows of rollouts: queued with the release that makes them necessary, claimed under a lease, changed only by the one
 //! whose fence is the newest.
 
-use std::time::Duration;
-
 use app::model::{Evidence, ReleaseId, Rollout, RolloutBrief, RolloutId, RolloutState, ServiceId, TargetId, TeamId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -11,10 +9,7 @@ use super::{
     db::{Result, readable},
     releases::{ReleaseRow, json},
 };
-use crate::{args, clock};
-
-/// How long a claim is good for without being renewed.
-pub const LEASE: Duration = Duration::from_secs(60);
+use crate::{args, claim::LEASE, clock};
 
 /// A rollout as the one who carries it out needs it.
 #[derive(Clone, Debug)]

@@ -1,8 +1,6 @@
 //! Rows of runs, stages and steps: queued with the push that makes them necessary, claimed under a lease, changed only by
 //! the one whose fence is the newest. They only move forward.
 
-use std::time::Duration;
-
 use app::model::{
     CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind, Step,
     StepId, TeamId, TeamName, Timestamp,
@@ -14,10 +12,7 @@ use super::{
     events::paged,
     rollouts,
 };
-use crate::{args, clock};
-
-/// How long a claim is good for without being renewed.
-pub const LEASE: Duration = Duration::from_secs(60);
+use crate::{args, claim::LEASE, clock};
 
 /// A run to be queued, or written down as ended where nothing is to be run.
 #[derive(Clone, Debug)]

@@ -18,13 +18,15 @@ use crate::{
         health::{Probe, Subject},
         keep::{Action, Kept, address, pause, plan},
         plan::Slot,
+        request,
         workload::{self, Recipe},
     },
     store::{
         backends::{self, BackendRow},
         leases,
         releases::{self, ReleaseRow},
-        rollouts, targets,
+        rollouts,
+        targets::{self, TargetRow},
     },
     tasks::LAZY,
     telemetry::metrics,
@@ -124,14 +126,7 @@ struct One<'a> {
 impl One<'_> {
     async fn keep(&self, restarts: &mut BTreeMap<Slot, (u32, Instant)>) -> Result<Duration> {
         restarts.retain(|_, (count, at)| at.elapsed() < pause(*count) + Duration::from_secs(300));
-        let kept = self.release.map(|release| Kept {
-            generation: release.generation,
-            slots: release
-                .replicas
-                .iter()
-                .flat_map(|(process, count)| (0..*count).map(|index| Slot { process: process.clone(), index }))
-                .collect(),
-        });
+        let kept = self.release.map(|release| Kept { generation: release.generation, slots: request::slots(&release.replicas) });
         let ago = restarts.iter().map(|(slot, (count, at))| (slot.clone(), (*count, at.elapsed()))).collect();
         let actions = plan(kept.as_ref(), self.observed, self.backends, &ago);
         if actions.is_empty() {
@@ -143,16 +138,19 @@ impl One<'_> {
             None => None,
         };
         for action in actions {
-            // A rollout may have begun since: then it decides.
-            let serves = targets::by_id(&self.ctx.db, self.target).await?.and_then(|target| target.release_id);
-            let changed = serves.as_ref() != self.release.map(|release| &release.id);
-            if changed || rollouts::moving_targets(&self.ctx.db).await?.contains(self.target) {
+            let target = targets::by_id(&self.ctx.db, self.target).await?;
+            if !self.may(target.as_ref(), &rollouts::moving_targets(&self.ctx.db).await?) {
                 break;
             }
             self.apply(action, recipe.as_ref(), restarts).await?;
         }
         self.ctx.wake.changed(self.release.map(|release| &release.team_id), format!("target:{}", self.target));
         Ok(Duration::from_secs(1))
+    }
+
+    /// Whether what was seen may still be acted upon: a rollout may have begun since, and then it decides.
+    fn may(&self, target: Option<&TargetRow>, moving: &[TargetId]) -> bool {
+        target.and_then(|target| target.release_id.as_ref()) == self.release.map(|release| &release.id) && !moving.contains(self.target)
     }
 
     /// When an instance that ended is due to be started again.
@@ -222,7 +220,18 @@ impl One<'_> {
             tracing::warn!(target = %self.target, %slot, "started again, and not healthy yet");
             return Ok(());
         }
+        // Asking took its time, and whoever has the address by now may have answered in its place.
+        let still = self.ctx.platform.observe(&Scope::Target(self.target.clone())).await.unwrap_or_default();
+        if !still.contains(observed) {
+            return Ok(());
+        }
+        // Under the lock that rollouts are asked for under, is it still the keeper's to say?
         let mut tx = self.ctx.db.begin().await?;
+        tx.lock(&request::lock_of(self.target)).await?;
+        let target = targets::by_id(&mut tx, self.target).await?;
+        if !self.may(target.as_ref(), &rollouts::moving_targets(&mut tx).await?) {
+            return Ok(());
+        }
         backends::put(&mut tx, self.target, recipe.release.generation, &slot.process, slot.index, address, clock::now()).await?;
         tx.commit().await?;
         self.ctx.wake.duty(Duty::Edge);

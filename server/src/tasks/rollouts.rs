@@ -1,12 +1,17 @@
 //! Claims rollouts and carries them out, a bounded number at once.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
+    claim::Claim,
     clock,
     rollout::{Context, apply},
     store::{Db, rollouts},
@@ -17,8 +22,6 @@ use crate::{
 
 /// How many rollouts one Berth carries out at once.
 const AT_ONCE: usize = 16;
-/// A claim is renewed this often: a third of its lease.
-const RENEW: Duration = Duration::from_secs(20);
 
 /// Runs until stopped. What is under way then is left for the next start.
 pub async fn run(ctx: Context, stop: CancellationToken) {
@@ -41,6 +44,7 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 
 async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet<()>, stop: &CancellationToken) {
     while let Ok(place) = room.clone().try_acquire_owned() {
+        let asked = Instant::now();
         match rollouts::claim(&ctx.db, &ctx.holder).await {
             Ok(Some(row)) => {
                 let span = tracing::info_span!("rollout", rollout = %row.id, target = %row.target_id, release = %row.release_id);
@@ -52,7 +56,7 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
                 let work = async move {
                     let _place = place;
                     let (id, fence) = (row.id.clone(), row.fence);
-                    let held = hold(ctx.db.clone(), id, fence);
+                    let held = hold(ctx.db.clone(), id, fence, Claim::new(asked.into_std()));
                     tokio::select! {
                         () = apply::carry_out(ctx, row, stop) => {}
                         () = held => {}
@@ -71,21 +75,19 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
 }
 
 /// Renews a claim; ends when it is lost, so that two never carry out the same rollout.
-async fn hold(db: Db, id: app::model::RolloutId, fence: i64) {
-    let mut silent = Duration::ZERO;
+async fn hold(db: Db, id: app::model::RolloutId, fence: i64, mut claim: Claim) {
     loop {
-        tokio::time::sleep(RENEW).await;
-        match rollouts::renew(&db, &id, fence).await {
-            Ok(true) => silent = Duration::ZERO,
+        sleep_until(claim.due().min(claim.ends()).into()).await;
+        let asked = Instant::now();
+        match timeout_at(claim.ends().into(), rollouts::renew(&db, &id, fence)).await {
+            Ok(Ok(true)) => claim.renewed(asked.into_std()),
             // Ended, or somebody else's: either way this one is over.
-            Ok(false) => return,
-            Err(error) => {
-                silent += RENEW;
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => {
                 tracing::warn!(rollout = %id, %error, "the claim could not be renewed");
-                if silent + RENEW >= rollouts::LEASE {
-                    return;
-                }
+                claim.not_renewed(Instant::now().into_std());
             }
+            Err(_) => return tracing::warn!(rollout = %id, "stopped: its claim could not be renewed for too long"),
         }
     }
 }

@@ -6,16 +6,15 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Left};
-use crate::store::runs::{self, RunRow};
+use crate::{
+    claim::Claim,
+    store::runs::{self, RunRow},
+};
 
-/// The claim is renewed this often: a third of its lease.
-const RENEW: Duration = Duration::from_secs(20);
-/// Without a renewal for this long the work stops itself, well before the lease ends.
-const SELF_STOP: Duration = Duration::from_secs(45);
 /// Cancelling is looked for this often; a wake-up makes it quicker.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long the work may take to let go.
@@ -55,12 +54,13 @@ pub(super) async fn over(
     ctx: &Context,
     run: &RunRow,
     halt: &Halt,
+    claim: Claim,
     stop: &CancellationToken,
     mut work: BoxFuture<'_, Result<(), Left>>,
 ) -> Result<(), Left> {
     tokio::select! {
         result = &mut work => return result,
-        () = hold(ctx, run, halt) => {}
+        () = hold(ctx, run, halt, claim) => {}
         () = stop.cancelled() => {}
     }
     halt.leave();
@@ -68,40 +68,39 @@ pub(super) async fn over(
 }
 
 /// Renews the claim and passes on a wish to cancel; ends when the claim is lost.
-async fn hold(ctx: &Context, run: &RunRow, halt: &Halt) {
+async fn hold(ctx: &Context, run: &RunRow, halt: &Halt, mut claim: Claim) {
     let mut changes = ctx.wake.listen();
     let topic = format!("run:{}", run.id);
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut renewed = Instant::now();
-    let mut tried = Instant::now();
     loop {
         tokio::select! {
             _ = look.tick() => {}
             () = mentioned(&mut changes, &topic) => {}
         }
-        match runs::standing(&ctx.db, &run.id, run.fence).await {
-            Ok(Some(true)) => halt.token.cancel(),
-            Ok(Some(false)) => {}
-            // Ended, or somebody else's.
-            Ok(None) => return,
-            Err(error) => tracing::warn!(run = %run.id, %error, "the claim could not be looked at"),
-        }
-        if tried.elapsed() < RENEW {
-            continue;
-        }
-        tried = Instant::now();
-        match runs::renew(&ctx.db, &run.id, run.fence).await {
-            Ok(Some(_)) => renewed = Instant::now(),
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(run = %run.id, %error, "the claim could not be renewed");
-                tried = Instant::now() - RENEW + LOOK;
+        let asked = Instant::now().into_std();
+        let renews = asked >= claim.due();
+        let standing = async {
+            if renews { runs::renew(&ctx.db, &run.id, run.fence).await } else { runs::standing(&ctx.db, &run.id, run.fence).await }
+        };
+        match timeout_at(claim.ends().into(), standing).await {
+            Ok(Ok(Some(cancel))) => {
+                if renews {
+                    claim.renewed(asked);
+                }
+                if cancel {
+                    halt.token.cancel();
+                }
             }
-        }
-        if renewed.elapsed() >= SELF_STOP {
-            tracing::warn!(run = %run.id, "stopped: its claim could not be renewed for too long");
-            return;
+            // Ended, or somebody else's.
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(run = %run.id, %error, "the claim could not be looked at");
+                if renews {
+                    claim.not_renewed(Instant::now().into_std());
+                }
+            }
+            Err(_) => return tracing::warn!(run = %run.id, "stopped: its claim could not be renewed for too long"),
         }
     }
 }

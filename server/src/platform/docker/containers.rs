@@ -131,10 +131,12 @@ impl Docker {
             // An earlier attempt may have ended between the container and its network.
             return self.sweep_networks().await;
         };
+        // By its id from here on: a call the engine carries out late must not meet a successor of the same name.
+        let this = found.id.as_deref().unwrap_or(&name);
         if found.state.as_ref().and_then(|state| state.running) == Some(true) {
-            self.stop(&name, grace).await?;
+            self.stop(this, grace).await?;
         }
-        self.force_remove(&name).await?;
+        self.force_remove(this).await?;
         if let Some(network) = found.config.and_then(|config| config.labels?.remove(container::NETWORK)) {
             self.drop_network(&network).await?;
         }

@@ -98,8 +98,7 @@ impl Rollout<'_> {
 
     /// Writes how it ends, with its event, in one transaction.
     pub(super) async fn end(&mut self) -> Result<(), Left> {
-        let ending =
-            self.progress.ending.take().unwrap_or(Ending { state: RolloutState::Succeeded, failure: None, last_lines: Vec::new() });
+        let ending = self.progress.end();
         if ending.state == RolloutState::Succeeded && self.from.is_some() {
             self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
         }
@@ -137,12 +136,10 @@ impl Rollout<'_> {
 
     /// It cannot go on: whatever is new is taken away as far as the engine lets us, and it ends with this sentence.
     pub(super) async fn give_up(&mut self, sentence: &str) -> Result<(), Left> {
+        self.progress.break_off(sentence);
         if self.progress.draining {
-            // The new release serves; the keeper removes what is left of the old one.
-            self.progress.ending = None;
             return self.end().await;
         }
-        self.progress.ending = Some(Ending { state: RolloutState::Failed, failure: Some(sentence.to_owned()), last_lines: Vec::new() });
         self.record(None).await?;
         let backends = backends::of_target(&self.ctx.db, &self.recipe.target.id).await?;
         let observed = self.ctx.platform.observe(&Scope::Target(self.recipe.target.id.clone())).await.unwrap_or_default();

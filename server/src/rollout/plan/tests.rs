@@ -62,6 +62,7 @@ impl World {
                 generation: 2,
                 image: IMAGE.into(),
                 slots: (0..replicas).map(slot).collect(),
+                before: Vec::new(),
                 command: false,
                 routed: replicas > 0,
                 stabilisation: Duration::from_secs(3),
@@ -226,6 +227,33 @@ fn each_situation_has_its_next_step() {
             "release command failed",
             World::new(1).with(|w| (w.desired.command, w.progress.command) = (true, Command::Failed(3))),
             failed(Failure::Command(3)),
+        ),
+        (
+            "what served ended: its address is free for whoever comes next, so the edge forgets it first",
+            World::new(1).with(|w| w.observed[0].state = ContainerState::Exited { code: 1, out_of_memory: false }),
+            vec![Action::Unroute(vec![row(1, 0, false)])],
+        ),
+        (
+            "a proven one came back under another address: it shows anew that it is good",
+            World::new(2).running(Some(1)).routed().with(|w| _ = w.backends.pop()),
+            vec![Action::Wait(second(2), Waiting::Stabilisation(second(2)))],
+        ),
+        (
+            "what was kept ended: started anew, and no fault of this release",
+            World::new(2).with(|w| {
+                w.observed = vec![copy(2, 0, ContainerState::Exited { code: 1, out_of_memory: false })];
+                w.backends.clear();
+                w.progress.kept = vec![slot(0)];
+            }),
+            vec![Action::Remove(id(2, 0)), Action::Begin(vec![])],
+        ),
+        (
+            "scaling given up: what the release before has too stays, started anew or not",
+            World::new(2).running(Some(3)).routed().with(|w| {
+                w.desired.before = vec![slot(0)];
+                w.progress.ending = Some(Ending { state: RolloutState::Cancelled, failure: None, last_lines: vec![] });
+            }),
+            vec![Action::Unroute(vec![row(2, 1, false)]), Action::Remove(id(2, 1)), Action::End],
         ),
         ("scaled to zero", World::new(0), vec![Action::Route(vec![])]),
         (

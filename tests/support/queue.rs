@@ -1,0 +1,58 @@
+//! Teams, services and queued runs, as rows: enough for the queue.
+
+use app::model::{RunId, RunState, ServiceId, StageKind, TeamId};
+use server::{
+    args,
+    store::{
+        Db,
+        runs::{self, NewRun, NewStage},
+    },
+};
+
+/// A team with services, each with a repository.
+pub(crate) async fn team(db: &Db, name: &str, services: usize) -> (TeamId, Vec<ServiceId>) {
+    let team = TeamId::from_text(name);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("INSERT INTO teams (id, name, created_at) VALUES ($1, $2, 0)", args![&team, name]).await.unwrap();
+    let mut made = Vec::new();
+    for number in 0..services {
+        let id = ServiceId::from_text(format!("{name}-{number}"));
+        tx.execute(
+            "INSERT INTO repositories (id, team_id, name, default_branch, created_at) VALUES ($1, $2, $1, 'main', 0)",
+            args![&id, &team],
+        )
+        .await
+        .unwrap();
+        tx.execute(
+            "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $1, '', $1, 0)",
+            args![&id, &team],
+        )
+        .await
+        .unwrap();
+        made.push(id);
+    }
+    tx.commit().await.unwrap();
+    (team, made)
+}
+
+/// Queues a run with one stage.
+pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
+    let new = NewRun {
+        team,
+        service,
+        state: RunState::Queued,
+        failure: None,
+        commit: "c",
+        title: "t",
+        author: "a",
+        branch,
+        pushed_by: "ann",
+        reason: "why",
+        pipeline: "null",
+    };
+    let stage = NewStage { position: 0, name: "fast".into(), kind: StageKind::Steps, attempt: 1, steps: vec![("unit".into(), "i".into())] };
+    let mut tx = db.begin().await.unwrap();
+    let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();
+    tx.commit().await.unwrap();
+    run
+}
