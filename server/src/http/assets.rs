@@ -89,13 +89,16 @@ fn names(given: &HeaderValue, tag: &str) -> bool {
 }
 
 fn choose(asset: &Asset, headers: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
-    let accepts =
-        |coding: &str| headers.get_all(ACCEPT_ENCODING).iter().any(|given| given.to_str().is_ok_and(|given| takes(given, coding)));
     match (asset.br, asset.gzip) {
-        (Some(br), _) if accepts("br") => (br, Some("br")),
-        (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),
+        (Some(br), _) if accepts(headers, "br") => (br, Some("br")),
+        (_, Some(gzip)) if accepts(headers, "gzip") => (gzip, Some("gzip")),
         _ => (asset.bytes, None),
     }
+}
+
+/// Whether who asks takes this coding.
+pub(super) fn accepts(headers: &HeaderMap, coding: &str) -> bool {
+    headers.get_all(ACCEPT_ENCODING).iter().any(|given| given.to_str().is_ok_and(|given| takes(given, coding)))
 }
 
 /// Whether an `Accept-Encoding` takes this coding by name (RFC 9110, 12.5.3).

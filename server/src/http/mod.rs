@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod compress;
 pub mod extract;
 pub mod git;
 pub mod guard;
@@ -59,6 +60,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
     let guarded = api
         .merge(ui)
         .route("/metrics", get(figures).with_state(Arc::clone(control)))
+        .layer(from_fn(compress::layer))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(backend, session::layer))
