@@ -182,8 +182,8 @@ pub trait Services: Send + Sync {
     /// `confirm_name`.
     async fn delete(&self, actor: &Actor, team: &TeamName, service: &ServiceName, confirm: &str) -> Result<()>;
 
-    /// The home grid of a team.
-    async fn board(&self, actor: &Actor, team: &TeamName) -> Result<Board>;
+    /// The home grid of a team, by name.
+    async fn board(&self, actor: &Actor, team: &TeamName, page: &PageRequest) -> Result<Board>;
 
     /// Adds the service to an environment.
     ///

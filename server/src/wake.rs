@@ -10,6 +10,8 @@ use tokio::sync::{Notify, broadcast, watch};
 pub enum Duty {
     /// `ref_changes` not handled yet.
     Pushes,
+    /// Refs of a repository may have moved without being written down.
+    Refs,
     /// Runs to claim.
     Runs,
     /// Rollouts to claim, or whose intent changed.
@@ -22,7 +24,7 @@ pub enum Duty {
     Keep,
 }
 
-const DUTIES: usize = 6;
+const DUTIES: usize = 7;
 
 /// Hands out wake-ups. Cheap to clone.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use app::model::TeamId;
 use server::{
     args,
     control::platform::seed,
-    store::{Db, StoreError, environments, sessions, targets, teams},
+    store::{Db, StoreError, board::Look, environments, sessions, targets, teams},
 };
 
 use super::on_both;
@@ -46,7 +46,8 @@ async fn garbage_is_set_aside(db: Db) {
         .unwrap();
     }
     tx.commit().await.unwrap();
-    let rows = targets::of_team(&db, &TeamId::from_text("1")).await.unwrap();
+    let (team, service) = (TeamId::from_text("1"), "s".parse().unwrap());
+    let rows = targets::list(&db, Look::at(&team, &service)).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.environment.name.as_str()).collect::<Vec<_>>(), ["dev"]);
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod berth;
+pub(crate) mod fill;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
 pub(crate) mod platform;
@@ -9,5 +10,6 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 mod proof;
 pub(crate) mod queue;
+pub(crate) mod reads;
 
 pub(crate) use proof::proof;

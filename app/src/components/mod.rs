@@ -14,7 +14,7 @@ pub use form::{Confirm, Field, Formed, submit};
 pub use icon::icon;
 pub use line::{Mark, line};
 pub use log::log_lines;
-pub use parts::{code_block, copy, empty, facts, head, note, pager, say, sentence, short_commit, short_image, tabs};
+pub use parts::{code_block, copy, empty, facts, following, head, note, pager, say, sentence, short_commit, short_image, tabs};
 pub use status::{
     Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status, run_tone,
     run_word, status,

@@ -95,11 +95,20 @@ pub fn tabs(label: &str, tabs: Vec<(String, String, bool)>) -> AnyView {
 
 /// The link to the next page of a listing.
 pub fn pager(t: Lang, path: &str, next: Option<&str>) -> AnyView {
+    leading(t.older(), path, next)
+}
+
+/// The way to the next page of a listing that goes by name; nothing on the last.
+pub fn following(t: Lang, path: &str, next: Option<&str>) -> AnyView {
+    leading(t.further(), path, next)
+}
+
+fn leading(word: &'static str, path: &str, next: Option<&str>) -> AnyView {
     match next {
         Some(next) => {
             let join = if path.contains('?') { '&' } else { '?' };
             let next: String = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).collect();
-            view! { <p class="pager"><a class="btn" href=format!("{path}{join}cursor={next}")>{t.older()}</a></p> }.into_any()
+            view! { <p class="pager"><a class="btn" href=format!("{path}{join}cursor={next}")>{word}</a></p> }.into_any()
         }
         None => ().into_any(),
     }

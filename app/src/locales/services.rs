@@ -121,6 +121,14 @@ impl super::Lang {
         }
     }
 
+    /// "Below are 50 of them."
+    pub fn home_part(self, count: usize) -> String {
+        match self {
+            Self::En => format!("Below are {count} of them."),
+            Self::Ko => format!("그중 {count}개가 아래에 있어요."),
+        }
+    }
+
     /// "One is moving."
     pub fn home_moving(self, count: usize) -> String {
         match (self, count) {

@@ -13,6 +13,7 @@ sentences! {
     copy: "Copy" / "복사";
     copied: "Copied" / "복사했어요";
     older: "Older" / "이전 항목 보기";
+    further: "More" / "더 보기";
     about: "About" / "정보";
     name: "Name" / "이름";
     name_hint: "Small letters, digits and hyphens, for example orders-api." / "영문 소문자, 숫자, 하이픈을 쓸 수 있어요. 예: orders-api";

@@ -230,6 +230,10 @@ pub struct Board {
     pub environments: Vec<EnvironmentName>,
     /// The rows, by name.
     pub rows: Vec<BoardRow>,
+    /// How many services the team has.
+    pub services: usize,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
 }
 
 /// One service on the home grid.

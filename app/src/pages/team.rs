@@ -2,11 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::{done, path_of};
+use super::{done, page_of, path_of};
 use crate::{
     caller::{Answer, Caller, Screen},
     components::{
-        berths, code_block, empty, head, health_tone, health_word, icon, run_status, short_commit, span_of, status, when, when_short,
+        berths, code_block, empty, following, head, health_tone, health_word, icon, run_status, short_commit, span_of, status, when,
+        when_short,
     },
     error::Result,
     locales::Lang,
@@ -17,7 +18,7 @@ use crate::{
 pub async fn page(caller: &Caller) -> Result<Answer> {
     let t = caller.lang;
     let team: TeamName = caller.param("team")?;
-    let board = caller.backend.services.board(caller.actor()?, &team).await?;
+    let board = caller.backend.services.board(caller.actor()?, &team, &page_of(caller)).await?;
     let create = format!("/teams/{team}/services/new");
     let may = caller.may(&team, Role::Developer);
     let buttons =
@@ -28,6 +29,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         {done(caller)}
         {head(t.home_title(), view! { <span data-live="summary">{below}</span> }, buttons)}
         <section class="card" data-live="board" aria-label=t.home_title()>{content}</section>
+        {following(t, &format!("/teams/{team}"), board.next.as_deref())}
     };
     let path = format!("/teams/{team}");
     Ok(Screen::new(team.to_string(), body.into_any())
@@ -48,7 +50,11 @@ fn summary(t: Lang, board: &Board) -> String {
     };
     let moving = count(|health| health == TargetHealth::Moving);
     let needing = count(|health| matches!(health, TargetHealth::Down | TargetHealth::Degraded | TargetHealth::FailedServing));
-    let mut said = t.home_counts(board.rows.len(), board.environments.len());
+    let mut said = t.home_counts(board.services, board.environments.len());
+    if board.rows.len() < board.services {
+        said.push(' ');
+        said.push_str(&t.home_part(board.rows.len()));
+    }
     for part in [(moving > 0).then(|| t.home_moving(moving)), (needing > 0).then(|| t.home_needing(needing))].into_iter().flatten() {
         said.push(' ');
         said.push_str(&part);

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use app::model::{Board, BoardRow, Environment, EnvironmentName, Target};
+use app::model::{Board, BoardRow, Environment, EnvironmentName, Target, TeamName};
 use clap::{Args, Subcommand};
 
 use super::{
@@ -30,8 +30,13 @@ pub(super) async fn run(status: Status, session: &Session) -> Done<()> {
         });
     }
     let team = session.team().await?;
-    session.show(session.client.get(&format!("/teams/{team}/targets")).await?, |answer| {
-        let board: Board = client::read(answer)?;
+    let mut board: Board = page(session, &team, "").await?;
+    while let Some(next) = board.next.take() {
+        let more = page(session, &team, &format!("&cursor={next}")).await?;
+        board.rows.extend(more.rows);
+        board.next = more.next;
+    }
+    session.show(serde_json::to_value(&board).unwrap_or_default(), |_| {
         if board.rows.is_empty() {
             output::line(&format!("{team} has no service yet. Create one: berth service create NAME --team {team}"));
             return Ok(());
@@ -41,6 +46,11 @@ pub(super) async fn run(status: Status, session: &Session) -> Done<()> {
         output::table(&head, &board.rows.iter().map(|row| board_row(&board, row)).collect::<Vec<_>>());
         Ok(())
     })
+}
+
+/// As much of the board as is given at once.
+async fn page(session: &Session, team: &TeamName, cursor: &str) -> Done<Board> {
+    client::read(session.client.get(&format!("/teams/{team}/targets?limit=200{cursor}")).await?)
 }
 
 fn board_row(board: &Board, row: &BoardRow) -> Vec<String> {

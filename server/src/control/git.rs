@@ -48,6 +48,15 @@ impl Control {
     /// # Errors
     /// Where the refs cannot be read or the store does not answer. The comparison of refs finds the push then.
     pub async fn pushed(&self, actor: &Actor, repository: &RepositoryRow) -> Result<Vec<RefChange>> {
+        let changes = self.write_down(actor, repository).await.inspect_err(|_| self.wake.duty(Duty::Refs))?;
+        if !changes.is_empty() {
+            self.wake.duty(Duty::Pushes);
+            self.wake.changed(Some(&repository.team_id), "events");
+        }
+        Ok(changes)
+    }
+
+    async fn write_down(&self, actor: &Actor, repository: &RepositoryRow) -> Result<Vec<RefChange>> {
         let refs = git::refs(&self.repository_folder(repository)).await.map_err(Error::internal)?;
         fail::fail_point!("push::before_record");
         let mut tx = self.db.begin().await?;
@@ -57,10 +66,6 @@ impl Control {
         }
         tx.commit().await?;
         fail::fail_point!("push::after_record");
-        if !changes.is_empty() {
-            self.wake.duty(Duty::Pushes);
-            self.wake.changed(Some(&repository.team_id), "events");
-        }
         Ok(changes)
     }
 

@@ -17,7 +17,9 @@ use crate::{
     auth::rights::Action,
     clock,
     store::{
-        StoreError, Tx, candidates, environments,
+        StoreError, Tx,
+        board::Look,
+        candidates, environments,
         events::{self, NewEvent},
         routes::{self, RouteRow},
         runs, services,
@@ -157,7 +159,7 @@ impl Services for Control {
     async fn overview(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<ServiceOverview> {
         let service = self.service(actor, team, service, Action::ViewTeam).await?;
         let rows = targets::of_service(&self.db, &service.id).await?;
-        let targets = self.views(&service.team_id, Some(&service.id), rows).await?;
+        let targets = self.views(Look::at(&service.team_id, &service.name), rows).await?;
         let all = environments::list(&self.db).await?;
         let last = PageRequest { cursor: None, limit: Some(LAST) };
         let candidates = candidates::list(&self.db, &service.id, &last).await?.items;
@@ -190,22 +192,29 @@ impl Services for Control {
         Ok(())
     }
 
-    async fn board(&self, actor: &Actor, team: &TeamName) -> Result<Board> {
+    async fn board(&self, actor: &Actor, team: &TeamName, page: &PageRequest) -> Result<Board> {
         let id = self.team(actor, team, Action::ViewTeam).await?;
         let environments = environments::list(&self.db).await?.into_iter().map(|environment| environment.name).collect();
+        let shown = services::page(&self.db, &self.config.url, &id, page).await?;
+        let (Some(first), Some(last)) = (shown.items.first(), shown.items.last()) else {
+            return Ok(Board { environments, rows: Vec::new(), services: services::count(&self.db, &id).await?, next: None });
+        };
+        let look = Look { team: &id, from: &first.name, to: &last.name };
         let mut cells: BTreeMap<ServiceName, BTreeMap<EnvironmentName, Target>> = BTreeMap::new();
-        for view in self.views(&id, None, targets::of_team(&self.db, &id).await?).await? {
+        for view in self.views(look, targets::list(&self.db, look).await?).await? {
             cells.entry(view.service).or_default().insert(view.target.environment.clone(), view.target);
         }
-        let mut runs: HashMap<_, _> = runs::newest_of_services(&self.db, &id).await?.into_iter().collect();
+        let mut runs: HashMap<_, _> = runs::newest_of_services(&self.db, look).await?.into_iter().collect();
         let row = |service: Service| BoardRow {
             cells: cells.remove(&service.name).unwrap_or_default(),
             run: runs.remove(&service.id),
             service: service.name,
             description: service.description,
         };
-        let rows = services::list(&self.db, &self.config.url, &id).await?.into_iter().map(row).collect();
-        Ok(Board { environments, rows })
+        // What fits on one page needs no counting.
+        let whole = page.cursor.is_none() && shown.next.is_none();
+        let services = if whole { shown.items.len() } else { services::count(&self.db, &id).await? };
+        Ok(Board { environments, rows: shown.items.into_iter().map(row).collect(), services, next: shown.next })
     }
 
     async fn add_environment(
@@ -229,8 +238,8 @@ impl Services for Control {
 
     async fn target(&self, actor: &Actor, team: &TeamName, service: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
         let row = Control::target(self, actor, team, service, environment, Action::ViewTeam).await?;
-        let (team_id, service_id) = (row.team_id.clone(), row.service_id.clone());
-        let views = self.views(&team_id, Some(&service_id), vec![row]).await?;
+        let team_id = row.team_id.clone();
+        let views = self.views(Look::at(&team_id, service), vec![row]).await?;
         views.into_iter().next().map(|view| view.target).ok_or_else(|| Error::internal("a target without a view"))
     }
 
@@ -254,7 +263,7 @@ impl Services for Control {
         }
         let row = RouteRow { id: RouteId::from_text(clock::new_id()), target: target.id, host, path, default: false };
         let mut tx = self.db.begin().await?;
-        if routes::of_team(&mut tx, &target.team_id, Some(&target.service_id)).await?.len() >= MOST_ROUTES {
+        if routes::of_targets(&mut tx, Look::at(&target.team_id, &service.name)).await?.len() >= MOST_ROUTES {
             return Err(Error::conflict("too_many_routes", format!("A service has at most {MOST_ROUTES} routes. Remove one first.")));
         }
         routes::insert(&mut tx, &target.team_id, &row, clock::now())
@@ -271,7 +280,7 @@ impl Services for Control {
     async fn remove_route(&self, actor: &Actor, team: &TeamName, service: &ServiceName, route: &RouteId) -> Result<()> {
         let service = self.service(actor, team, service, Action::ManageRoutes).await?;
         let mut tx = self.db.begin().await?;
-        let row = routes::of_team(&mut tx, &service.team_id, Some(&service.id))
+        let row = routes::of_targets(&mut tx, Look::at(&service.team_id, &service.name))
             .await?
             .into_iter()
             .find(|row| row.id == *route)

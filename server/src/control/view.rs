@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use app::{
     error::Result,
-    model::{Instance, InstanceState, RolloutBrief, RolloutState, Route, ServiceId, ServiceName, Target, TargetId, TeamId},
+    model::{Instance, InstanceState, RolloutBrief, RolloutState, Route, ServiceName, Target, TargetId},
 };
 
 use super::{
@@ -95,9 +95,8 @@ impl Control {
         Route { id: row.id, url, host: row.host, path: row.path, default: row.default }
     }
 
-    /// These targets of a team (all of one service, where it is named) with everything that belongs to them, in their order.
-    pub(super) async fn views(&self, team: &TeamId, service: Option<&ServiceId>, rows: Vec<TargetRow>) -> Result<Vec<View>> {
-        let look = Look { team, service };
+    /// These targets, all of them among those looked at, with everything that belongs to them, in their order.
+    pub(super) async fn views(&self, look: Look<'_>, rows: Vec<TargetRow>) -> Result<Vec<View>> {
         let mut parts: HashMap<TargetId, Parts> = HashMap::new();
         for release in board::releases(&self.db, look).await? {
             parts.entry(release.target.clone()).or_default().releases.push(release);
@@ -105,10 +104,10 @@ impl Control {
         for backend in board::backends(&self.db, look).await? {
             parts.entry(backend.target.clone()).or_default().backends.push(backend);
         }
-        for row in routes::of_team(&self.db, team, service).await? {
+        for row in routes::of_targets(&self.db, look).await? {
             parts.entry(row.target.clone()).or_default().routes.push(self.route(row));
         }
-        for (target, rollout) in rollouts::newest_of_targets(&self.db, team, service).await? {
+        for (target, rollout) in rollouts::newest_of_targets(&self.db, look).await? {
             parts.entry(target).or_default().rollout = Some(rollout);
         }
         Ok(rows

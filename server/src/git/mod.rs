@@ -13,7 +13,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     process::Stdio,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::process::Command;
@@ -132,9 +132,20 @@ pub async fn refs(repository: &Path) -> Result<BTreeMap<String, String>> {
     Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(commit, name)| (name.to_owned(), commit.to_owned())).collect())
 }
 
+/// The repositories in this folder, each by its name without `.git` and with when a ref of it moved last, in nanoseconds.
+pub fn all_moved_at(folder: &Path) -> Vec<(String, i64)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let moved = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_str()?.strip_suffix(".git")?.to_owned();
+        let since = moved_at(&entry.path())?.duration_since(UNIX_EPOCH).ok()?;
+        Some((name, i64::try_from(since.as_nanos()).ok()?))
+    };
+    entries.filter_map(moved).collect()
+}
+
 /// When a ref moved last, told from the folders without starting anything; none where nothing was ever pushed. A moved ref
 /// is a renamed file, which its folder's time tells.
-pub fn moved_at(repository: &Path) -> Option<SystemTime> {
+fn moved_at(repository: &Path) -> Option<SystemTime> {
     let packed = repository.join("packed-refs").metadata().and_then(|meta| meta.modified()).ok();
     newest(&repository.join("refs")).max(packed)
 }

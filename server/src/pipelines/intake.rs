@@ -1,9 +1,6 @@
 //! From what a push moved to the runs it makes; and the comparison of refs, so that a crash loses no push.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, time::Duration};
 
 use app::model::{Actor, RepositoryId, RunState, StageKind};
 use tokio::time::timeout;
@@ -26,55 +23,76 @@ use crate::{
     wake::Duty,
 };
 
-/// Refs are compared with what is known this often.
-const COMPARE: Duration = Duration::from_secs(60);
+/// Refs are compared with what is known this often, beside at the start and when a push could not be written down.
+const COMPARE: Duration = Duration::from_secs(600);
+/// … and again this soon where they could not be.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
-    let mut compared = Compared::new();
+    let mut compared = None;
     loop {
-        compare_refs(&ctx, &mut compared).await;
+        let again = if compare_refs(&ctx, &mut compared).await { COMPARE } else { AGAIN };
         handle_all(&ctx).await;
         let wait = async {
-            while timeout(COMPARE, ctx.wake.woken(Duty::Pushes)).await.is_ok() {
+            while let Ok(()) = timeout(again, ctx.wake.woken(Duty::Pushes)).await {
                 handle_all(&ctx).await;
             }
         };
         tokio::select! {
             () = stop.cancelled() => return,
+            () = ctx.wake.woken(Duty::Refs) => {}
             () = wait => {}
         }
     }
 }
 
-/// When the refs of each repository had moved last as they were compared.
-type Compared = HashMap<RepositoryId, SystemTime>;
+/// When the refs of each repository had moved last as they were compared, in nanoseconds. Kept in the store too, so that a
+/// start asks `git` about those alone in which something moved since.
+type Compared = HashMap<RepositoryId, i64>;
 
-/// Compares the refs of every repository in which something moved with what is known, and writes down what nobody did.
-async fn compare_refs(ctx: &Context, compared: &mut Compared) {
-    let repositories = match repositories::all(&ctx.db).await {
-        Ok(repositories) => repositories,
-        Err(error) => return tracing::warn!(%error, "the repositories cannot be listed now"),
+/// Compares the refs of every repository in which something moved with what is known, and writes down what nobody did. False:
+/// not all could be.
+async fn compare_refs(ctx: &Context, compared: &mut Option<Compared>) -> bool {
+    let compared = match compared {
+        Some(compared) => compared,
+        None => match repositories::compared(&ctx.db).await {
+            Ok(before) => compared.insert(before.into_iter().collect()),
+            Err(error) => {
+                tracing::warn!(%error, "the repositories cannot be listed now");
+                return false;
+            }
+        },
     };
-    for repository in repositories {
-        let Some(moved) = git::moved_at(&ctx.repository(&repository.id)) else { continue };
-        if compared.get(&repository.id) == Some(&moved) {
+    let mut all = true;
+    let folder = ctx.config.repositories();
+    let moved = tokio::task::spawn_blocking(move || git::all_moved_at(&folder)).await.unwrap_or_default();
+    for (name, moved) in moved {
+        let id = RepositoryId::from_text(name);
+        if compared.get(&id) == Some(&moved) {
             continue;
         }
-        match compare(ctx, &repository).await {
-            Ok(()) => drop(compared.insert(repository.id, moved)),
-            Err(error) => tracing::warn!(repository = %repository.id, %error, "the refs cannot be compared now"),
+        match compare(ctx, &id, moved).await {
+            Ok(()) => drop(compared.insert(id, moved)),
+            Err(error) => {
+                all = false;
+                tracing::warn!(repository = %id, %error, "the refs cannot be compared now");
+            }
         }
     }
+    all
 }
 
-async fn compare(ctx: &Context, repository: &RepositoryRow) -> Result<(), IntakeError> {
-    let refs = git::refs(&ctx.repository(&repository.id)).await?;
+async fn compare(ctx: &Context, id: &RepositoryId, moved: i64) -> Result<(), IntakeError> {
+    // One that is being deleted.
+    let Some(repository) = repositories::by_id(&ctx.db, id).await? else { return Ok(()) };
+    let refs = git::refs(&ctx.repository(id)).await?;
     let mut tx = ctx.db.begin().await?;
-    let changes = repositories::record_refs(&mut tx, repository, &refs, "somebody").await?;
+    let changes = repositories::record_refs(&mut tx, &repository, &refs, "somebody").await?;
+    repositories::set_compared(&mut tx, id, moved).await?;
     tx.commit().await?;
     if !changes.is_empty() {
-        tracing::info!(repository = %repository.id, changes = changes.len(), "found a push nobody had written down");
+        tracing::info!(repository = %id, changes = changes.len(), "found a push nobody had written down");
         ctx.wake.duty(Duty::Pushes);
     }
     Ok(())

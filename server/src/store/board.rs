@@ -3,25 +3,39 @@
 
 use std::collections::BTreeMap;
 
-use app::model::{ReleaseBrief, ReleaseId, ServiceId, TargetId, TeamId, Timestamp};
+use app::model::{ReleaseBrief, ReleaseId, ServiceName, TargetId, TeamId, Timestamp};
 
 use super::{
-    Query,
+    Query, Value,
     db::{Result, readable},
 };
 use crate::args;
 
-/// Which targets are looked at: a team's, or those of one service of it.
+/// Which targets are looked at: those of a team's services from one name to another.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
     /// The team.
     pub team: &'a TeamId,
-    /// The one service; none: all.
-    pub service: Option<&'a ServiceId>,
+    /// The first service.
+    pub from: &'a ServiceName,
+    /// The last service.
+    pub to: &'a ServiceName,
 }
 
-/// The targets looked at, as `g`.
-const LOOKED_AT: &str = "g.team_id = $1 AND (CAST($2 AS TEXT) IS NULL OR g.service_id = $2)";
+impl<'a> Look<'a> {
+    /// At one service.
+    pub const fn at(team: &'a TeamId, service: &'a ServiceName) -> Self {
+        Self { team, from: service, to: service }
+    }
+
+    /// The values of [`SERVICES`].
+    pub(super) fn values(self) -> Vec<Value> {
+        args![self.team, self.from, self.to]
+    }
+}
+
+/// The services looked at, as `s`: along their index, and from there to what belongs to them.
+pub(super) const SERVICES: &str = "s.team_id = $1 AND s.name BETWEEN $2 AND $3 AND s.deleted_at IS NULL";
 
 /// A release that a target serves or should.
 #[derive(Clone, Debug)]
@@ -39,9 +53,10 @@ pub struct BoardRelease {
 /// The releases that the targets serve or should.
 pub async fn releases(q: impl Query, look: Look<'_>) -> Result<Vec<BoardRelease>> {
     let sql = format!(
-        "SELECT r.* FROM targets g JOIN releases r ON r.id IN (g.release_id, g.wanted_release_id) WHERE {LOOKED_AT} ORDER BY r.number"
+        "SELECT r.* FROM services s JOIN targets g ON g.service_id = s.id JOIN releases r ON r.id IN (g.release_id, g.wanted_release_id)
+          WHERE {SERVICES} ORDER BY r.number"
     );
-    let rows = q.fetch_all(sql, args![look.team, look.service]).await?;
+    let rows = q.fetch_all(sql, look.values()).await?;
     Ok(readable(&rows, |row| {
         Ok(BoardRelease {
             target: TargetId::from_text(row.text("target_id")?),
@@ -77,9 +92,10 @@ pub struct BoardBackend {
 /// The instances of the targets.
 pub async fn backends(q: impl Query, look: Look<'_>) -> Result<Vec<BoardBackend>> {
     let sql = format!(
-        "SELECT b.* FROM targets g JOIN backends b ON b.target_id = g.id WHERE {LOOKED_AT} ORDER BY b.release_number, b.process, b.slot"
+        "SELECT b.* FROM services s JOIN targets g ON g.service_id = s.id JOIN backends b ON b.target_id = g.id
+          WHERE {SERVICES} ORDER BY b.release_number, b.process, b.slot"
     );
-    let rows = q.fetch_all(sql, args![look.team, look.service]).await?;
+    let rows = q.fetch_all(sql, look.values()).await?;
     Ok(readable(&rows, |row| {
         Ok(BoardBackend {
             target: TargetId::from_text(row.text("target_id")?),

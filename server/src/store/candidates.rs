@@ -108,8 +108,8 @@ pub async fn list(q: impl Query + Copy, service: &ServiceId, page: &PageRequest)
     let before: Option<i64> = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
     let rows = q
         .fetch_all(
-            "SELECT * FROM candidates WHERE service_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR number < $2) ORDER BY number DESC LIMIT $3",
-            args![service, before, page.size() + 1],
+            "SELECT * FROM candidates WHERE service_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
+            args![service, before.unwrap_or(i64::MAX), page.size() + 1],
         )
         .await?;
     let mut candidates = readable(&rows, read);

@@ -6,7 +6,7 @@ use app::model::{Actor, Credential, Event, EventFilter, EventId, Page, PageReque
 use sha2::{Digest, Sha256};
 
 use super::{
-    Query, Row, Tx,
+    Query, Row, Tx, Value,
     db::{Result, readable},
 };
 use crate::{args, clock};
@@ -32,15 +32,12 @@ pub struct NewEvent<'a> {
 pub async fn insert(tx: &mut Tx, actor: &Actor, event: NewEvent<'_>) -> Result<()> {
     let chain = event.team.map_or("platform", TeamId::as_str);
     tx.lock(&format!("events:{chain}")).await?;
-    let before = tx
-        .fetch_opt(
-            "SELECT hash FROM events WHERE team_id = $1 OR ($1 IS NULL AND team_id IS NULL) ORDER BY id DESC LIMIT 1",
-            args![event.team],
-        )
-        .await?
-        .map(|row| row.text("hash"))
-        .transpose()?
-        .unwrap_or_default();
+    let newest = |of| format!("SELECT hash FROM events WHERE team_id {of} ORDER BY id DESC LIMIT 1");
+    let before = match event.team {
+        Some(team) => tx.fetch_opt(newest("= $1"), args![team]).await?,
+        None => tx.fetch_opt(newest("IS NULL"), args![]).await?,
+    };
+    let before = before.map(|row| row.text("hash")).transpose()?.unwrap_or_default();
     let (id, at) = (clock::new_id(), clock::now());
     let origin = actor.peer.clone().or_else(|| matches!(actor.credential, Credential::System).then(|| "berth".to_owned()));
     let row = [&before, &id, chain, &at.to_string(), &actor.name, event.action, &event.subject, &event.detail];
@@ -100,37 +97,49 @@ impl From<[TeamId; 1]> for Of<'_> {
 }
 
 /// Beyond this many teams one filtered look at all events is cheaper than one look a team.
-const TEAMS_APART: usize = 50;
+const APART: usize = 50;
+/// Comes after every id: the cursor of the first page.
+const NEWEST: &str = "g";
 
-/// One look along an index, newest first; `$1` is the cursor, `$2` the size, `$3` the actor, `$4` the service.
-fn look(condition: &str, service: bool) -> String {
-    let service = if service { "AND e.service_id IN (SELECT id FROM services WHERE name = $4)" } else { "AND $4 = ''" };
-    format!(
-        "SELECT e.* FROM events e WHERE {condition} AND ($1 = '' OR e.id < $1) AND ($3 = '' OR e.actor = $3) {service} ORDER BY e.id DESC LIMIT $2"
-    )
-}
-
-/// Events, newest first. Each team is looked at along its own index, so that a busy one does not slow another.
-pub async fn list(q: impl Query, of: &Of<'_>, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut values = args![text(&page.cursor), page.size() + 1, text(&filter.actor), text(&filter.service)];
-    let service = filter.service.as_ref().is_some_and(|service| !service.is_empty());
-    let looks = match of {
-        Of::Everything => look("1 = 1", service),
-        Of::Teams(teams) if teams.is_empty() => return Ok(Page { items: Vec::new(), next: None }),
-        Of::Teams(teams) => {
-            values.extend(teams.iter().map(crate::store::Value::from));
-            let places: Vec<String> = (5..5 + teams.len()).map(|n| format!("${n}")).collect();
-            if teams.len() > TEAMS_APART {
-                look(&format!("e.team_id IN ({})", places.join(", ")), service)
+/// Events, newest first. Each team, or each service of the name asked for, is looked at along its own index, so that a busy
+/// one does not slow another.
+pub async fn list(q: impl Query + Copy, of: &Of<'_>, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let mut values = args![given(&page.cursor).unwrap_or_else(|| NEWEST.to_owned()), page.size() + 1];
+    let actor = given(&filter.actor).map(|actor| values.push(actor.into())).map_or("", |()| "AND e.actor = $3");
+    let look = |condition: &str| format!("SELECT e.* FROM events e WHERE {condition} AND e.id < $1 {actor} ORDER BY e.id DESC LIMIT $2");
+    let along = match (given(&filter.service), of) {
+        (Some(service), of) => Some(("service_id", named(q, &service, of).await?)),
+        (None, Of::Teams(teams)) => Some(("team_id", teams.iter().map(Value::from).collect())),
+        (None, Of::Everything) => None,
+    };
+    let looks = match along {
+        None => look("1 = 1"),
+        Some((_, ids)) if ids.is_empty() => return Ok(Page { items: Vec::new(), next: None }),
+        Some((column, ids)) => {
+            let places: Vec<String> = (values.len() + 1..).take(ids.len()).map(|n| format!("${n}")).collect();
+            values.extend(ids);
+            if places.len() > APART {
+                look(&format!("e.{column} IN ({})", places.join(", ")))
             } else {
-                let each = |place: &String| format!("SELECT * FROM ({}) one", look(&format!("e.team_id = {place}"), service));
+                let each = |place: &String| format!("SELECT * FROM ({}) one", look(&format!("e.{column} = {place}")));
                 places.iter().map(each).collect::<Vec<_>>().join(" UNION ALL ")
             }
         }
     };
     let sql = format!("SELECT v.*, t.name AS team FROM ({looks}) v LEFT JOIN teams t ON t.id = v.team_id ORDER BY v.id DESC LIMIT $2");
     Ok(paged(readable(&q.fetch_all(sql, values).await?, read), page, |event| event.id.as_str().to_owned()))
+}
+
+/// The services of this name, among those whose events may be seen.
+async fn named(q: impl Query, service: &str, of: &Of<'_>) -> Result<Vec<Value>> {
+    let rows = q.fetch_all("SELECT id, team_id FROM services WHERE name = $1", args![service]).await?;
+    let rows = readable(&rows, |row| Ok((row.text("id")?, TeamId::from_text(row.text("team_id")?))));
+    let seen = |team: &TeamId| match of {
+        Of::Everything => true,
+        Of::Teams(teams) => teams.contains(team),
+    };
+    Ok(rows.into_iter().filter(|(_, team)| seen(team)).map(|(id, _)| id.into()).collect())
 }
 
 /// Cuts the one row too many that tells whether there is a next page.

@@ -80,7 +80,9 @@ pub async fn tail(q: impl Query + Copy, team: &TeamId, step: &StepId, count: u64
 async fn chunks(q: impl Query, step: &StepId, from: u64) -> Result<Vec<Vec<LogLine>>> {
     let rows = q
         .fetch_all(
-            "SELECT first_line, lines FROM log_chunks WHERE step_id = $1 AND first_line + line_count > $2 ORDER BY first_line LIMIT $3",
+            "SELECT first_line, lines FROM log_chunks WHERE step_id = $1
+               AND first_line >= (SELECT COALESCE(MAX(c.first_line), 0) FROM log_chunks c WHERE c.step_id = $1 AND c.first_line <= $2)
+              ORDER BY first_line LIMIT $3",
             args![step, from, BATCH],
         )
         .await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use app::model::{CandidateId, ConfigSetId, Page, PageRequest, ReleaseId, Shape, TargetId, TeamId, Timestamp};
 
 use super::{
-    Query, Row, Tx,
+    Query, Row, Tx, Value,
     db::{Result, readable},
     events::paged,
 };
@@ -190,17 +190,24 @@ pub async fn list(q: impl Query, target: &TargetId, page: &PageRequest) -> Resul
     Ok(paged(readable(&rows, read), page, |release| release.number.to_string()))
 }
 
-/// The release every target of the platform serves, where it serves one: what the keeper compares with the engines. One that
-/// does not read is an error of the whole: left out, it would look like something nobody asked for.
-pub async fn serving(q: impl Query) -> Result<Vec<ReleaseRow>> {
-    let rows = q
-        .fetch_all(
-            "SELECT r.* FROM targets t JOIN releases r ON r.id = t.release_id JOIN services s ON s.id = t.service_id
-             WHERE s.deleted_at IS NULL ORDER BY r.id",
-            args![],
-        )
-        .await?;
-    rows.iter().map(read).collect()
+const SERVING: &str = "SELECT r.* FROM targets t JOIN releases r ON r.id = t.release_id JOIN services s ON s.id = t.service_id
+ WHERE s.deleted_at IS NULL";
+
+/// The releases that these targets serve, where they serve one: what the keeper compares with the engines. One that does not
+/// read is an error of the whole: left out, it would look like something nobody asked for.
+pub async fn serving(q: impl Query, targets: &[TargetId]) -> Result<Vec<ReleaseRow>> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=targets.len()).map(|n| format!("${n}")).collect();
+    let sql = format!("{SERVING} AND t.id IN ({})", places.join(", "));
+    q.fetch_all(sql, targets.iter().map(Value::from).collect()).await?.iter().map(read).collect()
+}
+
+/// As [`serving`], of every target of the platform: at most `limit` of those after this one.
+pub async fn serving_after(q: impl Query, target: &TargetId, limit: usize) -> Result<Vec<ReleaseRow>> {
+    let sql = format!("{SERVING} AND t.id > $1 ORDER BY t.id LIMIT $2");
+    q.fetch_all(sql, args![target, limit]).await?.iter().map(read).collect()
 }
 
 /// Replaces the reference an outside image was asked for by with the id it meant.

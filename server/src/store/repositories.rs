@@ -85,9 +85,16 @@ pub async fn by_id(q: impl Query, id: &RepositoryId) -> Result<Option<Repository
     q.fetch_opt(format!("{SELECT} AND r.id = $1"), args![id]).await?.as_ref().map(read).transpose()
 }
 
-/// Every repository; for the comparison of refs.
-pub async fn all(q: impl Query) -> Result<Vec<RepositoryRow>> {
-    Ok(readable(&q.fetch_all(SELECT, args![]).await?, read))
+/// When the refs of each repository had moved last as they were compared, in nanoseconds; for the comparison at a start.
+pub async fn compared(q: impl Query) -> Result<Vec<(RepositoryId, i64)>> {
+    let rows = q.fetch_all("SELECT id, refs_moved_at FROM repositories WHERE refs_moved_at IS NOT NULL", args![]).await?;
+    Ok(readable(&rows, |row| Ok((RepositoryId::from_text(row.text("id")?), row.int("refs_moved_at")?))))
+}
+
+/// Remembers that the refs were compared as they were when they had moved last.
+pub async fn set_compared(tx: &mut Tx, id: &RepositoryId, moved: i64) -> Result<()> {
+    tx.execute("UPDATE repositories SET refs_moved_at = $2 WHERE id = $1", args![id, moved]).await?;
+    Ok(())
 }
 
 /// Writes down how a repository's refs are now, as changes against what was known. `refs` are names and commits. The
@@ -135,12 +142,17 @@ async fn insert_change(tx: &mut Tx, team: &TeamId, change: &RefChange) -> Result
     Ok(())
 }
 
-/// The refs as last written down; a deleted one has no commit.
+/// The refs as last written down; a deleted one has no commit. From name to name along the index, and the newest change of
+/// each: what many pushes made of a branch is not read again with the next one.
 async fn known_refs(q: impl Query, repository: &RepositoryId) -> Result<BTreeMap<String, Option<String>>> {
     let rows = q
         .fetch_all(
-            "SELECT c.ref, c.new_commit FROM ref_changes c JOIN
-               (SELECT ref, MAX(id) AS id FROM ref_changes WHERE repository_id = $1 GROUP BY ref) l ON l.id = c.id",
+            "WITH RECURSIVE names (ref) AS (
+               SELECT MIN(ref) FROM ref_changes WHERE repository_id = $1
+               UNION ALL
+               SELECT (SELECT MIN(c.ref) FROM ref_changes c WHERE c.repository_id = $1 AND c.ref > n.ref) FROM names n WHERE n.ref IS NOT NULL)
+             SELECT n.ref, (SELECT c.new_commit FROM ref_changes c WHERE c.repository_id = $1 AND c.ref = n.ref ORDER BY c.id DESC LIMIT 1)
+               AS new_commit FROM names n WHERE n.ref IS NOT NULL",
             args![repository],
         )
         .await?;

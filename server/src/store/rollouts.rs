@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Db, Query, Row, Tx,
+    board::{Look, SERVICES},
     db::{Result, readable},
     releases::{ReleaseRow, json},
 };
@@ -81,7 +82,8 @@ pub async fn enqueue(
 ) -> Result<RolloutId> {
     let (id, now) = (RolloutId::from_text(clock::new_id()), clock::now());
     tx.execute(
-        "UPDATE rollouts SET state = 'superseded', finished_at = $1, failure = NULL WHERE target_id = $2 AND state = 'queued'",
+        "UPDATE rollouts SET state = 'superseded', finished_at = $1, failure = NULL
+          WHERE target_id = $2 AND state = 'queued' AND finished_at IS NULL",
         args![now, &release.target_id],
     )
     .await?;
@@ -135,7 +137,9 @@ pub async fn claim(db: &Db, holder: &str) -> Result<Option<RolloutRow>> {
 /// Lets go of what a former life of this holder held, so that it need not wait for the lease to run out.
 pub async fn release_held_by(db: &Db, holder: &str) -> Result<u64> {
     let mut tx = db.begin().await?;
-    let count = tx.execute("UPDATE rollouts SET lease_until = 0 WHERE holder = $1 AND state = 'running'", args![holder]).await?;
+    let count = tx
+        .execute("UPDATE rollouts SET lease_until = 0 WHERE holder = $1 AND state = 'running' AND finished_at IS NULL", args![holder])
+        .await?;
     tx.commit().await?;
     Ok(count)
 }
@@ -259,15 +263,17 @@ pub async fn of_releases(q: impl Query, target: &TargetId, lowest: u64, highest:
     Ok(readable(&rows, read_brief))
 }
 
-/// The newest rollout of every target of a team (or of one service), in one query.
-pub async fn newest_of_targets(q: impl Query, team: &TeamId, service: Option<&ServiceId>) -> Result<Vec<(TargetId, RolloutBrief)>> {
+/// The newest rollout of every target looked at, in one query.
+pub async fn newest_of_targets(q: impl Query, look: Look<'_>) -> Result<Vec<(TargetId, RolloutBrief)>> {
     let rows = q
         .fetch_all(
-            "SELECT o.*, r.candidate_number FROM targets t
-             JOIN rollouts o ON o.id = (SELECT n.id FROM rollouts n WHERE n.target_id = t.id ORDER BY n.created_at DESC, n.id DESC LIMIT 1)
-             JOIN releases r ON r.id = o.release_id
-             WHERE t.team_id = $1 AND (CAST($2 AS TEXT) IS NULL OR t.service_id = $2)",
-            args![team, service],
+            format!(
+                "SELECT o.*, r.candidate_number FROM services s JOIN targets t ON t.service_id = s.id
+                 JOIN rollouts o ON o.id = (SELECT n.id FROM rollouts n WHERE n.target_id = t.id ORDER BY n.created_at DESC, n.id DESC LIMIT 1)
+                 JOIN releases r ON r.id = o.release_id
+                 WHERE {SERVICES}"
+            ),
+            look.values(),
         )
         .await?;
     Ok(readable(&rows, |row| Ok((TargetId::from_text(row.text("target_id")?), read_brief(row)?))))
@@ -320,7 +326,8 @@ fn read_whole(row: &Row) -> Result<Rollout> {
 pub async fn unwant_queued(tx: &mut Tx, id: &RolloutId) -> Result<()> {
     tx.execute(
         "UPDATE targets SET wanted_release_id = release_id
-         WHERE wanted_release_id = (SELECT o.release_id FROM rollouts o WHERE o.id = $1 AND o.state = 'cancelled')",
+         WHERE id = (SELECT o.target_id FROM rollouts o WHERE o.id = $1 AND o.state = 'cancelled')
+           AND wanted_release_id = (SELECT o.release_id FROM rollouts o WHERE o.id = $1)",
         args![id],
     )
     .await?;

@@ -4,6 +4,7 @@ use app::model::{RouteId, ServiceId, TargetId, TeamId, Timestamp};
 
 use super::{
     Query, Row, Tx,
+    board::{Look, SERVICES},
     db::{Result, readable},
 };
 use crate::args;
@@ -44,13 +45,15 @@ pub struct RouteRow {
     pub default: bool,
 }
 
-/// The routes of a team's targets, or of one service of it: the default first.
-pub async fn of_team(q: impl Query, team: &TeamId, service: Option<&ServiceId>) -> Result<Vec<RouteRow>> {
+/// The routes of the targets looked at: the default first.
+pub async fn of_targets(q: impl Query, look: Look<'_>) -> Result<Vec<RouteRow>> {
     let rows = q
         .fetch_all(
-            "SELECT r.* FROM targets g JOIN routes r ON r.target_id = g.id
-              WHERE g.team_id = $1 AND (CAST($2 AS TEXT) IS NULL OR g.service_id = $2) ORDER BY r.is_default DESC, r.host, r.path",
-            args![team, service],
+            format!(
+                "SELECT r.* FROM services s JOIN targets g ON g.service_id = s.id JOIN routes r ON r.target_id = g.id
+                  WHERE {SERVICES} ORDER BY r.is_default DESC, r.host, r.path"
+            ),
+            look.values(),
         )
         .await?;
     Ok(readable(&rows, |row| {

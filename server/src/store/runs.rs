@@ -8,6 +8,7 @@ use app::model::{
 
 use super::{
     Db, Query, Row, Tx,
+    board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
     rollouts,
@@ -221,7 +222,7 @@ pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
     let rows = tx
         .fetch_all(
             "UPDATE runs SET state = 'superseded', finished_at = $1, failure = 'A newer push to the branch took its place.'
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' RETURNING id",
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' AND finished_at IS NULL RETURNING id",
             args![clock::now(), team, service, branch],
         )
         .await?;
@@ -239,7 +240,10 @@ pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>
     tx.lock("claim:runs").await?;
     let now = clock::now();
     let held = tx
-        .fetch_opt("SELECT COUNT(*) AS n FROM runs WHERE state = 'running' AND holder = $1 AND lease_until >= $2", args![holder, now])
+        .fetch_opt(
+            "SELECT COUNT(*) AS n FROM runs WHERE finished_at IS NULL AND state = 'running' AND holder = $1 AND lease_until >= $2",
+            args![holder, now],
+        )
         .await?
         .map_or(Ok(0), |row| row.num::<usize>("n"))?;
     if held >= limit {
@@ -253,7 +257,7 @@ pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>
                 OR (r.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch
                       AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < r.number))))
               ORDER BY CASE r.state WHEN 'running' THEN 0 ELSE 1 END,
-                (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running'), r.created_at, r.id
+                (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running' AND u.finished_at IS NULL), r.created_at, r.id
               LIMIT 1",
             args![now],
         )
@@ -276,7 +280,9 @@ pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>
 /// Lets go of what a former life of this holder held, so that it need not wait for the lease to run out.
 pub async fn release_held_by(db: &Db, holder: &str) -> Result<u64> {
     let mut tx = db.begin().await?;
-    let count = tx.execute("UPDATE runs SET lease_until = 0 WHERE holder = $1 AND state = 'running'", args![holder]).await?;
+    let count = tx
+        .execute("UPDATE runs SET lease_until = 0 WHERE holder = $1 AND state = 'running' AND finished_at IS NULL", args![holder])
+        .await?;
     tx.commit().await?;
     Ok(count)
 }
@@ -480,7 +486,11 @@ pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number:
 /// Which of these are not under way: their leftovers may go. A release command is found under the id of its rollout.
 pub async fn not_under_way(q: impl Query, runs: &[RunId]) -> Result<Vec<RunId>> {
     let rows = q
-        .fetch_all("SELECT id FROM runs WHERE state = 'running' UNION ALL SELECT id FROM rollouts WHERE state = 'running'", args![])
+        .fetch_all(
+            "SELECT id FROM runs WHERE state = 'running' AND finished_at IS NULL
+             UNION ALL SELECT id FROM rollouts WHERE state = 'running' AND finished_at IS NULL",
+            args![],
+        )
         .await?;
     let open: Vec<String> = rows.iter().map(|row| row.text("id")).collect::<Result<_>>()?;
     Ok(runs.iter().filter(|run| !open.iter().any(|id| id == run.as_str())).cloned().collect())
@@ -510,6 +520,10 @@ pub async fn of_commit(q: impl Query, service: &ServiceId, branch: &str, commit:
     row.map(|row| Ok((RunId::from_text(row.text("id")?), row.num("number")?))).transpose()
 }
 
+/// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
+const BRIEF: &str =
+    "r.service_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.created_at, r.started_at, r.finished_at";
+
 fn read_brief(row: &Row) -> Result<RunBrief> {
     Ok(RunBrief {
         number: row.num("number")?,
@@ -530,21 +544,21 @@ pub async fn list(q: impl Query, team: &TeamId, service: &ServiceId, page: &Page
     let before: Option<i64> = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
     let rows = q
         .fetch_all(
-            "SELECT * FROM runs WHERE team_id = $1 AND service_id = $2 AND (CAST($3 AS BIGINT) IS NULL OR number < $3)
-              ORDER BY number DESC LIMIT $4",
-            args![team, service, before, page.size() + 1],
+            format!(
+                "SELECT {BRIEF} FROM runs r WHERE r.team_id = $1 AND r.service_id = $2 AND r.number < $3 ORDER BY r.number DESC LIMIT $4"
+            ),
+            args![team, service, before.unwrap_or(i64::MAX), page.size() + 1],
         )
         .await?;
     Ok(paged(readable(&rows, read_brief), page, |run| run.number.to_string()))
 }
 
-/// The newest run of every service of a team, in one query.
-pub async fn newest_of_services(q: impl Query, team: &TeamId) -> Result<Vec<(ServiceId, RunBrief)>> {
+/// The newest run of every service looked at, in one query.
+pub async fn newest_of_services(q: impl Query, look: Look<'_>) -> Result<Vec<(ServiceId, RunBrief)>> {
     let rows = q
         .fetch_all(
-            "SELECT r.* FROM services s JOIN runs r ON r.service_id = s.id AND r.number = s.next_run - 1
-              WHERE s.team_id = $1 AND s.deleted_at IS NULL",
-            args![team],
+            format!("SELECT {BRIEF} FROM services s JOIN runs r ON r.service_id = s.id AND r.number = s.next_run - 1 WHERE {SERVICES}"),
+            look.values(),
         )
         .await?;
     Ok(readable(&rows, |row| Ok((ServiceId::from_text(row.text("service_id")?), read_brief(row)?))))

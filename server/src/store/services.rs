@@ -1,10 +1,11 @@
 //! Rows of `services`. The address to push to is not stored: it follows from the configured URL.
 
-use app::model::{RepositoryId, Service, ServiceId, ServiceName, TeamId, TeamName, Timestamp};
+use app::model::{Page, PageRequest, RepositoryId, Service, ServiceId, ServiceName, TeamId, TeamName, Timestamp};
 
 use super::{
     Query, Row, Tx,
     db::{Result, readable},
+    events::paged,
 };
 use crate::args;
 
@@ -42,6 +43,19 @@ pub async fn by_name(q: impl Query, url: &str, team: &TeamId, name: &ServiceName
 pub async fn list(q: impl Query, url: &str, team: &TeamId) -> Result<Vec<Service>> {
     let rows = q.fetch_all(format!("{SELECT} AND s.team_id = $1 ORDER BY s.name"), args![team]).await?;
     Ok(readable(&rows, |row| read(row, url)))
+}
+
+/// Some of the services of a team, by name.
+pub async fn page(q: impl Query, url: &str, team: &TeamId, page: &PageRequest) -> Result<Page<Service>> {
+    let sql = format!("{SELECT} AND s.team_id = $1 AND s.name > $2 ORDER BY s.name LIMIT $3");
+    let rows = q.fetch_all(sql, args![team, page.cursor.clone().unwrap_or_default(), page.size() + 1]).await?;
+    Ok(paged(readable(&rows, |row| read(row, url)), page, |service| service.name.to_string()))
+}
+
+/// How many services a team has.
+pub async fn count(q: impl Query, team: &TeamId) -> Result<usize> {
+    let row = q.fetch_opt("SELECT COUNT(*) AS n FROM services WHERE team_id = $1 AND deleted_at IS NULL", args![team]).await?;
+    row.map_or(Ok(0), |row| row.num("n"))
 }
 
 /// Adds a service and its repository.

@@ -8,6 +8,7 @@ use app::model::{
 
 use super::{
     Query, Row, Tx,
+    board::{Look, SERVICES},
     db::{Result, readable},
     environments,
 };
@@ -80,10 +81,10 @@ pub async fn of_service(q: impl Query, service: &ServiceId) -> Result<Vec<Target
     Ok(readable(&rows, read))
 }
 
-/// The targets of a team's services that are not being deleted, in the order of services and environments.
-pub async fn of_team(q: impl Query, team: &TeamId) -> Result<Vec<TargetRow>> {
-    let sql = format!("{} WHERE g.team_id = $1 AND s.deleted_at IS NULL ORDER BY s.name, e.position, e.name", select());
-    Ok(readable(&q.fetch_all(sql, args![team]).await?, read))
+/// The targets looked at, in the order of services and environments.
+pub async fn list(q: impl Query, look: Look<'_>) -> Result<Vec<TargetRow>> {
+    let sql = format!("{} WHERE {SERVICES} ORDER BY s.name, e.position, e.name", select());
+    Ok(readable(&q.fetch_all(sql, look.values()).await?, read))
 }
 
 /// What a new target starts with.

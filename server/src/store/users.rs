@@ -135,7 +135,7 @@ pub async fn active_admins(q: impl Query) -> Result<u32> {
 pub async fn people<Q: Query + Copy>(q: Q, page: &PageRequest) -> Result<Vec<Person>> {
     let rows = q
         .fetch_all(
-            "SELECT * FROM users WHERE $1 = '' OR email > $1 ORDER BY email LIMIT $2",
+            "SELECT * FROM users WHERE email > $1 ORDER BY email LIMIT $2",
             args![page.cursor.clone().unwrap_or_default(), page.size() + 1],
         )
         .await?;

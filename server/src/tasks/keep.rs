@@ -1,7 +1,7 @@
 //! Holds targets to what they serve, between rollouts, and removes what nobody asked for.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -40,14 +40,30 @@ const PROVE_WITHIN: Duration = Duration::from_secs(20);
 /// Events of the engine come in bursts; one pass answers them all.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How often everything is compared: what runs and is routed is compared in every pass, and what neither runs nor is routed
+/// only does so after a fault that nobody saw.
+const WHOLE: Duration = Duration::from_secs(600);
+/// How many targets are read at once.
+const AT_ONCE: usize = 200;
+
 /// How often slots were started again, and when last.
 type Restarts = HashMap<TargetId, BTreeMap<Slot, (u32, Instant)>>;
 
+/// What the keeper remembers from one comparison to the next.
+#[derive(Default)]
+struct Memory {
+    restarts: Restarts,
+    /// Targets that were not as they should be.
+    unsettled: HashSet<TargetId>,
+    /// When everything was compared last.
+    whole: Option<Instant>,
+}
+
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
-    let mut restarts = Restarts::new();
+    let mut memory = Memory::default();
     loop {
-        let passed = pass(&ctx, &mut restarts).await;
+        let passed = pass(&ctx, &mut memory).await;
         metrics::passed("keep", passed.is_ok());
         let again = match passed {
             Ok(again) => again,
@@ -64,15 +80,13 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     }
 }
 
-/// One comparison of everything. The answer is how long it may rest.
-async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
+/// One comparison: of what runs, is routed, or was not as it should be; and every so often of everything. The answer is how
+/// long it may rest.
+async fn pass(ctx: &Context, memory: &mut Memory) -> Result<Duration> {
     if leases::hold(&ctx.db, "keep", &ctx.holder, DUTY).await?.is_none() {
         return Ok(LAZY);
     }
-    // Looked at before and after: what was a rollout at the first look or became one until the second is left alone.
-    let mut moving = rollouts::moving_targets(&ctx.db).await?;
-    let serving: HashMap<TargetId, ReleaseRow> =
-        releases::serving(&ctx.db).await?.into_iter().map(|release| (release.target_id.clone(), release)).collect();
+    let mut moving: HashSet<TargetId> = rollouts::moving_targets(&ctx.db).await?.into_iter().collect();
     let observed = match ctx.platform.observe(&Scope::All).await {
         Ok(observed) => group(observed, |o| o.id.target.clone()),
         Err(error) => {
@@ -81,30 +95,81 @@ async fn pass(ctx: &Context, restarts: &mut Restarts) -> Result<Duration> {
         }
     };
     let routed = group(backends::all(&ctx.db).await?, |backend| backend.target.clone());
-    moving.extend(rollouts::moving_targets(&ctx.db).await?);
-    let mut all: Vec<&TargetId> = serving.keys().chain(observed.keys()).chain(routed.keys()).collect();
-    all.sort();
-    all.dedup();
-    let mut rest = LAZY;
-    for target in all.into_iter().filter(|target| !moving.contains(target)) {
-        let seen = restarts.entry(target.clone()).or_default();
-        let one = One {
-            ctx,
-            target,
-            release: serving.get(target),
-            observed: observed.get(target).map_or(&[], Vec::as_slice),
-            backends: routed.get(target).map_or(&[], Vec::as_slice),
-        };
-        let span = tracing::info_span!("keep", %target);
-        match one.keep(seen).instrument(span).await {
-            Ok(again) => rest = rest.min(again),
-            Err(error) => tracing::warn!(%target, ?error, "this target could not be held to its release"),
-        }
-        if seen.is_empty() {
-            restarts.remove(target);
+    let mut concerned: Vec<TargetId> = observed.keys().chain(routed.keys()).cloned().chain(memory.unsettled.iter().cloned()).collect();
+    concerned.sort();
+    concerned.dedup();
+    let whole = memory.whole.is_none_or(|at| at.elapsed() >= WHOLE);
+    let mut look = Looking { ctx, memory: &mut *memory, observed, routed, rest: LAZY };
+    for some in concerned.chunks(AT_ONCE) {
+        let mut serving = by_target(releases::serving(&ctx.db, some).await?);
+        // Looked at before and after: what was a rollout at the first look or became one until the second is left alone.
+        moving.extend(rollouts::moving_targets(&ctx.db).await?);
+        for target in some.iter().filter(|target| !moving.contains(target)) {
+            look.at(target, serving.remove(target).as_ref()).await;
         }
     }
+    let mut after = whole.then(|| TargetId::from_text(""));
+    while let Some(from) = after.take() {
+        let serving = releases::serving_after(&ctx.db, &from, AT_ONCE).await?;
+        after = serving.last().map(|release| release.target_id.clone());
+        moving.extend(rollouts::moving_targets(&ctx.db).await?);
+        let left = |release: &&ReleaseRow| !moving.contains(&release.target_id) && concerned.binary_search(&release.target_id).is_err();
+        for release in serving.iter().filter(left) {
+            look.at(&release.target_id, Some(release)).await;
+        }
+    }
+    let rest = look.rest;
+    if whole {
+        memory.whole = Some(Instant::now());
+    }
     Ok(rest)
+}
+
+fn by_target(releases: Vec<ReleaseRow>) -> HashMap<TargetId, ReleaseRow> {
+    releases.into_iter().map(|release| (release.target_id.clone(), release)).collect()
+}
+
+/// A comparison under way.
+struct Looking<'a> {
+    ctx: &'a Context,
+    memory: &'a mut Memory,
+    observed: HashMap<TargetId, Vec<Observed>>,
+    routed: HashMap<TargetId, Vec<BackendRow>>,
+    /// How long it may rest afterwards.
+    rest: Duration,
+}
+
+impl Looking<'_> {
+    /// Compares one target and does what is to be done.
+    async fn at(&mut self, target: &TargetId, release: Option<&ReleaseRow>) {
+        let mut seen = self.memory.restarts.remove(target).unwrap_or_default();
+        let one = One {
+            ctx: self.ctx,
+            target,
+            release,
+            observed: self.observed.get(target).map_or(&[], Vec::as_slice),
+            backends: self.routed.get(target).map_or(&[], Vec::as_slice),
+        };
+        let span = tracing::info_span!("keep", %target);
+        let settled = match one.keep(&mut seen).instrument(span).await {
+            Ok(again) => {
+                self.rest = self.rest.min(again);
+                again >= LAZY
+            }
+            Err(error) => {
+                tracing::warn!(%target, ?error, "this target could not be held to its release");
+                false
+            }
+        };
+        if settled && seen.is_empty() {
+            self.memory.unsettled.remove(target);
+            return;
+        }
+        self.memory.unsettled.insert(target.clone());
+        if !seen.is_empty() {
+            self.memory.restarts.insert(target.clone(), seen);
+        }
+    }
 }
 
 fn group<T>(items: Vec<T>, key: impl Fn(&T) -> TargetId) -> HashMap<TargetId, Vec<T>> {

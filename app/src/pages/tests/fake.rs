@@ -485,10 +485,10 @@ impl Services for Fake {
     async fn delete(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
         Err(Error::invalid("confirm_name", "Type the name of the service to confirm.").at("confirm"))
     }
-    async fn board(&self, _: &Actor, _: &TeamName) -> Result<Board> {
+    async fn board(&self, _: &Actor, _: &TeamName, _: &PageRequest) -> Result<Board> {
         let environments: Vec<EnvironmentName> = vec![name("dev"), name("staging"), name("production")];
         if self.empty {
-            return Ok(Board { environments, rows: Vec::new() });
+            return Ok(Board { environments, rows: Vec::new(), services: 0, next: None });
         }
         let row = |one: &str, description: &str, cells: Vec<Target>, run| BoardRow {
             service: name(one),
@@ -527,7 +527,7 @@ impl Services for Fake {
                 Some(run_brief(57, RunState::Running, Some("slow"), "Refund in one step", 40, 0)),
             ),
         ];
-        Ok(Board { environments, rows })
+        Ok(Board { environments, services: rows.len(), rows, next: None })
     }
     async fn add_environment(&self, actor: &Actor, team: &TeamName, one: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
         self.target(actor, team, one, environment).await

@@ -2,7 +2,7 @@
 
 use app::{
     backend::Backend,
-    model::{Board, EnvironmentName, NewService, Route, RouteId, Service, ServiceName, ServiceOverview, Target, TeamName},
+    model::{Board, EnvironmentName, NewService, PageRequest, Route, RouteId, Service, ServiceName, ServiceOverview, Target, TeamName},
 };
 use axum::{Json as Body, extract::State};
 use http::StatusCode;
@@ -40,11 +40,20 @@ pub struct NewRoute {
 
 /// The home grid: every service × environment.
 #[utoipa::path(
-    get, path = "/teams/{team}/targets", tag = "services", params(("team" = TeamName, Path, description = "Which team")),
+    get, path = "/teams/{team}/targets", tag = "services",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+        ("limit" = Option<u32>, Query, description = "How many services, 1 to 200")
+    ),
     responses((status = 200, body = Board))
 )]
-pub async fn board(State(backend): State<Backend>, Asker(actor): Asker, Path(team): Path<TeamName>) -> Answer<Board> {
-    Ok(Body(backend.services.board(&actor, &team).await?))
+pub async fn board(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path(team): Path<TeamName>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Board> {
+    Ok(Body(backend.services.board(&actor, &team, &page).await?))
 }
 
 /// The team's services, by name.

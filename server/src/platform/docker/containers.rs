@@ -1,6 +1,7 @@
 //! Copies of services: made, found again, removed.
 
 use std::{
+    collections::HashSet,
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -180,7 +181,8 @@ impl Docker {
 
     fn forget_all_but(&self, scope: &Scope, there: &[ContainerSummary]) {
         if *scope == Scope::All {
-            self.known().retain(|id, _| there.iter().any(|summary| summary.id.as_ref() == Some(id)));
+            let there: HashSet<&String> = there.iter().filter_map(|summary| summary.id.as_ref()).collect();
+            self.known().retain(|id, _| there.contains(id));
         }
     }
 
