@@ -3,9 +3,17 @@
 //! `method` says how figures are taken; each other module fills in rows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A bench may stop with a panic.
 
+mod engine;
+mod filled;
 mod hot;
+mod idle;
 #[allow(dead_code)] // Not every row needs all of it.
 mod method;
+mod pages;
+mod pipeline;
+#[allow(dead_code, unused_imports)] // What tests of every area share, of which the rows need some.
+#[path = "../support/mod.rs"]
+mod support;
 
 use method::Table;
 
@@ -13,10 +21,16 @@ use method::Table;
 type Fill = fn(&mut Table);
 
 /// What fills in rows, by the name that `ROWS` takes.
-const ROWS: &[(&str, Fill)] = &[("hot", hot::run)];
+const ROWS: &[(&str, Fill)] =
+    &[("hot", hot::run), ("4", pipeline::run), ("5", idle::idle), ("6", pages::pages), ("9", pages::bytes), ("10", idle::start)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, address, data] = words.as_slice()
+        && first == "floor"
+    {
+        return filled::floor(address, data);
+    }
     // `cargo test --benches` and the like only want to know that it starts.
     if !words.iter().any(|word| word == "--bench") {
         return;
