@@ -1,10 +1,11 @@
 //! What can be asked of the store, as values: carried out on a database, each answers with a text to compare.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use app::model::{
     Actor, CandidateId, ConfigSetId, EventFilter, LinkId, PageRequest, PlatformRole, Process, RepositoryId, Role, RolloutId, RolloutState,
-    RouteId, RunId, RunState, Scope, Service, ServiceId, Shape, StageKind, TargetId, TeamId, Timestamp, Token, TokenId, UserId,
+    RouteId, RunId, RunState, Scope, Service, ServiceId, ServiceName, Shape, StageKind, TargetId, TeamId, Timestamp, Token, TokenId,
+    UserId,
 };
 use server::{
     args, clock,
@@ -32,6 +33,12 @@ use server::{
         users::UserRow,
     },
 };
+
+/// All the services of a team, whatever their names.
+fn every(team: &TeamId) -> board::Look<'_> {
+    static ENDS: LazyLock<[ServiceName; 2]> = LazyLock::new(|| ["a".parse().unwrap(), "z".repeat(30).parse().unwrap()]);
+    board::Look { team, from: &ENDS[0], to: &ENDS[1] }
+}
 
 /// One operation: its kind, and numbers that say upon what. A number means "the n-th of those there are".
 #[derive(Clone, Copy, Debug)]
@@ -393,7 +400,7 @@ impl Subject {
                 };
                 targets::insert(tx, &new).await?;
                 self.targets.push((service.team_id.clone(), id.clone()));
-                Ok(format!("{:?}", targets::of_team(tx, &service.team_id).await?))
+                Ok(format!("{:?}", targets::list(tx, every(&service.team_id)).await?))
             }
             Kind::SetConfig => {
                 let (team, target) = pick(&self.targets, op.a)?;
@@ -451,12 +458,12 @@ impl Subject {
                 let row = RouteRow { id: id.clone(), target, host, path, default: op.c.is_multiple_of(3) };
                 routes::insert(tx, &team, &row, now).await?;
                 self.routes.push((team.clone(), id));
-                Ok(format!("{:?} {:?}", routes::of_team(&mut *tx, &team, None).await?, routes::all_for_edge(tx).await?))
+                Ok(format!("{:?} {:?}", routes::of_targets(&mut *tx, every(&team)).await?, routes::all_for_edge(tx).await?))
             }
             _ => {
                 let (team, id) = pick(&self.routes, op.a)?;
                 routes::remove(tx, team, id).await?;
-                Ok(format!("{:?}", routes::of_team(tx, team, None).await?))
+                Ok(format!("{:?}", routes::of_targets(tx, every(team)).await?))
             }
         }
     }
@@ -480,7 +487,7 @@ impl Subject {
             .await
             .map_err(|error| StoreError::Address(error.to_string()))?;
         self.rollouts.push((target.team_id.clone(), id, 0));
-        let newest = rollouts::newest_of_targets(&mut *tx, &target.team_id, None).await?.len();
+        let newest = rollouts::newest_of_targets(&mut *tx, every(&target.team_id)).await?.len();
         Ok(format!("{release:?} {serving:?} {newest}"))
     }
 
@@ -610,7 +617,7 @@ impl Subject {
                 let (_, target) = pick(&self.targets, op.a)?;
                 let list = releases::list(db, target, &page(op.b)).await?;
                 let briefs = rollouts::of_releases(db, target, 1, 100).await?;
-                Ok(format!("{list:?} {briefs:?} {:?}", releases::serving(db).await?.len()))
+                Ok(format!("{list:?} {briefs:?} {:?}", releases::serving_after(db, &TargetId::from_text(""), 1_000).await?.len()))
             }
             Kind::ListRuns => {
                 let service = pick(&self.services, op.a)?;
@@ -621,13 +628,13 @@ impl Subject {
             }
             Kind::ListPeople => {
                 let people = users::people(db, &page(op.a)).await?;
-                let repositories = repositories::all(db).await?.len();
+                let repositories = repositories::compared(db).await?.len();
                 Ok(format!("{people:?} {repositories}"))
             }
             _ => {
                 let team = pick(&self.teams, op.a)?;
-                let newest = runs::newest_of_services(db, team).await?.len();
-                let look = board::Look { team, service: None };
+                let newest = runs::newest_of_services(db, every(team)).await?.len();
+                let look = every(team);
                 Ok(format!("{newest} {:?} {:?}", board::releases(db, look).await?.len(), board::backends(db, look).await?.len()))
             }
         }
