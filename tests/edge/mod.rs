@@ -2,9 +2,12 @@
 
 mod support;
 
+mod calls;
 mod draining;
 mod fields;
 mod hostile;
 mod life;
+mod pressure;
 mod protocols;
 mod routing;
+mod whole;

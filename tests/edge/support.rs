@@ -316,6 +316,21 @@ impl Wire {
         Some(self.buffer.drain(..size).collect())
     }
 
+    /// Reads over so many bytes; says how many there were.
+    pub(super) async fn skip(&mut self, size: u64) -> u64 {
+        let mut left = size.saturating_sub(self.buffer.len() as u64);
+        self.buffer.drain(..usize::try_from(size).unwrap().min(self.buffer.len()));
+        let mut part = vec![0; 256 << 10];
+        while left > 0 {
+            let most = usize::try_from(left).unwrap().min(part.len());
+            match self.stream.read(&mut part[..most]).await {
+                Ok(0) | Err(_) => break,
+                Ok(some) => left -= some as u64,
+            }
+        }
+        size - left
+    }
+
     /// The head of the next request, without its body.
     pub(super) async fn head(&mut self) -> Option<Seen> {
         let mut head = String::new();

@@ -3,3 +3,4 @@
 mod engine;
 mod journeys;
 mod killed;
+mod load;

@@ -5,6 +5,7 @@ pub(crate) mod berth;
 pub(crate) mod fill;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
+pub(crate) mod load;
 pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -7,26 +7,22 @@
 use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures::Stream;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::{
-    body::{Frame, Incoming},
-    client::conn::http1,
-};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper_util::rt::TokioIo;
-use pingora_core::{Error, ErrorType, OrErr, Result};
+use pingora_core::{Error, ErrorType, OrErr, Result, protocols::http::ServerSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
-    task::AbortHandle,
     time::timeout,
 };
 
 use super::{
+    calls::{Body, Client, is_call},
     headers,
     proxy::{CONNECT, Context, Proxy, SILENCE, STALL},
     strict,
@@ -43,7 +39,7 @@ pub(super) fn applies(session: &mut Session) -> bool {
         // Only the library keeps such a target as it is.
         return false;
     }
-    if strict::wants_socket(session.req_header()) {
+    if strict::wants_socket(session.req_header()) || is_call(session.req_header()) {
         return true;
     }
     let length = session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -56,8 +52,8 @@ pub(super) async fn carry(proxy: &Proxy, session: &mut Session, ctx: &mut Contex
     let request = to_service(proxy, session, ctx)?;
     let service = connect(proxy, session, ctx).await?;
     let (sender, body) = mpsc::channel(PARTS);
-    let (mut client, connection) = http1::handshake(TokioIo::new(service)).await.or_err(ErrorType::ConnectError, UP).map_err(up)?;
-    let _cut = Cut(tokio::spawn(connection.with_upgrades()).abort_handle());
+    let two = is_call(session.req_header());
+    let (mut client, _cut) = Client::on(service, two).await.or_err(ErrorType::ConnectError, UP).map_err(up)?;
     if continues(session.req_header()) {
         session.write_continue_response().await?;
     }
@@ -65,7 +61,7 @@ pub(super) async fn carry(proxy: &Proxy, session: &mut Session, ctx: &mut Contex
     if session.is_body_empty() {
         upload.end();
     }
-    let mut answer = std::pin::pin!(timeout(SILENCE, client.send_request(request.map(|()| StreamBody::new(parts(body))))));
+    let mut answer = std::pin::pin!(timeout(SILENCE, client.send(request.map(|()| parts(body)))));
     let answer = loop {
         tokio::select! {
             answer = &mut answer => break answer.or_err(ErrorType::ReadTimedout, UP).map_err(up)?.or_err(ErrorType::ReadError, UP).map_err(up)?,
@@ -95,14 +91,23 @@ fn to_service(proxy: &Proxy, session: &Session, ctx: &Context) -> Result<http::R
     if let Some(authority) = head.uri.authority().map(|authority| authority.as_str().to_owned()) {
         head.insert_header(header::HOST, authority)?;
     }
-    headers::clean_request(&mut head)?;
+    headers::clean_request(&mut head);
     proxy.set_fields(session, &mut head, ctx)?;
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut request = http::Request::builder().method(head.method.clone()).uri(target);
-    for (name, value) in &head.headers {
+    let call = is_call(&head);
+    let mut request = http::Request::builder().method(head.method.clone());
+    request = match head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|_| call) {
+        // HTTP/2 has the host beside the target.
+        Some(host) => request.version(Version::HTTP_2).uri(format!("http://{host}{target}")),
+        None => request.uri(target),
+    };
+    for (name, value) in head.headers.iter().filter(|(name, _)| !call || **name != header::HOST) {
         request = request.header(name, value);
     }
-    if socket {
+    if call {
+        // Nothing is lost on the way that the service may want to say at the end.
+        request = request.header(header::TE, "trailers");
+    } else if socket {
         request = request.header(header::CONNECTION, "Upgrade").header(header::UPGRADE, "websocket");
     } else if length.is_none() {
         request = request.header(header::TRANSFER_ENCODING, "chunked");
@@ -134,30 +139,21 @@ async fn connect(proxy: &Proxy, session: &Session, ctx: &mut Context) -> Result<
     }
 }
 
-/// Ends the connection to the service with the request, at whatever point that ends.
-struct Cut(AbortHandle);
-
-impl Drop for Cut {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 enum Part {
     Data(Bytes),
     /// The body is whole. Without it the service must not take what it has for all.
     End,
 }
 
-fn parts(from: mpsc::Receiver<Part>) -> impl Stream<Item = io::Result<Frame<Bytes>>> {
-    futures::stream::unfold(Some(from), |from| async {
+fn parts(from: mpsc::Receiver<Part>) -> Body {
+    StreamBody::new(Box::pin(futures::stream::unfold(Some(from), |from| async {
         let mut from = from?;
         match from.recv().await {
             Some(Part::Data(part)) => Some((Ok(Frame::data(part)), Some(from))),
             Some(Part::End) => None,
             None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
         }
-    })
+    })))
 }
 
 /// The body of the request, as far as it went.
@@ -211,6 +207,9 @@ async fn relay(proxy: &Proxy, session: &mut Session, ctx: &Context, answer: http
     let (head, mut body) = answer.into_parts();
     let head = to_client(proxy, session, ctx, &head)?;
     let silent = session.req_header().method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if body.is_end_stream() && ends_with_head(session, &head)? {
+        return Ok(());
+    }
     session.write_response_header(Box::new(head), silent).await?;
     loop {
         let frame = tokio::select! {
@@ -219,11 +218,33 @@ async fn relay(proxy: &Proxy, session: &mut Session, ctx: &Context, answer: http
         };
         match frame.transpose().or_err(ErrorType::ReadError, UP).map_err(up)?.map(Frame::into_data) {
             Some(Ok(part)) => session.write_response_body(Some(part), false).await?,
-            Some(Err(_trailers)) => {}
+            Some(Err(frame)) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    return end_with(session, trailers).await;
+                }
+            }
             None => break,
         }
     }
     if silent { Ok(()) } else { session.write_response_body(None, true).await }
+}
+
+/// Ends an answer of HTTP/2 with its head, where that is all of it: a call of gRPC that failed at once looks like this, and
+/// clients hold an empty body against it. Says whether it did.
+fn ends_with_head(session: &mut Session, head: &ResponseHeader) -> Result<bool> {
+    match &mut *session.downstream_session {
+        ServerSession::H2(two) => two.write_response_header_ref(head, true).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// Ends an answer with what the service says last. HTTP/1 clients do not get to know it, which the standard allows.
+async fn end_with(session: &mut Session, mut trailers: HeaderMap) -> Result<()> {
+    if session.is_http2() {
+        headers::clean_trailers(&mut trailers);
+        return session.downstream_session.write_response_trailers(trailers).await;
+    }
+    session.write_response_body(None, true).await
 }
 
 /// The head of an answer as the client gets it.

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, HeaderValue, header};
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// The request id, to the service and back to the client.
@@ -110,22 +110,21 @@ pub(super) fn given_id(request: &RequestHeader) -> Option<HeaderValue> {
     (!id.is_empty() && id.len() <= 64 && id.as_bytes().iter().all(plain)).then(|| id.clone())
 }
 
+/// Whether a request's `Connection` names a field that is not its to take away, as `Host`.
+pub(super) fn takes_away(request: &RequestHeader) -> bool {
+    let named = request.headers.get_all(header::CONNECTION).iter().flat_map(|value| names(value.to_str().ok()));
+    named.into_iter().any(|name| GUARDED.contains(&name.as_str()) || is_ours(&name))
+}
+
 /// Takes the fields that belong to the client's connection out of a request: `Connection`, what it names, and the usual ones.
-///
-/// # Errors
-/// Where the client wants a field taken away that is not its to take, as `Host`.
-pub(super) fn clean_request(request: &mut RequestHeader) -> Result<()> {
+pub(super) fn clean_request(request: &mut RequestHeader) {
     let named: Vec<String> = request.headers.get_all(header::CONNECTION).iter().flat_map(|value| names(value.to_str().ok())).collect();
     for name in named {
-        if GUARDED.contains(&name.as_str()) || is_ours(&name) {
-            return Error::e_explain(ErrorType::InvalidHTTPHeader, "`Connection` names a field it must not").map_err(Error::into_down);
-        }
         request.remove_header(name.as_str());
     }
     for name in HOPS {
         request.remove_header(name);
     }
-    Ok(())
 }
 
 fn names(value: Option<&str>) -> Vec<String> {
@@ -162,6 +161,13 @@ pub(super) fn clean_answer(answer: &mut ResponseHeader) {
         if answer.headers.contains_key(name) {
             answer.remove_header(name);
         }
+    }
+}
+
+/// Takes out of the trailers of an answer what must not come so late: the framing, and the request's id, which is the edge's.
+pub(super) fn clean_trailers(trailers: &mut http::HeaderMap) {
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::TRAILER, header::SET_COOKIE, REQUEST_ID] {
+        trailers.remove(name);
     }
 }
 
@@ -239,12 +245,13 @@ mod tests {
         let fields =
             [("Host", "a"), ("Connection", "close, X-Hop"), ("X-Hop", "1"), ("TE", "trailers"), ("Expect", "100-continue"), ("A", "b")];
         let mut cleaned = request(&fields);
-        clean_request(&mut cleaned).unwrap();
+        clean_request(&mut cleaned);
         let mut left: Vec<_> = cleaned.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["a", "host"]);
+        assert!(!takes_away(&request(&fields)));
         for guarded in ["Host", "content-length", "X-Forwarded-For", "x_forwarded_for"] {
-            assert!(clean_request(&mut request(&[("Host", "a"), ("Connection", guarded)])).is_err(), "{guarded}");
+            assert!(takes_away(&request(&[("Host", "a"), ("Connection", guarded)])), "{guarded}");
         }
     }
 

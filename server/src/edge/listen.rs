@@ -24,15 +24,13 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{Shared, proxy::Proxy, strict::HEAD_MAX};
+use super::{Shared, proxy::Proxy, strict::HEAD_MAX, wire::Wire};
 use crate::telemetry::metrics;
 
 /// How long a client may take until its next request is there, the time it is idle included.
 const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// How long an HTTP/2 connection may be without a request.
 const IDLE: Duration = Duration::from_secs(120);
-/// Connections of one listener at a time; the next ones wait.
-const CONNECTIONS: usize = 16_384;
 
 /// What a client that knows HTTP/2 from the start begins with.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -64,13 +62,19 @@ impl Apps {
     }
 }
 
-/// Serves a listener on a thread of its own, until it is told to stop; the thread ends when its connections have.
-pub(super) fn start(listener: std::net::TcpListener, shared: Arc<Shared>, mut stop: Stop) -> Result<std::thread::JoinHandle<()>> {
+/// Serves a listener on a thread of its own, until it is told to stop; the thread ends when its connections have. Where there
+/// is no room for another connection, the next ones wait.
+pub(super) fn start(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+    mut stop: Stop,
+) -> Result<std::thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(app::error::Error::internal)?;
     let serve = move || {
         runtime.block_on(async {
             match TcpListener::from_std(listener) {
-                Ok(listener) => serve(&listener, &shared, &mut stop).await,
+                Ok(listener) => serve(&listener, &shared, &room, &mut stop).await,
                 Err(error) => tracing::error!(%error, "the edge's listener cannot be used"),
             }
         });
@@ -78,13 +82,13 @@ pub(super) fn start(listener: std::net::TcpListener, shared: Arc<Shared>, mut st
     std::thread::Builder::new().name("edge".to_owned()).spawn(serve).map_err(app::error::Error::internal)
 }
 
-async fn serve(listener: &TcpListener, shared: &Arc<Shared>, stop: &mut Stop) {
+async fn serve(listener: &TcpListener, shared: &Arc<Shared>, room: &Arc<Semaphore>, stop: &mut Stop) {
     let apps = Arc::new(Apps::new(shared));
     let (ending, ends) = watch::channel(false);
-    let (tasks, room) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let tasks = TaskTracker::new();
     let grace = loop {
         let accepted = tokio::select! {
-            accepted = accept(listener, &room) => accepted,
+            accepted = accept(listener, room) => accepted,
             grace = told(stop) => break grace,
         };
         match accepted {
@@ -134,12 +138,13 @@ async fn connection(stream: TcpStream, apps: &Apps, mut ends: watch::Receiver<bo
     let Some(stream) = prepare(stream) else { return };
     let _counted = metrics::Connection::open(if two { "h2" } else { "http/1" });
     if two {
-        apps.two.process_new(stream, &ends).await;
+        apps.two.process_new(Box::new(stream), &ends).await;
         return;
     }
     let pace = Arc::new(Pace::new(apps.patience));
+    let wire = Box::new(Wire::new(stream, Arc::clone(&pace)));
     tokio::select! {
-        _ = PACE.scope(Arc::clone(&pace), apps.one.process_new(stream, &ends)) => {}
+        _ = PACE.scope(Arc::clone(&pace), apps.one.process_new(wire, &ends)) => {}
         () = pace.too_slow() => {}
     }
 }
@@ -158,14 +163,14 @@ async fn speaks_two(stream: &TcpStream) -> io::Result<Option<bool>> {
     }
 }
 
-fn prepare(stream: TcpStream) -> Option<Box<Stream>> {
+fn prepare(stream: TcpStream) -> Option<Stream> {
     let peer = stream.peer_addr().ok()?;
     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
     let _ = digest.peer_addr.set(Some(peer.into()));
     let mut stream = Stream::from(stream);
     stream.set_nodelay().ok()?;
     stream.set_socket_digest(digest);
-    Some(Box::new(stream))
+    Some(stream)
 }
 
 tokio::task_local! {
@@ -185,7 +190,8 @@ pub(super) fn request_ends() {
 const BUSY: u64 = u64::MAX;
 
 /// How long a connection has been waiting for the head of a request. A client that sends one byte a minute does not hold it.
-struct Pace {
+#[derive(Debug)]
+pub(super) struct Pace {
     first: Duration,
     start: Instant,
     /// Milliseconds after `start`, or [`BUSY`].
@@ -195,6 +201,11 @@ struct Pace {
 impl Pace {
     fn new(first: Duration) -> Self {
         Self { first, start: Instant::now(), waits_since: AtomicU64::new(0) }
+    }
+
+    /// Whether it waits now: no request is under way.
+    pub(super) fn waits(&self) -> bool {
+        self.waits_since.load(Ordering::Relaxed) != BUSY
     }
 
     fn elapsed(&self) -> u64 {

@@ -1,13 +1,15 @@
 //! The edge: leads requests from outside to proven instances.
 //!
-//! A request's way: `listen` accepts its connection, `strict` refuses what can be read in two ways, `table` finds its target by
+//! A request's way: `listen` accepts its connection, `wire` watches it, `strict` refuses what can be read in two ways, `table` finds its target by
 //! host name and path, `serving` picks one of the target's instances, `headers` says to the service who asked, `proxy` passes
 //! it on and its answer back (`duplex` where both sides talk at once), `pages` answers where there is nobody to pass it on to.
 //!
 //! The table is built purely from rows (`refresh` reads them), swapped as a whole without a lock, and kept on disk, so that the
 //! edge starts and serves without the store. Only this part names the proxy library.
 
+mod calls;
 mod duplex;
+pub mod files;
 mod headers;
 mod listen;
 mod pages;
@@ -17,6 +19,7 @@ mod refresh;
 mod serving;
 mod strict;
 pub mod table;
+mod wire;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -30,12 +33,12 @@ use app::{
     model::TargetId,
 };
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::wake::Wake;
 pub use refresh::Source;
 pub use serving::{By, FirstRequest};
-use serving::{Instance, Registry, Serving};
+use serving::{Instance, Lasting, Registry, Serving};
 use table::Table;
 
 /// Largest body of a request unless told otherwise: 4 GiB.
@@ -54,12 +57,15 @@ pub struct Options {
     pub body_max: u64,
     /// How long a client may take until its first request is there.
     pub first_request: Duration,
+    /// How long a client may stand still in the middle of a request or an answer.
+    pub stall: Duration,
 }
 
 impl Options {
-    /// The usual ones: no trusted proxies, bodies up to 4 GiB, 30 s for a first request.
+    /// The usual ones: no trusted proxies, bodies up to 4 GiB, 30 s for a first request, 60 s of standing still.
     pub fn new(listen: SocketAddr, table_file: PathBuf) -> Self {
-        Self { listen, table_file, trusted_proxies: Vec::new(), body_max: BODY_MAX, first_request: Duration::from_secs(30) }
+        let (first_request, stall) = (Duration::from_secs(30), Duration::from_secs(60));
+        Self { listen, table_file, trusted_proxies: Vec::new(), body_max: BODY_MAX, first_request, stall }
     }
 }
 
@@ -74,6 +80,34 @@ pub struct Handle {
     threads: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
 }
 
+/// What is under way, kind by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Under {
+    /// Requests that will have their answer.
+    pub requests: usize,
+    /// Answers that are streams of events.
+    pub events: usize,
+    /// Sockets: connections handed over.
+    pub sockets: usize,
+}
+
+impl std::fmt::Display for Under {
+    /// As the beginning of a sentence: "2 requests, 1 event stream and 1 socket".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [(self.requests, "request"), (self.events, "event stream"), (self.sockets, "socket")];
+        let words: Vec<String> = kinds
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" }))
+            .collect();
+        match words.as_slice() {
+            [] => f.write_str("nothing"),
+            [one] => f.write_str(one),
+            [most @ .., last] => write!(f, "{} and {last}", most.join(", ")),
+        }
+    }
+}
+
 /// What the parts of a running edge share.
 struct Shared {
     serving: ArcSwap<Serving>,
@@ -85,6 +119,7 @@ struct Shared {
     trusted: Vec<IpAddr>,
     body_max: u64,
     first_request: Duration,
+    stall: Duration,
     pin: probe::Pin,
 }
 
@@ -125,6 +160,7 @@ impl Edge {
             trusted: options.trusted_proxies,
             body_max: options.body_max,
             first_request: options.first_request,
+            stall: options.stall,
             pin: probe::Pin::new(),
         });
         shared.swap(table);
@@ -132,9 +168,10 @@ impl Edge {
         let mut threads = Vec::new();
         // One listener on each core, up to four; they share nothing that is written on the way of a request.
         let cores = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+        let room = Arc::new(Semaphore::new(files::connections(files::take())));
         for _ in 0..cores {
             let own = listener.try_clone().map_err(Error::internal)?;
-            threads.push(listen::start(own, Arc::clone(&shared), stopped.clone())?);
+            threads.push(listen::start(own, Arc::clone(&shared), Arc::clone(&room), stopped.clone())?);
         }
         tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped, saved));
         Ok(Handle { shared, stop, threads: Arc::new(Mutex::new(threads)) })
@@ -209,6 +246,14 @@ impl Handle {
         self.shared.registry.all(|instance| instance.backend.address == address).iter().map(|instance| instance.open()).sum()
     }
 
+    /// What is open at these addresses, kind by kind.
+    pub fn open_at(&self, addresses: &[SocketAddr]) -> Under {
+        let instances = self.shared.registry.all(|instance| addresses.contains(&instance.backend.address));
+        let sum = |count: &dyn Fn(&Instance) -> usize| instances.iter().map(|instance| count(instance)).sum::<usize>();
+        let (events, sockets) = (sum(&|one| one.lasting(Lasting::Events)), sum(&|one| one.lasting(Lasting::Socket)));
+        Under { requests: sum(&|one| one.open()).saturating_sub(events + sockets), events, sockets }
+    }
+
     /// Requests and tunnels that are open at the instances of this release.
     pub fn open_of(&self, target: &TargetId, release: u64) -> usize {
         self.of(target, release).iter().map(|instance| instance.open()).sum()
@@ -251,5 +296,22 @@ impl Handle {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Under;
+
+    #[test]
+    fn what_is_under_way_is_said_kind_by_kind() {
+        for ((requests, events, sockets), said) in [
+            ((0, 0, 0), "nothing"),
+            ((1, 0, 0), "1 request"),
+            ((0, 2, 1), "2 event streams and 1 socket"),
+            ((3, 1, 2), "3 requests, 1 event stream and 2 sockets"),
+        ] {
+            assert_eq!(Under { requests, events, sockets }.to_string(), said);
+        }
     }
 }

@@ -124,6 +124,25 @@ impl Page {
     }
 }
 
+/// The whole answer as it goes over the wire, where it cannot be known what the client wants; the connection ends with it.
+pub(super) fn bare(page: Page, request: &str) -> String {
+    let (body, mime) = page.render(request, false);
+    let status = http::StatusCode::from_u16(page.status()).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let fields = FIELDS.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+    let (code, length) = (page.status(), body.len());
+    format!(
+        "HTTP/1.1 {code} {status}\r\ncontent-type: {mime}\r\ncontent-length: {length}\r\nx-request-id: {request}\r\n{fields}\
+         connection: close\r\n\r\n{body}"
+    )
+}
+
+/// Fields of every page.
+pub(super) const FIELDS: [(&str, &str); 3] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+];
+
 /// Text between backticks becomes code. The texts are our own; nothing of a request is in them.
 fn code(text: &str) -> String {
     let mut parts = text.split('`');

@@ -20,7 +20,7 @@ use super::{
     Shared, duplex, headers, listen,
     pages::{self, Page},
     probe,
-    serving::{By, Instance, Open, Way},
+    serving::{By, Instance, Lasting, Open, Way},
     strict,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection to an instance is kept for the next request. Shorter than common servers keep theirs, so that none is
 /// used in the moment the service closes it.
 const KEEP: Duration = Duration::from_secs(4);
-/// How long either side of a request may stand still.
+/// How long a service may take to read on, or to begin a tunnel.
 pub(super) const STALL: Duration = Duration::from_secs(60);
 /// How long a service may be silent before, in or after the head of its answer: event streams and sockets may be quiet for long.
 pub(super) const SILENCE: Duration = Duration::from_secs(3_600);
@@ -66,8 +66,9 @@ impl Proxy {
 
     /// Checks a request and finds its instance.
     fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Page> {
-        if let Some(old) = session.as_http1() {
-            strict::check_wire(&old.get_headers_raw_bytes())?;
+        match session.as_http1() {
+            Some(old) => strict::check_wire(&old.get_headers_raw_bytes())?,
+            None => strict::check_names(session.req_header())?,
         }
         let body = !session.is_body_empty();
         let request = session.req_header();
@@ -140,6 +141,11 @@ impl Proxy {
     pub(super) fn note(&self, answer: &mut ResponseHeader, ctx: &Context) -> Result<()> {
         if let Some(open) = &ctx.open {
             open.instance().answered(answer.status.as_u16(), ctx.by, clock::now);
+            if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+                open.lasts(Lasting::Socket);
+            } else if answer.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+                open.lasts(Lasting::Events);
+            }
         }
         answer.insert_header(headers::REQUEST_ID, ctx.id.clone())
     }
@@ -160,10 +166,10 @@ impl Proxy {
         let mut head = ResponseHeader::build(page.status(), Some(8))?;
         head.insert_header(header::CONTENT_TYPE, mime)?;
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
-        head.insert_header(header::CACHE_CONTROL, "no-store")?;
         head.insert_header(headers::REQUEST_ID, ctx.id.clone())?;
-        head.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
-        head.insert_header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")?;
+        for (name, value) in pages::FIELDS {
+            head.insert_header(name, value)?;
+        }
         if let Some(seconds) = page.retry_after() {
             head.insert_header(header::RETRY_AFTER, u32::from(seconds))?;
         }
@@ -232,7 +238,7 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        let id = HeaderValue::try_from(clock::new_id()).unwrap_or_else(|_| HeaderValue::from_static("-"));
+        let id = HeaderValue::try_from(clock::new_request_id()).unwrap_or_else(|_| HeaderValue::from_static("-"));
         Context { id, by: By::Client, pinned: None, tried: Vec::new(), open: None, body: 0, service: None, begun: None }
     }
 
@@ -243,9 +249,9 @@ impl ProxyHttp for Proxy {
         listen::request_begins();
         ctx.begun = Some((Instant::now(), AtEdge::begin()));
         session.set_pipelining_enabled(true);
-        session.set_read_timeout(Some(STALL));
-        session.set_write_timeout(Some(STALL));
-        session.set_total_drain_timeout(Some(STALL));
+        session.set_read_timeout(Some(self.shared.stall));
+        session.set_write_timeout(Some(self.shared.stall));
+        session.set_total_drain_timeout(Some(self.shared.stall));
         Ok(())
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Instance {
     pub(super) key: u64,
     gone: AtomicBool,
     open: AtomicUsize,
+    /// Of these, by [`Lasting`].
+    lasting: [AtomicUsize; 2],
     refused_at: AtomicI64,
     first: OnceLock<FirstRequest>,
 }
@@ -81,33 +83,59 @@ impl Instance {
         self.open.load(Ordering::SeqCst)
     }
 
+    pub(super) fn lasting(&self, kind: Lasting) -> usize {
+        self.lasting[kind as usize].load(Ordering::SeqCst)
+    }
+
     fn sulks(&self, now: Timestamp) -> bool {
         let refused = self.refused_at.load(Ordering::Relaxed);
         refused != 0 && now.since(Timestamp(refused)) < SULK
     }
 }
 
+/// What goes on until somebody has enough of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// An answer that is a stream of events.
+    Events,
+    /// A connection handed over.
+    Socket,
+}
+
 /// A request or a tunnel at an instance; counted as long as it lives.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Instance>);
+pub(super) struct Open {
+    instance: Arc<Instance>,
+    lasting: OnceLock<Lasting>,
+}
 
 impl Open {
     /// Counts first and looks at the drain second, while a drain marks first and counts second: so either this request is
     /// counted, or it goes elsewhere.
     fn new(instance: &Arc<Instance>) -> Option<Self> {
         instance.open.fetch_add(1, Ordering::SeqCst);
-        let open = Self(Arc::clone(instance));
+        let open = Self { instance: Arc::clone(instance), lasting: OnceLock::new() };
         (!instance.gone.load(Ordering::SeqCst)).then_some(open)
     }
 
     pub(super) fn instance(&self) -> &Arc<Instance> {
-        &self.0
+        &self.instance
+    }
+
+    /// Notes that it will last.
+    pub(super) fn lasts(&self, kind: Lasting) {
+        if self.lasting.set(kind).is_ok() {
+            self.instance.lasting[kind as usize].fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        if let Some(kind) = self.lasting.get() {
+            self.instance.lasting[*kind as usize].fetch_sub(1, Ordering::SeqCst);
+        }
+        self.instance.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -256,6 +284,7 @@ fn instance(known: &mut HashMap<Identity, Weak<Instance>>, target: &TargetId, ba
         key: hasher.finish(),
         gone: AtomicBool::new(false),
         open: AtomicUsize::new(0),
+        lasting: Default::default(),
         refused_at: AtomicI64::new(0),
         first: OnceLock::new(),
     });

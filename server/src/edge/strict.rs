@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use pingora_http::RequestHeader;
 
-use super::{pages::Page, table::normal_host};
+use super::{headers, pages::Page, table::normal_host};
 
 /// Longest head of a request, in bytes.
 pub(super) const HEAD_MAX: usize = 64 * 1024;
@@ -41,6 +41,9 @@ pub(super) fn check_wire(raw: &[u8]) -> Checked {
         }
         fields += 1;
         let (name, value) = split_field(line)?;
+        if name.contains(&b'_') && frames(name) {
+            return Err(bad("a field about its length or host is spelled with `_`"));
+        }
         if name.eq_ignore_ascii_case(b"host") {
             hosts += 1;
         } else if name.eq_ignore_ascii_case(b"content-length") {
@@ -99,7 +102,10 @@ fn check_request_line(line: &[u8]) -> Checked<bool> {
     if target.len() > TARGET_MAX {
         return Err(Page::TargetTooLong);
     }
-    let form = target.starts_with(b"/") || target == b"*" || target.to_ascii_lowercase().starts_with(b"http://");
+    if target.contains(&b'#') {
+        return Err(bad("the target has a fragment, which is never sent"));
+    }
+    let form = target.starts_with(b"/") || (target == b"*" && method == b"OPTIONS") || target.to_ascii_lowercase().starts_with(b"http://");
     // An authority is the target of CONNECT alone, which is refused by itself.
     if !form && method != b"CONNECT" {
         return Err(bad("the target starts neither with `/` nor with `http://`"));
@@ -121,6 +127,12 @@ fn split_field(line: &[u8]) -> Checked<(&[u8], &[u8])> {
         return Err(bad("the name of a field has an odd character, or space before its colon"));
     }
     Ok((name, value))
+}
+
+/// Whether a service that reads `_` as `-` would take this for a field that says where the request ends or whom it is for.
+fn frames(name: &[u8]) -> bool {
+    let name: Vec<u8> = name.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }).collect();
+    matches!(name.as_slice(), b"content-length" | b"transfer-encoding" | b"host")
 }
 
 fn check_length(value: &[u8]) -> Checked {
@@ -157,11 +169,21 @@ pub(super) fn check_request(request: &RequestHeader, body: bool, body_max: u64) 
     if length.is_some_and(|length| length > body_max) {
         return Err(Page::TooLarge);
     }
+    if headers::takes_away(request) {
+        return Err(bad("its `Connection` names a field that is not the connection's"));
+    }
+    // Where the target names a host, the library has seen to it that the field names the same.
     let host = match request.uri.authority() {
         Some(authority) => authority.as_str(),
         None => request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     };
     normal_host(host).ok_or(bad("the `Host` field is no host name"))
+}
+
+/// Checks the names of the fields of an HTTP/2 request, as [`check_wire`] does for HTTP/1.
+pub(super) fn check_names(request: &RequestHeader) -> Checked {
+    let odd = request.headers.keys().any(|name| name.as_str().contains('_') && frames(name.as_str().as_bytes()));
+    if odd { Err(bad("a field about its length or host is spelled with `_`")) } else { Ok(()) }
 }
 
 #[cfg(test)]

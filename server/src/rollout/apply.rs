@@ -416,10 +416,12 @@ impl<'a> Rollout<'a> {
 
     async fn unroute(&mut self, rows: &[BackendRow]) -> Result<(), Left> {
         if self.progress.draining {
-            let open: usize = rows.iter().map(|row| self.ctx.edge.in_flight(row.address)).sum();
-            let fact = match open {
+            let addresses: Vec<_> = rows.iter().map(|row| row.address).collect();
+            let open = self.ctx.edge.open_at(&addresses);
+            let fact = match open.requests + open.events + open.sockets {
                 0 => format!("{} finished what they had.", instances(rows.len())),
-                open => format!("{open} requests were still open when the drain time was over."),
+                1 => format!("{open} was still open when the drain time was over."),
+                _ => format!("{open} were still open when the drain time was over."),
             };
             self.prove(Phase::Drained, fact);
         }

@@ -11,8 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -53,9 +57,10 @@ pub(super) async fn serve(address: SocketAddr, answer: Answer, stop: Cancellatio
         };
         let (answer, stop) = (Arc::clone(&answer), stop.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| reply(Arc::clone(&answer), request));
+            let stopping = stop.clone();
+            let service = service_fn(move |request: Request<Incoming>| reply(Arc::clone(&answer), request, stopping.clone()));
             let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
             tokio::pin!(connection);
             tokio::select! {
                 _ = connection.as_mut() => return,
@@ -66,17 +71,63 @@ pub(super) async fn serve(address: SocketAddr, answer: Answer, stop: Cancellatio
     }
 }
 
-async fn reply(answer: Arc<Answer>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    if !answer.after.is_zero() {
-        tokio::time::sleep(answer.after).await;
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Three paths are for load: `/slow` takes its time, `/events` is a stream, `/socket` says back what it hears. All else is the
+/// copy's text.
+async fn reply(answer: Arc<Answer>, mut request: Request<Incoming>, stop: CancellationToken) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let pause = if path == "/slow" { SLOW } else { answer.after };
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
-    let mut response = Response::new(Full::new(Bytes::from(answer.text.clone())));
+    if path == "/socket" && request.headers().contains_key(http::header::UPGRADE) {
+        return Ok(echo(&mut request, stop));
+    }
+    let mut response =
+        Response::new(if path == "/events" { events(stop) } else { Full::new(Bytes::from(answer.text.clone())).boxed_unsync() });
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::OK);
     let headers = response.headers_mut();
+    if path == "/events" {
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+    }
     headers.insert("x-release", answer.id.release.into());
     headers.insert("x-slot", answer.id.slot.into());
-    if let Ok(path) = http::HeaderValue::from_str(request.uri().path()) {
+    if let Ok(path) = http::HeaderValue::from_str(&path) {
         headers.insert("x-path", path);
     }
     Ok(response)
+}
+
+const SLOW: Duration = Duration::from_millis(150);
+/// How often there is an event.
+const EVENT: Duration = Duration::from_millis(30);
+
+/// An event now and then, until the copy is stopped.
+fn events(stop: CancellationToken) -> Body {
+    let events = futures::stream::unfold(stop, |stop| async {
+        tokio::select! {
+            () = stop.cancelled() => None,
+            () = tokio::time::sleep(EVENT) => Some((Ok(Frame::data(Bytes::from_static(b"data: x\n\n"))), stop)),
+        }
+    });
+    StreamBody::new(events).boxed_unsync()
+}
+
+/// Says back what it hears, until the copy is stopped.
+fn echo(request: &mut Request<Incoming>, stop: CancellationToken) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let Ok(socket) = upgrade.await else { return };
+        let (mut read, mut write) = tokio::io::split(TokioIo::new(socket));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = tokio::io::copy(&mut read, &mut write) => {}
+        }
+    });
+    let mut response = Response::new(Full::default().boxed_unsync());
+    *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("Upgrade"));
+    response.headers_mut().insert(http::header::UPGRADE, http::HeaderValue::from_static("websocket"));
+    response
 }
