@@ -3,6 +3,7 @@
 //! `method` says how figures are taken; each other module fills in rows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A bench may stop with a panic.
 
+mod edge;
 mod engine;
 mod filled;
 mod hot;
@@ -21,8 +22,18 @@ use method::Table;
 type Fill = fn(&mut Table);
 
 /// What fills in rows, by the name that `ROWS` takes.
-const ROWS: &[(&str, Fill)] =
-    &[("hot", hot::run), ("4", pipeline::run), ("5", idle::idle), ("6", pages::pages), ("9", pages::bytes), ("10", idle::start)];
+const ROWS: &[(&str, Fill)] = &[
+    ("hot", hot::run),
+    ("1", edge::deploys::run),
+    ("2", edge::latency::run),
+    ("3", edge::cpu::run),
+    ("3", edge::routes::run),
+    ("4", pipeline::run),
+    ("5", idle::idle),
+    ("6", pages::pages),
+    ("9", pages::bytes),
+    ("10", idle::start),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
