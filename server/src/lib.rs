@@ -22,7 +22,7 @@
 //! ```
 //!
 //! - only `store` names SQL; only `platform::docker` names bollard; only `edge` names the proxy library; only `http::ui`
-//!   names Leptos; only `git` and `cli` start processes, with a fixed argv and never a shell;
+//!   names Leptos; only `git`, `cli` and `wall` start processes, with a fixed argv and never a shell;
 //! - a request changes *intent* (rows) and never starts or stops a container;
 //! - every decision that matters is a pure function that takes `now` as an argument: `rollout::plan`,
 //!   `pipelines::select`, `auth::rights`, `edge::table`;
@@ -47,3 +47,4 @@ pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod wake;
+pub mod wall;

@@ -31,6 +31,7 @@ use crate::{
     store::{Db, StoreError, backends::BackendRow, routes::EdgeRoute, settings, users},
     tasks,
     wake::{Duty, Wake},
+    wall,
 };
 
 /// How long what is under way at the edge may finish when Berth stops.
@@ -98,6 +99,8 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     };
     config.edge_listen = edge.address();
     let config = Arc::new(config);
+    // Before the containers of an engine on this host stands a wall on this host.
+    let walled = matches!(engine, Engine::Docker) && docker::locate(config.docker.as_deref()).is_ok_and(|engine| wall::is_local(&engine));
     let platform = match engine {
         Engine::Given(platform) => platform,
         Engine::Docker => docker(&config, &db).await?,
@@ -121,6 +124,9 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     spawn_tasks(&mut running, &ctx, &stop);
+    if walled {
+        running.spawn(wall::keep(config.data.clone(), stop.clone()));
+    }
     let pages = http::ui::router(&control, stop.clone());
     let git = http::git::router(&control, stop.clone());
     let app = http::app(&control, pages, git, stop.clone());

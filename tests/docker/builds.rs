@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::until;
 use crate::support::{images, platform::TestPlatform};
 
-struct Built {
-    result: Result<ImageInfo, PlatformError>,
-    text: String,
+/// How a build ended, and what it said.
+pub(super) struct Built {
+    pub(super) result: Result<ImageInfo, PlatformError>,
+    pub(super) text: String,
 }
 
-fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
+/// A build of the run `1` from this Dockerfile.
+pub(super) fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
     let context = folder.path().join("context.tar");
     std::fs::write(&context, images::archive(&[("deploy/Dockerfile", dockerfile), ("hello", "hello\n")])).unwrap();
     Build {
@@ -34,7 +36,8 @@ fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
     }
 }
 
-async fn make(platform: &TestPlatform, build: &Build, cancel: &CancellationToken) -> Built {
+/// Builds it.
+pub(super) async fn make(platform: &TestPlatform, build: &Build, cancel: &CancellationToken) -> Built {
     let (sink, mut pieces) = mpsc::channel(1);
     let (result, text) = tokio::join!(platform.build(build, sink, cancel.clone()), async {
         let mut text = Vec::new();

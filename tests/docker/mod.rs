@@ -6,6 +6,7 @@ mod engines;
 mod faults;
 mod hardening;
 mod networks;
+mod probe;
 mod tasks;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};

@@ -2,10 +2,20 @@
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
+use sha2::{Digest, Sha256};
+
 use super::{Network, PlatformError, container};
 
 /// The size of a network: 61 containers, and the engine's gateway.
 pub const PREFIX: u8 = 26;
+
+/// What the names of all bridges of Berth's networks begin with: the wall on the host (`crate::wall`) knows them by it.
+pub const BRIDGE_PREFIX: &str = "berth-";
+
+/// The name of a network's bridge. The kernel takes fifteen bytes.
+pub fn bridge(network: &str) -> String {
+    format!("{BRIDGE_PREFIX}{}", &hex::encode(Sha256::digest(network))[..9])
+}
 
 /// An IPv4 network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +120,11 @@ mod tests {
         }
         assert!(range("10.0.0.0/27").is_err());
         assert!(range("10.0.0.0/26").is_ok());
+    }
+
+    #[test]
+    fn a_bridge_has_a_name_the_kernel_takes() {
+        assert!(bridge("a network").len() <= 15 && bridge("a network") != bridge("another"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
@@ -28,14 +29,20 @@ pub(super) async fn examine(configured: Option<&str>) -> Vec<Finding> {
         Ok(address) => address,
         Err(error) => return vec![Finding::bad("engine", error.to_string(), MEND)],
     };
-    let pinged = timeout(PATIENCE, ping(&address)).await;
+    let pinged = timeout(PATIENCE, ask(&address, "/_ping")).await;
     match pinged {
         Err(_) => {
             let found = format!("{address} takes connections and does not answer within {} s: it hangs.", PATIENCE.as_secs());
             vec![Finding::bad("engine", found, "Look at its log and restart it (`systemctl restart docker`).")]
         }
         Ok(Err(error)) => vec![Finding::bad("engine", why(&address, &error), mend(&error))],
-        Ok(Ok(head)) => read(&address, &head),
+        Ok(Ok(head)) => {
+            let mut findings = read(&address, &head);
+            if let Ok(Ok(info)) = timeout(PATIENCE, ask(&address, "/info")).await {
+                findings.extend(hold(&info));
+            }
+            findings
+        }
     }
 }
 
@@ -56,20 +63,39 @@ fn mend(error: &io::Error) -> &'static str {
     }
 }
 
-/// Asks for a sign of life and answers with the head of the response.
-async fn ping(address: &str) -> io::Result<String> {
-    if let Some(path) = address.strip_prefix("unix://") {
-        return ask(UnixStream::connect(path).await?).await;
+/// Asks for a path and answers with the whole response.
+async fn ask(address: &str, path: &str) -> io::Result<String> {
+    if let Some(socket) = address.strip_prefix("unix://") {
+        return get(UnixStream::connect(socket).await?, path).await;
     }
     let host = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
-    ask(TcpStream::connect(host).await?).await
+    get(TcpStream::connect(host).await?, path).await
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
-    stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n").await?;
+/// The old version of HTTP: the answer comes in one piece, and the connection ends with it.
+async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(16 << 10).read_to_end(&mut answer).await?;
+    stream.take(1 << 20).read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Whether the engine's host holds containers as Berth asks: a limit the kernel lacks is taken, and not there.
+fn hold(response: &str) -> Option<Finding> {
+    let info: Value = serde_json::from_str(response.split_once("\r\n\r\n")?.1).ok()?;
+    let options: Vec<&str> = info["SecurityOptions"].as_array()?.iter().filter_map(Value::as_str).collect();
+    let seccomp = options.iter().any(|option| option.starts_with("name=seccomp") && !option.contains("unconfined"));
+    let limits = [("MemoryLimit", "memory"), ("PidsLimit", "processes"), ("CpuCfsQuota", "CPU")];
+    let mut lacks: Vec<&str> = limits.iter().filter(|(key, _)| info[*key] != true).map(|(_, what)| *what).collect();
+    if !seccomp {
+        lacks.push("system calls (seccomp)");
+    }
+    Some(if lacks.is_empty() {
+        Finding::good("limits", "containers are held in memory, processes, CPU and system calls.")
+    } else {
+        let found = format!("this host is weaker than it should be: containers are not limited in {}.", lacks.join(", "));
+        Finding::bad("limits", found, "Use a kernel and an engine with these controls, or let only people you trust deploy here.")
+    })
 }
 
 fn read(address: &str, head: &str) -> Vec<Finding> {
@@ -123,6 +149,18 @@ mod tests {
         assert_eq!(good(&read("unix:///x", &head("1.41", "Tue, 01 Jan 2030 00:00:00 GMT"))), [true, false]);
         assert_eq!(good(&read("unix:///x", &head("1.39", "nonsense"))), [false]);
         assert_eq!(good(&read("tcp://x", "HTTP/1.1 200 OK\r\n\r\n<html>")), [false]);
+    }
+
+    #[test]
+    fn a_host_that_does_not_hold_containers_is_told() {
+        let info = |pids: bool, options: &str| {
+            let rest = r#""MemoryLimit":true,"CpuCfsQuota":true"#;
+            hold(&format!("HTTP/1.0 200 OK\r\n\r\n{{\"SecurityOptions\":[{options}],\"PidsLimit\":{pids},{rest}}}")).unwrap()
+        };
+        assert!(info(true, "\"name=seccomp,profile=default\"").good);
+        let weak = info(false, "\"name=seccomp,profile=unconfined\"");
+        assert!(!weak.good && weak.found.contains("processes, system calls"), "{weak:?}");
+        assert_eq!(hold("HTTP/1.0 404 Not Found\r\n\r\n{}"), None);
     }
 
     #[tokio::test]

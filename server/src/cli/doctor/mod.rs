@@ -3,6 +3,7 @@
 mod engine;
 mod machine;
 mod ports;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ fn tell(finding: &Finding) {
 async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("settings", "read.")];
     findings.extend(engine::examine(config.docker.as_deref()).await);
+    findings.extend(wall::examine(config).await);
     findings.push(machine::data(&config.data));
     findings.push(machine::disk(&config.data));
     findings.push(machine::database(config).await);

@@ -138,6 +138,7 @@ impl Docker {
             self.stop(this, grace).await?;
         }
         self.force_remove(this).await?;
+        self.late().remove(&name);
         if let Some(network) = found.config.and_then(|config| config.labels?.remove(container::NETWORK)) {
             self.drop_network(&network).await?;
         }
@@ -189,6 +190,15 @@ impl Docker {
     pub(super) async fn exec_in(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError> {
         let name = container::copy_name(&self.0.instance, id);
         let docker = self.client().await?;
+        // An engine has no way to end a command: until the late one ends by itself there is no second beside it.
+        let late = self.late().get(&name).cloned();
+        if let Some(late) = late {
+            let ended = self.within(Call::Ask, &name, docker.inspect_exec(&late)).await;
+            if ended.is_ok_and(|found| found.running == Some(true)) {
+                return Err(PlatformError::TimedOut(timeout));
+            }
+            self.late().remove(&name);
+        }
         let options =
             CreateExecOptions { cmd: Some(command.to_vec()), attach_stdout: Some(true), attach_stderr: Some(true), ..Default::default() };
         let made = match self.within(Call::Ask, &name, docker.create_exec(&name, options)).await {
@@ -205,6 +215,7 @@ impl Docker {
         match self.within(Call::Exec(timeout), &name, run).await {
             // The command, not the engine, is late: it is asked below whether it is.
             Err(Failure::Other(PlatformError::Hung { .. })) => {
+                self.late().insert(name.clone(), made.id.clone());
                 self.ping().await?;
                 return Err(PlatformError::TimedOut(timeout));
             }

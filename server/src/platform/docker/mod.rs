@@ -66,6 +66,8 @@ struct Inner {
     /// What was learnt of containers that run, by the engine's id.
     known: Mutex<HashMap<String, Observed>>,
     last_host: Mutex<Option<Host>>,
+    /// Commands inside containers that were late, by the container's name: an engine cannot end them.
+    late: Mutex<HashMap<String, String>>,
     swept: AtomicBool,
 }
 
@@ -95,6 +97,7 @@ impl Docker {
             making_networks: tokio::sync::Mutex::new(()),
             known: Mutex::new(HashMap::new()),
             last_host: Mutex::new(None),
+            late: Mutex::new(HashMap::new()),
             swept: AtomicBool::new(false),
         })))
     }
@@ -106,6 +109,10 @@ impl Docker {
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Observed>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn late(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.0.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_host(&self) -> MutexGuard<'_, Option<Host>> {

@@ -42,6 +42,7 @@ impl Docker {
             let request = NetworkCreateRequest {
                 name: name.clone(),
                 driver: Some("bridge".into()),
+                options: Some([("com.docker.network.bridge.name".to_owned(), network::bridge(&name))].into()),
                 ipam: Some(Ipam {
                     config: Some(vec![IpamConfig { subnet: Some(subnet.to_string()), ..Default::default() }]),
                     ..Default::default()
