@@ -14,8 +14,8 @@ use futures::Stream;
 use crate::{
     error::Result,
     model::{
-        Actor, Board, Candidate, Change, ConfigChange, ConfigSet, CreatedToken, Environment, EnvironmentName, Event, EventFilter, Host,
-        Invitation, LinkId, LogLine, LogRange, Me, Member, NewInvitation, NewPerson, NewService, NewToken, Page, PageRequest, Person,
+        Actor, Board, Candidate, Change, ConfigChange, ConfigSet, CreatedToken, Environment, EnvironmentName, Event, EventFilter, Found,
+        Host, Invitation, LinkId, LogLine, LogRange, Me, Member, NewInvitation, NewPerson, NewService, NewToken, Page, PageRequest, Person,
         Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief, Service, ServiceName, ServiceOverview, Source, StepId, Target,
         Team, TeamId, TeamName, Timestamp, Token, TokenId, UserId,
     },
@@ -360,6 +360,10 @@ pub trait Platform: Send + Sync {
 
     /// The activity, newest first.
     async fn events(&self, actor: &Actor, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>>;
+
+    /// What fits these words among the teams, services, targets and runs that the actor may see, best first, at most
+    /// `limit` (1 to 50). Words may be parts of names, or letters of them in their order; a number is that of a run.
+    async fn search(&self, actor: &Actor, query: &str, limit: u32) -> Result<Vec<Found>>;
 
     /// Changes in the teams the actor sees, as they happen. A slow listener loses some and should look again.
     async fn changes(&self, actor: &Actor) -> Result<Live<Changed>>;

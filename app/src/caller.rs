@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Kind, Result},
     locales::Lang,
     model::{Actor, Me, PlatformRole, Role, TeamName, Timestamp, UserId},
+    way::Way,
 };
 
 /// Names and values of a path, a query or a form, in the order they came. A name may come several times.
@@ -118,6 +119,12 @@ impl Caller {
         self.is_admin() || self.me.as_ref().is_some_and(|me| me.teams.iter().any(|mine| mine.name == *team && mine.role >= role))
     }
 
+    /// The same, as if no form had been sent: for a page that is shown after one succeeded.
+    #[must_use]
+    pub fn without_form(&self) -> Self {
+        Self { form: Fields::default(), problem: None, ..self.clone() }
+    }
+
     /// The clock.
     pub fn now(&self) -> Timestamp {
         self.backend.platform.now()
@@ -170,7 +177,7 @@ pub struct Screen {
     /// The way here: words and paths, from the team on; the last is the page itself.
     pub crumbs: Vec<(String, String)>,
     /// The same on the command line and over the API.
-    pub same: Vec<String>,
+    pub ways: Vec<Way>,
     /// Beginnings of the topics that make it look again (`run:`, `rollout:` …); none: it is not live.
     pub live: Vec<&'static str>,
     /// The content.
@@ -186,7 +193,7 @@ impl Screen {
             frame: Frame::Rail,
             place: Place::default(),
             crumbs: Vec::new(),
-            same: Vec::new(),
+            ways: Vec::new(),
             live: Vec::new(),
             body,
         }
@@ -213,8 +220,8 @@ impl Screen {
 
     /// Says what does the same elsewhere.
     #[must_use]
-    pub fn same(mut self, ways: &[String]) -> Self {
-        self.same.extend_from_slice(ways);
+    pub fn ways(mut self, ways: impl IntoIterator<Item = Way>) -> Self {
+        self.ways.extend(ways);
         self
     }
 

@@ -15,6 +15,12 @@ pub mod caller;
 #[cfg(feature = "ssr")]
 pub mod components;
 #[cfg(feature = "ssr")]
+pub mod fuzzy;
+#[cfg(feature = "ssr")]
 pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod routes;
+#[cfg(feature = "ssr")]
+pub mod said;
+#[cfg(feature = "ssr")]
+pub mod way;

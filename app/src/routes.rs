@@ -3,8 +3,8 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout, run, runs, service, settings,
-        setup, sign_in, start, target, team, teams, tokens, users, welcome,
+        activity, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout, run, runs, search, service,
+        settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
     },
 };
 
@@ -56,6 +56,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/me"                                                            Person  me::form;
     "/tokens"                                                        Person  tokens::form;
     "/activity"                                                      Person  activity;
+    "/search"                                                        Person  search;
     "/teams"                                                         Person  teams;
     "/teams/new"                                                     Person  new_team::form;
     "/teams/{team}"                                                  Person  team;

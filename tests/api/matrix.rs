@@ -97,6 +97,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("get", "/environments/{environment}", SIGNED_IN, nothing()),
         row("get", "/hosts", ADMINISTER, nothing()),
         row("get", "/events", SIGNED_IN, nothing()),
+        row("get", "/search", SIGNED_IN, nothing()),
         row("post", "/lint", EVERYBODY, json!("version: 1")),
         // Of nobody's token. Each may end their own.
         row("delete", "/tokens/{id}", [Gone, Gone, Gone, Gone, No], nothing()),

@@ -4,6 +4,7 @@ mod document;
 mod doors;
 mod matrix;
 mod people;
+mod search;
 mod services;
 mod sessions;
 mod strange;

@@ -7,11 +7,15 @@ use app::model::{ConfigChange, NewService, NewToken, Role, RolloutState, Scope, 
 use server::platform::fake::Behaviour;
 
 use super::{
+    copying,
     driver::Browser,
     journeys::{ada, first_run, fresh},
     pushing::{Source as Pushed, behave},
 };
-use crate::support::berth::{environment, service, team, within};
+use crate::support::{
+    berth::{environment, service, team, within},
+    proof,
+};
 
 /// A Berth with a bit of everything, and the paths of its screens.
 async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake::Fake) -> Vec<(String, String)> {
@@ -72,6 +76,9 @@ async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake
         ("settings", &format!("{base}/settings")),
         ("rollout", &format!("/rollouts/{}", good.id)),
         ("rollout-failed", &format!("/rollouts/{}", bad.id)),
+        ("run-found", &format!("{base}/runs/2?find=PRICES")),
+        ("search", "/search?q=hello"),
+        ("search-nothing", "/search?q=qqq"),
         ("activity", "/teams/demo/activity"),
         ("people", "/teams/demo/people"),
         ("tokens", "/tokens"),
@@ -90,10 +97,13 @@ async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake
     screens
 }
 
+/// The looks of a screen: its name, the width, whether it is dark.
+const LOOKS: [(&str, u32, bool); 3] = [("light", 1360, false), ("dark", 1360, true), ("360", 360, false)];
+
 /// Looks at a screen in light, dark and narrow; gives back what is wrong with it.
 async fn inspect(browser: &Browser, name: &str, path: &str, language: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (look, width, dark) in [("light", 1360, false), ("dark", 1360, true), ("360", 360, false)] {
+    for (look, width, dark) in LOOKS {
         browser.look(width, dark).await;
         browser.go(path).await;
         browser.awake().await;
@@ -114,25 +124,34 @@ async fn inspect(browser: &Browser, name: &str, path: &str, language: &str) -> V
     wrong
 }
 
-/// What opens on a page: the menu of narrow screens, a question.
-async fn opened(browser: &Browser) -> Vec<String> {
+/// What opens on a page: by its name, where, and what is clicked for it.
+const OPENED: [(&str, u32, &str, &str); 8] = [
+    ("menu", 360, "/teams/demo", ".bar .menu > summary"),
+    ("question", 1360, "/tokens", "td .confirm > summary"),
+    ("question-narrow", 360, "/teams/demo/services/hello", ".target .confirm > summary"),
+    ("question-name", 1360, "/teams/demo/services/hello/settings", ".confirm > summary"),
+    ("ways", 1360, "/teams/demo/services/hello/targets/staging", ".ways > summary"),
+    ("ways-narrow", 360, "/teams/demo/services/hello/targets/staging", ".ways > summary"),
+    ("palette", 1360, "/teams/demo/services/hello", ".rail .find"),
+    ("palette-narrow", 360, "/teams/demo/services/hello", ".bar .find"),
+];
+
+async fn opened(browser: &Browser, dark: bool) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (name, width, path, summary) in [
-        ("menu", 360, "/teams/demo", ".bar .menu > summary"),
-        ("question", 1360, "/tokens", "td .confirm > summary"),
-        ("question-narrow", 360, "/teams/demo/services/hello", ".target .confirm > summary"),
-        ("question-name", 1360, "/teams/demo/services/hello/settings", ".confirm > summary"),
-    ] {
-        browser.look(width, false).await;
+    for (name, width, path, summary) in OPENED {
+        browser.look(width, dark).await;
         browser.go(path).await;
         browser.awake().await;
         browser.click(summary).await;
+        if name.starts_with("palette") && server::http::assets::HAS_WASM {
+            browser.find("#palette-hits a").await;
+        }
         wrong.extend(browser.axe().await.into_iter().map(|what| format!("{name}: {what}")));
         let wider = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         if wider.as_i64() != Some(0) {
             wrong.push(format!("{name}: {wider} px wider than the window"));
         }
-        browser.picture(&format!("{name}-{width}")).await;
+        browser.picture(&format!("{name}-{width}-{}", if dark { "dark" } else { "light" })).await;
     }
     wrong
 }
@@ -147,6 +166,9 @@ async fn every_screen_is_accessible_and_has_its_picture() {
     wrong.extend(inspect(&browser, "setup", &format!("{setup}?lang=ko"), "ko").await);
     first_run(&browser, &berth).await;
     let screens = furnished(&berth, &fake).await;
+    let token = NewToken { name: "copied".into(), scopes: Scope::ALL.to_vec(), team: None, days: None };
+    let token = berth.backend.tokens.create(&ada(&berth).await, token).await.unwrap().secret;
+    let mut ways = 0;
     browser.complaints().await;
     for language in ["en", "ko"] {
         browser.go("/me").await;
@@ -155,9 +177,14 @@ async fn every_screen_is_accessible_and_has_its_picture() {
         browser.find(&format!("html[lang={language}]")).await;
         for (name, path) in &screens {
             wrong.extend(inspect(&browser, name, path, language).await);
+            let lines = browser.run("return [...document.querySelectorAll('.ways pre')].map((line) => line.textContent)").await;
+            let lines: Vec<String> = serde_json::from_value(lines).unwrap();
+            wrong.extend(copying::check(&lines, &berth.config.url, &token, &mut ways).await);
         }
     }
-    wrong.extend(opened(&browser).await);
+    for dark in [false, true] {
+        wrong.extend(opened(&browser, dark).await);
+    }
     browser.look(1360, false).await;
     browser.go("/me").await;
     browser.click(".rail form[action='/logout'] button").await;
@@ -167,5 +194,13 @@ async fn every_screen_is_accessible_and_has_its_picture() {
     }
     browser.close().await;
     berth.stop().await;
+    let looks = (screens.len() + 3) * LOOKS.len() * 2 + OPENED.len() * 2;
+    let figures = format!(
+        "{} screens in light, dark and 360 px, English and Korean: {looks} looks, {ways} commands and requests to copy tried; axe findings, \
+         errors in the browser's console, wider than the window, not working: {}",
+        screens.len() + 4,
+        wrong.len()
+    );
+    proof("console", &figures);
     assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
 }

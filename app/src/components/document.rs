@@ -2,11 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::{icon, icon::mark};
+use super::{
+    icon,
+    icon::mark,
+    palette::{find, keys, palette},
+    ways,
+};
 use crate::{
     caller::{Caller, Frame, Screen},
-    islands::{Clock, Confirm, Copy, Live},
-    locales::Lang,
+    islands::{Clock, Confirm, Copy, Live, Palette},
 };
 
 /// A screen as a complete HTML document.
@@ -77,16 +81,18 @@ fn framed(caller: &Caller, screen: Screen) -> AnyView {
         }
     });
     let crumbs = crumbs.collect_view();
-    let same = (!screen.same.is_empty()).then(|| same(t, &screen.same));
+    let ways = ways(t, &caller.url, &screen.ways);
     view! {
         <a class="skip" href="#main">{t.skip()}</a>
         <div class="frame">
             <header class="rail">
                 <a class="brand" href="/">{mark()}"Berth"</a>
+                {find(t, "find")}
                 {rail(caller, &screen)}
             </header>
             <header class="bar">
                 <a class="brand" href="/">{mark()}"Berth"</a>
+                {find(t, "find small")}
                 <details class="menu">
                     <summary>{icon("menu")}{t.menu()}</summary>
                     <div class="sheet">{rail(caller, &screen)}</div>
@@ -96,28 +102,19 @@ fn framed(caller: &Caller, screen: Screen) -> AnyView {
                 <div class="top">
                     <nav aria-label=t.way_here()><ol class="crumbs">{crumbs}</ol></nav>
                     {live}
+                    {ways}
                 </div>
                 <main id="main">{screen.body}</main>
-                <footer>{same}</footer>
             </div>
         </div>
+        {palette(t)}
+        {keys(t)}
         <Clock />
         <Copy />
         <Confirm />
+        <Palette />
     }
     .into_any()
-}
-
-fn same(t: Lang, ways: &[String]) -> AnyView {
-    let ways = ways
-        .iter()
-        .enumerate()
-        .map(|(at, way)| {
-            let dot = (at > 0).then_some(" · ");
-            view! { {dot}<code>{way.clone()}</code> }
-        })
-        .collect_view();
-    view! { <p class="same small faint">{t.the_same()}" "{ways}</p> }.into_any()
 }
 
 /// The navigation: the team, oneself, the platform.
@@ -173,6 +170,7 @@ fn rail(caller: &Caller, screen: &Screen) -> AnyView {
                 <input type="hidden" name="back" value=caller.path.clone() />
                 <button name="language" value=other.code() lang=other.code()>{other.own_name()}</button>
             </form>
+            <button type="button" class="js-only" data-opens="keys">{icon("keys")}<span>{t.keys()}</span><kbd aria-hidden="true">"?"</kbd></button>
             <form method="post" action="/logout">
                 <button>{t.sign_out()}</button>
             </form>

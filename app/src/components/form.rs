@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::sentence;
 use crate::{caller::Caller, locales::Lang};
 
 /// A form of a page, as it was sent if it was sent. Several rows may have the same verb: `of` tells them apart.
@@ -40,16 +41,18 @@ impl<'a> Formed<'a> {
     }
 
     /// What is wrong with a field.
-    pub fn error(&self, name: &str) -> Option<String> {
+    pub fn error(&self, name: &str) -> Option<AnyView> {
         let problem = self.caller.problem.as_ref().filter(|_| self.sent())?;
-        (problem.field.as_deref() == Some(name)).then(|| self.caller.lang.error(problem))
+        (problem.field.as_deref() == Some(name)).then(|| sentence(self.caller.lang, &self.caller.lang.error(problem)))
     }
 
     /// What is wrong with the form as a whole, or with a field it does not show (`shown` lists those it does).
     pub fn trouble(&self, shown: &[&str]) -> AnyView {
         let problem = self.caller.problem.as_ref().filter(|_| self.sent());
         match problem.filter(|problem| problem.field.as_deref().is_none_or(|field| !shown.contains(&field))) {
-            Some(problem) => view! { <p class="say bad" role="alert">{self.caller.lang.error(problem)}</p> }.into_any(),
+            Some(problem) => {
+                view! { <p class="say bad" role="alert" tabindex="-1" autofocus=true>{sentence(self.caller.lang, &self.caller.lang.error(problem))}</p> }.into_any()
+            }
             None => ().into_any(),
         }
     }
@@ -116,6 +119,7 @@ impl<'a> Field<'a> {
                     spellcheck=plain.then_some("false")
                     aria-describedby=described
                     aria-invalid=error.as_ref().map(|_| "true")
+                    autofocus=error.is_some()
                 />
                 {(!self.hint.is_empty()).then(|| view! { <span class="hint" id=hint_id>{self.hint.to_owned()}</span> })}
                 {error.map(|error| view! { <span class="error" id=error_id role="alert">{error}</span> })}

@@ -1,4 +1,4 @@
-//! Lines of a log: number, time, text. The number is a link to the line.
+//! Lines of a log: number, time, text. The number is a link to the line; a command folds what it wrote.
 
 use leptos::prelude::*;
 
@@ -17,29 +17,86 @@ const fn class(kind: LineKind) -> &'static str {
     }
 }
 
-/// Lines as the log shows them. `LogStream` makes the same of those that come later.
-pub fn log_lines(lines: &[LogLine]) -> AnyView {
-    lines
-        .iter()
-        .map(|line| {
-            let number = line.number;
-            let at = line.at.to_string();
-            let clock = at.get(11..19).unwrap_or_default().to_owned();
-            let text = ansi::pieces(&line.text)
-                .into_iter()
-                .map(|piece| match piece.class.is_empty() {
-                    true => view! { <span>{piece.text}</span> }.into_any(),
-                    false => view! { <span class=piece.class>{piece.text}</span> }.into_any(),
-                })
-                .collect_view();
-            view! {
-                <div id=format!("L{number}") class=class(line.kind)>
-                    <a href=format!("#L{number}")>{number.to_string()}</a>
-                    <time datetime=at>{clock}</time>
-                    <code>{text}</code>
-                </div>
-            }
+/// Number, time and text; the number leads to `to`.
+fn parts(line: &LogLine, to: String, text: AnyView) -> AnyView {
+    let at = line.at.to_string();
+    let clock = at.get(11..19).unwrap_or_default().to_owned();
+    view! {
+        <a href=to>{line.number.to_string()}</a>
+        <time datetime=at>{clock}</time>
+        <code>{text}</code>
+    }
+    .into_any()
+}
+
+fn coloured(text: &str) -> AnyView {
+    ansi::pieces(text)
+        .into_iter()
+        .map(|piece| match piece.class.is_empty() {
+            true => view! { <span>{piece.text}</span> }.into_any(),
+            false => view! { <span class=piece.class>{piece.text}</span> }.into_any(),
         })
         .collect_view()
         .into_any()
+}
+
+fn row(line: &LogLine) -> AnyView {
+    let parts = parts(line, format!("#L{}", line.number), coloured(&line.text));
+    view! { <div id=format!("L{}", line.number) class=class(line.kind)>{parts}</div> }.into_any()
+}
+
+/// Lines as the log shows them: each command with what it wrote folds. `LogStream` makes the same of those that come later.
+pub fn log_lines(lines: &[LogLine]) -> AnyView {
+    let groups = lines.chunk_by(|_, next| next.kind != LineKind::Command);
+    groups.map(group).collect_view().into_any()
+}
+
+fn group(lines: &[LogLine]) -> AnyView {
+    match lines {
+        [first, rest @ ..] if first.kind == LineKind::Command => {
+            let head = parts(first, format!("#L{}", first.number), coloured(&first.text));
+            view! {
+                <details open=true>
+                    <summary id=format!("L{}", first.number) class="cmd">{head}</summary>
+                    {rest.iter().map(row).collect_view()}
+                </details>
+            }
+            .into_any()
+        }
+        lines => lines.iter().map(row).collect_view().into_any(),
+    }
+}
+
+/// Lines that were looked for: what was found in them is marked, the number leads to the line in its place.
+pub fn log_found(lines: &[LogLine], wanted: &str, to: impl Fn(u64) -> String) -> AnyView {
+    let rows = lines.iter().map(|line| {
+        let parts = parts(line, to(line.number), marked(&line.text, wanted));
+        view! { <div class=class(line.kind)>{parts}</div> }
+    });
+    rows.collect_view().into_any()
+}
+
+/// Whether a line holds what is looked for, whatever the case of its letters.
+pub fn holds(line: &LogLine, wanted: &str) -> bool {
+    plain(&line.text).to_ascii_lowercase().contains(&wanted.to_ascii_lowercase())
+}
+
+/// The text without its colours.
+fn plain(text: &str) -> String {
+    ansi::pieces(text).into_iter().map(|piece| piece.text).collect()
+}
+
+fn marked(text: &str, wanted: &str) -> AnyView {
+    let (text, wanted) = (plain(text), wanted.to_ascii_lowercase());
+    // ASCII alone changes its case, so that places in one are places in the other.
+    let lower = text.to_ascii_lowercase();
+    let (mut done, mut pieces) = (0, Vec::new());
+    for (at, found) in lower.match_indices(wanted.as_str()).filter(|(_, found)| !found.is_empty()) {
+        pieces.push(text[done..at].to_owned().into_any());
+        let found = text[at..at + found.len()].to_owned();
+        pieces.push(view! { <mark>{found.clone()}</mark> }.into_any());
+        done = at + found.len();
+    }
+    pieces.push(text[done..].to_owned().into_any());
+    pieces.collect_view().into_any()
 }

@@ -5,18 +5,21 @@ mod form;
 mod icon;
 mod line;
 mod log;
+mod palette;
 mod parts;
 mod status;
 mod time;
+mod ways;
 
 pub use document::document;
 pub use form::{Confirm, Field, Formed, submit};
 pub use icon::icon;
 pub use line::{Mark, line};
-pub use log::log_lines;
-pub use parts::{code_block, copy, empty, facts, following, head, note, pager, say, sentence, short_commit, short_image, tabs};
+pub use log::{holds, log_found, log_lines};
+pub use parts::{code_block, copy, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of, tabs};
 pub use status::{
     Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status, run_tone,
     run_word, status,
 };
 pub use time::{span_of, when, when_short};
+pub use ways::ways;

@@ -43,9 +43,10 @@ pub fn empty(sentence: &str, how: impl IntoView) -> AnyView {
     .into_any()
 }
 
-/// A sentence of Berth's in which what stands between back-ticks is code.
-pub fn sentence(text: &str) -> AnyView {
-    text.split('`')
+/// A sentence of Berth's, as it is stored, in the language of the reader; what stands between back-ticks is code.
+pub fn sentence(t: Lang, text: &str) -> AnyView {
+    t.stored(text)
+        .split('`')
         .enumerate()
         .map(|(at, part)| {
             let part = part.to_owned();
@@ -53,6 +54,43 @@ pub fn sentence(text: &str) -> AnyView {
         })
         .collect_view()
         .into_any()
+}
+
+/// A secret that was just made. It is not stored as it stands, so this is the only time it can be shown.
+pub fn once(t: Lang, said: &str, secret: &str) -> AnyView {
+    view! {
+        <section class="say ok" role="status">
+            <b>{said.to_owned()}</b>
+            " "
+            {t.shown_once()}
+            {code_block(t, secret)}
+        </section>
+    }
+    .into_any()
+}
+
+/// A table with the heads of its columns; an empty one stands above buttons.
+pub fn table(columns: &[&str], rows: impl IntoView) -> AnyView {
+    tabled("", columns, rows.into_any())
+}
+
+/// A table whose columns speak for themselves: their heads are only read out.
+pub fn table_of(columns: &[&str], rows: impl IntoView) -> AnyView {
+    tabled("sr", columns, rows.into_any())
+}
+
+fn tabled(class: &'static str, columns: &[&str], rows: AnyView) -> AnyView {
+    let columns = columns.iter().map(|column| match *column {
+        "" => view! { <td></td> }.into_any(),
+        column => view! { <th scope="col">{column.to_owned()}</th> }.into_any(),
+    });
+    view! {
+        <table class="rows">
+            <thead class=class><tr>{columns.collect_view()}</tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
 }
 
 /// Names and values.

@@ -35,6 +35,14 @@ pub fn Confirm() -> impl IntoView {
     view! { <span hidden=true></span> }
 }
 
+/// Opens the palette and the keys, fills the palette while one types, and leads through it by keys.
+#[island]
+pub fn Palette() -> impl IntoView {
+    #[cfg(feature = "hydrate")]
+    browser::palette::start();
+    view! { <span hidden=true></span> }
+}
+
 /// Looks again when something on the page has changed, and swaps what is marked `data-live`. `words` are what it says
 /// while connected and while not.
 #[island]

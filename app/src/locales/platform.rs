@@ -11,7 +11,6 @@ sentences! {
     welcome_engine_how: "No engine answers. Start Docker, then berth doctor says what is still missing." / "응답하는 엔진이 없어요. Docker를 시작한 뒤 berth doctor로 확인하세요.";
     welcome_environments(names): "Every service can run in {names}." / "모든 서비스를 {names} 환경에서 실행할 수 있어요.";
     welcome_team: "A team" / "팀";
-    welcome_team_how: "A team owns services and decides who may ship them." / "팀은 서비스를 소유하고 누가 배포할지 정해요.";
     welcome_team_done(team): "You are in {team}." / "{team} 팀에 속해 있어요.";
     welcome_service: "The first service" / "첫 서비스";
     welcome_service_how: "Give it a name, push to it, and see it live in the first environment." / "이름을 정하고 푸시하면 첫 환경에서 바로 실행돼요.";
@@ -23,7 +22,6 @@ sentences! {
 
     environments_below: "Ordered places to run. A candidate moves from one to the next; the image stays the same." / "순서가 있는 실행 장소예요. 후보는 다음 환경으로 넘어가고 이미지는 그대로예요.";
     col_pool: "Pool" / "풀";
-    col_replicas: "Instances" / "인스턴스";
     col_deploys: "Deploys" / "배포";
     by_itself: "by itself" / "자동";
     by_hand: "by hand" / "수동";

@@ -130,6 +130,13 @@ impl Lang {
         known.to_owned()
     }
 
+    /// A sentence that Berth wrote down, as the console says it; one of somebody else stays as it is.
+    #[cfg(feature = "ssr")]
+    pub fn stored(self, text: &str) -> String {
+        let korean = if self == Self::Ko { crate::said::in_korean(text) } else { None };
+        korean.unwrap_or_else(|| text.to_owned())
+    }
+
     /// An error as the console says it: by its code where there is such a sentence, else as it came.
     pub fn error(self, error: &Error) -> String {
         if self == Self::En {

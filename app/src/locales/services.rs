@@ -36,6 +36,7 @@ sentences! {
     from_run(number): "run {number}" / "실행 {number}";
     what_happened: "What happened" / "무슨 일인지 보기";
     watch: "Watch" / "지켜보기";
+    promote_to(environment): "Promote to {environment}" / "{environment} 환경으로 승격";
     promote_open(candidate): "Promote c{candidate}…" / "c{candidate} 승격…";
     promote_does(candidate, environment): "Promote c{candidate} to {environment}" / "c{candidate} 후보를 {environment} 환경으로 승격";
     promote_says(candidate, now, environment): "Candidate {candidate} replaces candidate {now} in {environment}. The old one serves until the new one is proven." / "후보 {candidate}번이 {now}번을 대신해 {environment} 환경에서 실행돼요. 새 것이 검증될 때까지 이전 것이 요청을 처리해요.";

@@ -9,7 +9,24 @@ sentences! {
     way_here: "Where you are" / "현재 위치";
     live: "Live" / "실시간";
     reconnecting: "Reconnecting…" / "다시 연결하는 중…";
-    the_same: "The same:" / "같은 일을 하는 방법:";
+    search: "Search" / "검색";
+    search_what: "Service, environment, run number, action…" / "서비스, 환경, 실행 번호, 작업…";
+    search_below: "Everything you may see, and everything you can begin." / "볼 수 있는 모든 것과 시작할 수 있는 모든 작업이에요.";
+    search_results: "What fits" / "검색 결과";
+    search_nothing: "Nothing fits. Try fewer letters, or part of a name." / "맞는 것이 없어요. 글자를 줄이거나 이름 일부만 적어 보세요.";
+    keys: "Keys" / "단축키";
+    keys_single: "Keys without Ctrl work too" / "Ctrl 없는 단축키도 쓰기";
+    key_choose: "choose" / "고르기";
+    key_go: "go there" / "이동";
+    key_close: "Close" / "닫기";
+    page: "Page" / "페이지";
+    action_word: "Action" / "작업";
+    setting: "Setting" / "설정";
+    environment: "Environment" / "환경";
+    run: "Run" / "실행";
+    copy_as: "CLI / HTTP" / "CLI / HTTP로";
+    copy_as_says: "The same from a terminal or a program. The token is one of yours." / "터미널이나 프로그램에서 같은 일을 하는 방법이에요. 토큰은 내 토큰을 쓰세요.";
+    way_look: "Show this" / "이 내용 보기";
     copy: "Copy" / "복사";
     copied: "Copied" / "복사했어요";
     older: "Older" / "이전 항목 보기";
@@ -98,6 +115,15 @@ sentences! {
 }
 
 impl super::Lang {
+    /// "3 fit"
+    pub fn search_found(self, count: usize) -> String {
+        match (self, count) {
+            (Self::En, 1) => "One fits.".to_owned(),
+            (Self::En, _) => format!("{count} fit."),
+            (Self::Ko, _) => format!("{count}개를 찾았어요."),
+        }
+    }
+
     /// "1 person in shop" …
     pub fn people_below(self, count: usize, team: impl std::fmt::Display) -> String {
         match (self, count) {

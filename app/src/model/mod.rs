@@ -10,6 +10,7 @@ mod people;
 mod release;
 mod rollout;
 mod run;
+mod search;
 mod service;
 mod time;
 
@@ -23,6 +24,7 @@ pub use people::*;
 pub use release::*;
 pub use rollout::*;
 pub use run::*;
+pub use search::*;
 pub use service::*;
 pub use time::*;
 

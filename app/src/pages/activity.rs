@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     locales::Lang,
     model::{Event, EventFilter, TeamName, Timestamp},
+    way::Way,
 };
 
 /// The list, with a filter in the address.
@@ -40,12 +41,11 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     if let Some(team) = &team {
         screen = screen.crumb(team.to_string(), format!("/teams/{team}"));
     }
-    let (flag, query) = team.as_ref().map_or_else(Default::default, |team| (format!(" --team {team}"), format!("?team={team}")));
-    Ok(screen
-        .crumb(t.nav_activity(), path)
-        .live(&["events"])
-        .same(&[format!("berth events{flag}"), format!("GET /api/v1/events{query}")])
-        .into())
+    let way = match &team {
+        Some(team) => Way::get(t.way_look(), format!("/events?team={team}")).cli(format!("berth events --team {team}")),
+        None => Way::get(t.way_look(), "/events"),
+    };
+    Ok(screen.crumb(t.nav_activity(), path).live(&["events"]).ways([way]).into())
 }
 
 fn plain(value: Option<&str>) -> String {
@@ -65,8 +65,8 @@ fn days(t: Lang, now: Timestamp, with_team: bool, events: &[Event]) -> AnyView {
 
 fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
     let subject = match event.path.clone() {
-        Some(path) => view! { <a href=path>{event.subject.clone()}</a> }.into_any(),
-        None => event.subject.clone().into_any(),
+        Some(path) => view! { <a href=path>{t.stored(&event.subject)}</a> }.into_any(),
+        None => t.stored(&event.subject).into_any(),
     };
     let who = view! { <b>{event.actor.clone()}</b>" " };
     let verb = view! { <span class="verb">{t.action(&event.action)}</span> };
@@ -84,7 +84,7 @@ fn row(t: Lang, now: Timestamp, with_team: bool, event: &Event) -> AnyView {
                 {what}
                 " "
                 {team}
-                {(!event.detail.is_empty()).then(|| view! { <span class="small soft block">{sentence(&event.detail)}</span> })}
+                {(!event.detail.is_empty()).then(|| view! { <span class="small soft block">{sentence(t, &event.detail)}</span> })}
             </span>
             <span class="small faint" title=event.request.clone()>{origin}</span>
         </li>

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::head,
+    components::{head, table},
     error::Result,
+    way::Way,
 };
 
 /// The table.
@@ -19,7 +20,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 <tr>
                     <th scope="row">{one.name.to_string()}</th>
                     <td data-label=t.col_pool()>{one.pool.clone()}</td>
-                    <td data-label=t.col_replicas()>{one.default_replicas.to_string()}</td>
+                    <td data-label=t.col_instances()>{one.default_replicas.to_string()}</td>
                     <td data-label=t.col_deploys()>{if one.auto_deploy { t.by_itself() } else { t.by_hand() }}</td>
                     <td data-label=t.col_stable()>{t.took(std::time::Duration::from_millis(one.stabilisation_ms))}</td>
                     <td data-label=t.col_deadline()>{t.took(std::time::Duration::from_millis(one.deadline_ms))}</td>
@@ -28,29 +29,17 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             }
         })
         .collect_view();
+    let columns = [t.name(), t.col_pool(), t.col_instances(), t.col_deploys(), t.col_stable(), t.col_deadline(), t.col_profile()];
     let body = view! {
         {head(t.nav_environments(), t.environments_below(), ())}
         <section class="card" aria-label=t.nav_environments()>
-            <table class="rows">
-                <thead>
-                    <tr>
-                        <th scope="col">{t.name()}</th>
-                        <th scope="col">{t.col_pool()}</th>
-                        <th scope="col">{t.col_replicas()}</th>
-                        <th scope="col">{t.col_deploys()}</th>
-                        <th scope="col">{t.col_stable()}</th>
-                        <th scope="col">{t.col_deadline()}</th>
-                        <th scope="col">{t.col_profile()}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(&columns, rows)}
         </section>
     };
     Ok(Screen::new(t.nav_environments(), body.into_any())
         .at(None, "/platform/environments")
         .crumb(t.nav_platform(), "/platform/hosts")
         .crumb(t.nav_environments(), "/platform/environments")
-        .same(&["berth env list".into(), "GET /api/v1/environments".into()])
+        .ways([Way::get(t.way_look(), "/environments").cli("berth env list")])
         .into())
 }

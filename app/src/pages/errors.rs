@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Caller, Screen},
-    components::facts,
+    components::{facts, icon, sentence},
     error::{Error, Kind},
 };
 
@@ -12,6 +12,8 @@ use crate::{
 pub fn screen(caller: &Caller, error: &Error) -> Screen {
     let t = caller.lang;
     let title = match error.kind {
+        // Not a matter of who asks.
+        _ if error.code == "cross_origin" => t.error_other(),
         Kind::NotFound => t.error_not_found(),
         Kind::Forbidden => t.error_forbidden(),
         Kind::Unavailable => t.error_unavailable(),
@@ -23,12 +25,13 @@ pub fn screen(caller: &Caller, error: &Error) -> Screen {
         (t.status(), error.kind.status().to_string().into_any()),
         (t.request(), view! { <code class="wrap">{caller.request.clone()}</code> }.into_any()),
     ];
+    let search = caller.me.is_some().then(|| view! { <a class="btn" href="/search" data-opens="palette">{icon("search")}{t.search()}</a> });
     let body = view! {
         <div class="card pad stack">
             <h1>{title}</h1>
-            <p>{t.error(error)}</p>
+            <p>{sentence(t, &t.error(error))}</p>
             {facts(rows)}
-            <p><a class="btn main" href="/">{t.to_the_start()}</a></p>
+            <p class="inline"><a class="btn main" href="/">{t.to_the_start()}</a>{search}</p>
         </div>
     };
     let screen = if caller.me.is_some() {

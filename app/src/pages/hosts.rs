@@ -4,17 +4,18 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{Tone, code_block, empty, head, status},
+    components::{Tone, code_block, empty, head, status, table},
     error::Result,
     locales::Lang,
     model::{EngineState, Host},
+    way::Way,
 };
 
 /// The table.
 pub async fn page(caller: &Caller) -> Result<Answer> {
     let t = caller.lang;
     let hosts = caller.backend.platform.hosts(caller.actor()?).await?;
-    let content = if hosts.is_empty() { empty(t.hosts_empty(), code_block(t, "berth doctor")) } else { table(t, &hosts) };
+    let content = if hosts.is_empty() { empty(t.hosts_empty(), code_block(t, "berth doctor")) } else { list(t, &hosts) };
     let body = view! {
         {head(t.nav_hosts(), t.hosts_below(), ())}
         <section class="card" aria-label=t.nav_hosts()>{content}</section>
@@ -23,11 +24,11 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(None, "/platform/hosts")
         .crumb(t.nav_platform(), "/platform/hosts")
         .crumb(t.nav_hosts(), "/platform/hosts")
-        .same(&["berth doctor".into(), "GET /api/v1/hosts".into()])
+        .ways([Way::get(t.way_look(), "/hosts")])
         .into())
 }
 
-fn table(t: Lang, hosts: &[Host]) -> AnyView {
+fn list(t: Lang, hosts: &[Host]) -> AnyView {
     let rows = hosts
         .iter()
         .map(|host| {
@@ -56,21 +57,6 @@ fn table(t: Lang, hosts: &[Host]) -> AnyView {
             }
         })
         .collect_view();
-    view! {
-        <table class="rows">
-            <thead>
-                <tr>
-                    <th scope="col">{t.name()}</th>
-                    <th scope="col">{t.col_state()}</th>
-                    <th scope="col">{t.col_pool()}</th>
-                    <th scope="col">{t.col_engine()}</th>
-                    <th scope="col">{t.col_cores()}</th>
-                    <th scope="col">{t.col_memory()}</th>
-                    <th scope="col">{t.col_instances()}</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let columns = [t.name(), t.col_state(), t.col_pool(), t.col_engine(), t.col_cores(), t.col_memory(), t.col_instances()];
+    table(&columns, rows)
 }

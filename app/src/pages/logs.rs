@@ -9,6 +9,7 @@ use crate::{
     components::{empty, head, log_lines},
     error::Result,
     model::{EnvironmentName, ServiceName, TeamName},
+    way::Way,
 };
 
 /// How many lines are shown.
@@ -46,9 +47,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(name.to_string(), path)
         .crumb(environment.to_string(), there.clone())
         .crumb(t.logs(), format!("{there}/logs"))
-        .same(&[
-            format!("berth logs {name} --env {environment} -f"),
-            format!("GET /api/v1/teams/{team}/services/{name}/targets/{environment}/logs"),
-        ])
+        .ways([Way::get(t.way_look(), format!("/teams/{team}/services/{name}/targets/{environment}/logs"))
+            .cli(format!("berth logs {team}/{name} --env {environment} --follow"))])
         .into())
 }

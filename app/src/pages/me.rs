@@ -8,6 +8,7 @@ use crate::{
     components::{Confirm, Field, Formed, facts, head, submit},
     error::Result,
     locales::Lang,
+    way::Way,
 };
 
 /// The page.
@@ -67,7 +68,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     Ok(Screen::new(me.name.clone(), body.into_any())
         .at(None, "/me")
         .crumb(me.name.clone(), "/me")
-        .same(&["berth whoami".into(), "GET /api/v1/me".into()])
+        .ways([Way::get(t.way_look(), "/me").cli("berth whoami"), Way::act(t.everywhere(), "POST", "/me/actions/sign-out-everywhere")])
         .into())
 }
 

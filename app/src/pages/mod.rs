@@ -17,6 +17,7 @@ pub mod people;
 pub mod rollout;
 pub mod run;
 pub mod runs;
+pub mod search;
 pub mod service;
 pub mod settings;
 pub mod setup;
@@ -145,4 +146,9 @@ pub async fn render(route: Option<&'static PageRoute>, mut caller: Caller, send:
     };
     let status = screen.status;
     (Rendered::Document(status, owner.with(|| crate::components::document(&caller, screen))), problem)
+}
+
+/// The page of an error that came before any page was asked for, with the status it came with.
+pub fn refusal(caller: &Caller, error: &crate::error::Error, status: u16) -> String {
+    Owner::new().with(|| crate::components::document(caller, errors::screen(caller, error).status(status)))
 }

@@ -1,6 +1,7 @@
 //! A new service.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::path_of;
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     error::Result,
     locales::Lang,
     model::{Environment, EnvironmentName, NewService, Role, TeamName},
+    way::Way,
 };
 
 /// The smallest pipeline that tests something.
@@ -61,7 +63,8 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(Some(&team), path.clone())
         .crumb(team.to_string(), path.clone())
         .crumb(t.new_service(), format!("{path}/services/new"))
-        .same(&[format!("berth service create NAME --team {team}"), format!("POST /api/v1/teams/{team}/services")])
+        .ways([Way::send(t.new_service_do(), "POST", format!("/teams/{team}/services"), &json!({ "name": "orders" }))
+            .cli(format!("berth service create orders --team {team}"))])
         .into())
 }
 

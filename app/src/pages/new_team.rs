@@ -1,11 +1,13 @@
 //! A new team.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use crate::{
     caller::{Answer, Caller, Screen},
     components::{Field, Formed, head, submit},
     error::Result,
+    way::Way,
 };
 
 /// The form.
@@ -25,7 +27,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(None, "/teams/new")
         .crumb(t.nav_teams(), "/teams")
         .crumb(t.new_team(), "/teams/new")
-        .same(&["berth team create NAME".into(), "POST /api/v1/teams".into()])
+        .ways([Way::send(t.new_team_do(), "POST", "/teams", &json!({ "name": "shop" })).cli("berth team create shop")])
         .into())
 }
 

@@ -1,14 +1,16 @@
 //! Who is in a team, and who is invited.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::done;
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Field, Formed, code_block, head, submit, when},
+    components::{Confirm, Field, Formed, head, once, submit, table, when},
     error::{Error, Result},
     locales::Lang,
     model::{Invitation, LinkId, Member, NewInvitation, Role, TeamName, UserId},
+    way::Way,
 };
 
 /// Members, invitations, the form.
@@ -31,9 +33,9 @@ async fn show(caller: &Caller, made: Option<NewInvitation>) -> Result<Answer> {
     let body = view! {
         {done(caller)}
         {head(t.nav_people(), t.people_below(members.len(), &team), ())}
-        {made.map(|made| revealed(t, &made))}
+        {made.map(|made| once(t, &t.invitation_made(&made.invitation.email), &made.link))}
         <div class="two">
-            <section class="card" aria-label=t.col_members()>{table(caller, &members, owner)}</section>
+            <section class="card" aria-label=t.col_members()>{list(caller, &members, owner)}</section>
             {side}
         </div>
     };
@@ -42,20 +44,17 @@ async fn show(caller: &Caller, made: Option<NewInvitation>) -> Result<Answer> {
         .at(Some(&team), path.clone())
         .crumb(team.to_string(), format!("/teams/{team}"))
         .crumb(t.nav_people(), path)
-        .same(&[format!("berth team member list --team {team}"), format!("GET /api/v1/teams/{team}/members")])
+        .ways([
+            Way::get(t.way_look(), format!("/teams/{team}/members")).cli(format!("berth team member list --team {team}")),
+            Way::send(
+                t.invite(),
+                "POST",
+                format!("/teams/{team}/invitations"),
+                &json!({ "email": "dana@example.com", "role": "developer" }),
+            )
+            .cli(format!("berth team invite dana@example.com --role developer --team {team}")),
+        ])
         .into())
-}
-
-fn revealed(t: Lang, made: &NewInvitation) -> AnyView {
-    view! {
-        <section class="say ok" role="status">
-            <b>{t.invitation_made(&made.invitation.email)}</b>
-            " "
-            {t.shown_once()}
-            {code_block(t, &made.link)}
-        </section>
-    }
-    .into_any()
 }
 
 fn role_options(t: Lang, chosen: &str) -> AnyView {
@@ -67,7 +66,7 @@ fn role_options(t: Lang, chosen: &str) -> AnyView {
         .into_any()
 }
 
-fn table(caller: &Caller, members: &[Member], owner: bool) -> AnyView {
+fn list(caller: &Caller, members: &[Member], owner: bool) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let me = caller.me.as_ref().map(|me| me.id.clone());
     let rows = members
@@ -98,20 +97,7 @@ fn table(caller: &Caller, members: &[Member], owner: bool) -> AnyView {
             }
         })
         .collect_view();
-    view! {
-        <table class="rows">
-            <thead>
-                <tr>
-                    <th scope="col">{t.name()}</th>
-                    <th scope="col">{t.col_role()}</th>
-                    <th scope="col">{t.col_since()}</th>
-                    <td></td>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table(&[t.name(), t.col_role(), t.col_since(), ""], rows)
 }
 
 fn change_role(caller: &Caller, member: &Member) -> AnyView {
@@ -184,8 +170,7 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
     let done = match caller.verb() {
         "invite" => {
             let made = teams.invite(actor, &team, form.get("email"), role()?).await?;
-            let clean = Caller { form: Default::default(), ..caller.clone() };
-            return show(&clean, Some(made)).await;
+            return show(&caller.without_form(), Some(made)).await;
         }
         "withdraw" => {
             teams.withdraw(actor, &team, &LinkId::from_text(form.get("of"))).await?;

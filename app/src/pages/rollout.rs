@@ -1,6 +1,7 @@
 //! A rollout: the evidence as it arrives, the plan, the last lines of log where it failed; cancel and roll back.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::{done, path_of};
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     error::{Error, Result},
     locales::Lang,
     model::{Phase, Role, Rollout, RolloutId, RolloutState, Source},
+    way::{Way, named},
 };
 
 /// The order every rollout follows.
@@ -42,8 +44,24 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(rollout.environment.to_string(), there)
         .crumb(format!("v{}", rollout.to), format!("/rollouts/{id}"))
         .live(&["rollout:"])
-        .same(&[format!("berth releases {} --env {}", rollout.service, rollout.environment), format!("GET /api/v1/rollouts/{id}")])
+        .ways(ways(t, &rollout))
         .into())
+}
+
+/// What can be done to a rollout now, elsewhere.
+fn ways(t: Lang, rollout: &Rollout) -> Vec<Way> {
+    let (id, service) = (&rollout.id, named(&rollout.team, &rollout.service));
+    let mut ways = vec![Way::get(t.way_look(), format!("/rollouts/{id}")).cli(format!("berth rollout show {id}"))];
+    if !rollout.state.ended() {
+        ways.push(
+            Way::act(t.cancel_rollout_does(), "POST", format!("/rollouts/{id}/actions/cancel")).cli(format!("berth rollout cancel {id}")),
+        );
+    } else if let Some(from) = rollout.from {
+        let path = format!("/teams/{}/services/{}/targets/{}/actions/deploy", rollout.team, rollout.service, rollout.environment);
+        let command = format!("berth rollback {service} --env {} --to {from}", rollout.environment);
+        ways.push(Way::send(t.rollback_does(from), "POST", path, &json!({ "release": from })).cli(command));
+    }
+    ways
 }
 
 fn top(caller: &Caller, rollout: &Rollout) -> AnyView {
@@ -54,7 +72,7 @@ fn top(caller: &Caller, rollout: &Rollout) -> AnyView {
         {rollout_status(t, rollout.state)}
     };
     let below = view! {
-        {t.in_environment(&rollout.environment)}" · "{rollout.reason.clone()}" · "{t.asked_by(&rollout.by)}" "
+        {t.in_environment(&rollout.environment)}" · "{t.stored(&rollout.reason)}" · "{t.asked_by(&rollout.by)}" "
         {when(t, now, rollout.created_at)}
         {rollout.started_at.map(|_| " · ")}
         {span_of(t, now, rollout.started_at, rollout.finished_at)}
@@ -87,7 +105,7 @@ fn buttons(caller: &Caller, rollout: &Rollout) -> AnyView {
 fn why(t: Lang, rollout: &Rollout) -> AnyView {
     if let Some(failure) = &rollout.failure {
         let serves = rollout.from.map(|from| view! { <span class="block">{t.still_serves(from)}</span> });
-        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>{serves} });
+        return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{serves} });
     }
     let said = match rollout.state {
         RolloutState::Queued => rollout.waits.clone().map(|waits| (Tone::Idle, waits)),
@@ -96,7 +114,7 @@ fn why(t: Lang, rollout: &Rollout) -> AnyView {
         RolloutState::Superseded => Some((Tone::Idle, t.superseded_says().to_owned())),
         _ => None,
     };
-    said.map_or_else(|| ().into_any(), |(tone, said)| say(tone, sentence(&said)))
+    said.map_or_else(|| ().into_any(), |(tone, said)| say(tone, sentence(t, &said)))
 }
 
 fn evidence(caller: &Caller, rollout: &Rollout) -> AnyView {
@@ -130,7 +148,7 @@ fn evidence(caller: &Caller, rollout: &Rollout) -> AnyView {
             let word = word.map(|word| status(tone, word));
             let body = facts
                 .into_iter()
-                .map(|evidence| view! { <p>{sentence(&evidence.fact)}" "<span class="faint">{when(t, now, evidence.at)}</span></p> })
+                .map(|evidence| view! { <p>{sentence(t, &evidence.fact)}" "<span class="faint">{when(t, now, evidence.at)}</span></p> })
                 .collect_view();
             Mark { tone, name: t.phase(*phase).to_owned(), body: view! { {word}{body} }.into_any() }
         })
@@ -142,7 +160,7 @@ fn plan(t: Lang, rollout: &Rollout) -> AnyView {
     if rollout.plan.is_empty() {
         return ().into_any();
     }
-    let steps = rollout.plan.iter().map(|step| view! { <li><span>{sentence(step)}</span></li> }).collect_view();
+    let steps = rollout.plan.iter().map(|step| view! { <li><span>{sentence(t, step)}</span></li> }).collect_view();
     view! {
         <section class="card">
             <header><h2>{t.plan()}</h2></header>
@@ -173,7 +191,7 @@ fn about(caller: &Caller, rollout: &Rollout) -> AnyView {
         rows.push((t.candidate(), format!("c{candidate}").into_any()));
     }
     rows.push((t.image(), view! { <code title=rollout.image.clone()>{short_image(&rollout.image)}</code> }.into_any()));
-    rows.push((t.reason(), rollout.reason.clone().into_any()));
+    rows.push((t.reason(), t.stored(&rollout.reason).into_any()));
     rows.push((t.by(), rollout.by.clone().into_any()));
     if let Some(started) = rollout.started_at {
         rows.push((t.waited(), t.took(started.since(rollout.created_at)).into_any()));

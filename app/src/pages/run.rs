@@ -6,17 +6,21 @@ use super::{done, path_of};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, Mark, Tone, empty, facts, head, line, log_lines, rollout_tone, rollout_word, run_status, run_tone, run_word, say,
-        sentence, short_commit, span_of, status, submit, when,
+        Confirm, Formed, Mark, Tone, empty, facts, head, holds, line, log_found, log_lines, rollout_tone, rollout_word, run_status,
+        run_tone, run_word, say, sentence, short_commit, span_of, status, submit, when,
     },
     error::Result,
     islands::LogStream,
     locales::Lang,
-    model::{LogRange, Role, RolloutState, Run, RunState, ServiceName, Step, TeamName, Timestamp},
+    model::{LogLine, LogRange, Role, RolloutState, Run, RunState, ServiceName, Step, TeamName, Timestamp},
+    way::{Way, named},
 };
 
 /// How many lines of a log a page shows at once.
 const LINES: u32 = 1_000;
+/// How many are looked through at once, and how many that hold something are shown.
+const LOOK_AT: u32 = 5_000;
+const MOST_FOUND: usize = 500;
 
 /// The run.
 pub async fn page(caller: &Caller) -> Result<Answer> {
@@ -28,10 +32,9 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let path = format!("{}/runs/{number}", path_of(&team, &name));
     let chosen = chosen(caller, &run);
     let log = match chosen {
-        Some(step) => Some((step, caller.backend.runs.log(actor, &step.id, first_line(caller, step), LINES).await?)),
-        None => None,
+        Some(step) => log_of(caller, &path, step).await?,
+        None => empty(t.no_log_yet(), ()),
     };
-    let log = log.map_or_else(|| empty(t.no_log_yet(), ()), |(step, log)| log_card(caller, &path, step, &log));
     let body = view! {
         {done(caller)}
         <div data-live="head">{top(caller, &run)}</div>
@@ -52,7 +55,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(name.to_string(), path_of(&team, &name))
         .crumb(t.run_number(number), path)
         .live(&["run:", "rollout:", "step:"])
-        .same(&[format!("berth runs show {name} {number}"), format!("GET /api/v1/teams/{team}/services/{name}/runs/{number}")])
+        .ways(ways(t, &run, chosen))
         .into())
 }
 
@@ -69,6 +72,21 @@ fn chosen<'a>(caller: &Caller, run: &'a Run) -> Option<&'a Step> {
 /// The first line shown: as the address says, else so that the last [`LINES`] fit.
 fn first_line(caller: &Caller, step: &Step) -> u64 {
     caller.query.get("from").parse().unwrap_or_else(|_| step.lines.saturating_sub(u64::from(LINES) - 1)).max(1)
+}
+
+/// What can be done to a run now, elsewhere.
+fn ways(t: Lang, run: &Run, step: Option<&Step>) -> Vec<Way> {
+    let (number, service) = (run.number, named(&run.team, &run.service));
+    let path = format!("/teams/{}/services/{}/runs/{number}", run.team, run.service);
+    let mut ways = vec![Way::get(t.way_look(), path.clone()).cli(format!("berth runs show {number} --service {service}"))];
+    if let Some(step) = step {
+        let command = format!("berth runs logs {number} --service {service} --step {}", step.name);
+        ways.push(Way::get(t.log_of(&step.name), format!("/steps/{}/log", step.id)).cli(command));
+    }
+    let (says, verb) = if run.state.ended() { (t.run_again(), "retry") } else { (t.cancel_run_does(), "cancel") };
+    let act = Way::act(says, "POST", format!("{path}/actions/{verb}"));
+    ways.push(act.cli(format!("berth runs {verb} {number} --service {service}")));
+    ways
 }
 
 fn top(caller: &Caller, run: &Run) -> AnyView {
@@ -107,10 +125,10 @@ fn why(t: Lang, run: &Run) -> AnyView {
         let to = step.filter(|step| step.lines > 0).map(|step| {
             view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
         });
-        return say(Tone::Bad, view! { <b>{sentence(failure)}</b>{to} });
+        return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{to} });
     }
     match run.waits.clone().filter(|_| run.state == RunState::Queued) {
-        Some(waits) => say(Tone::Idle, sentence(&waits)),
+        Some(waits) => say(Tone::Idle, sentence(t, &waits)),
         None => ().into_any(),
     }
 }
@@ -172,6 +190,59 @@ fn took(t: Lang, now: Timestamp, step: &Step) -> AnyView {
     span_of(t, now, step.started_at, step.finished_at)
 }
 
+/// The log of a step: the part the address asks for, or the lines of all of it that hold what is looked for.
+async fn log_of(caller: &Caller, path: &str, step: &Step) -> Result<AnyView> {
+    let (actor, runs) = (caller.actor()?, &caller.backend.runs);
+    let wanted = caller.query.get("find");
+    if wanted.is_empty() {
+        return Ok(log_card(caller, path, step, &runs.log(actor, &step.id, first_line(caller, step), LINES).await?));
+    }
+    let (mut found, mut from) = (Vec::new(), 1);
+    while found.len() < MOST_FOUND {
+        let part = runs.log(actor, &step.id, from, LOOK_AT).await?;
+        let Some(last) = part.lines.last().map(|line| line.number) else { break };
+        found.extend(part.lines.into_iter().filter(|line| holds(line, wanted)));
+        from = last + 1;
+    }
+    found.truncate(MOST_FOUND);
+    Ok(found_card(caller, path, step, &found))
+}
+
+/// The field that looks for something in the whole log of a step.
+fn seek(caller: &Caller, step: &Step) -> AnyView {
+    let t = caller.lang;
+    view! {
+        <form class="seek small" action="#log" role="search" aria-label=t.find_in_log()>
+            <input type="hidden" name="step" value=step.id.to_string() />
+            <input type="search" name="find" value=caller.query.get("find").to_owned() placeholder=t.find_in_log() aria-label=t.find_in_log() />
+        </form>
+    }
+    .into_any()
+}
+
+fn found_card(caller: &Caller, path: &str, step: &Step, found: &[LogLine]) -> AnyView {
+    let t = caller.lang;
+    // A few lines before it, so that one sees where one is.
+    let to = |number: u64| format!("{path}?step={}&from={}#L{number}", step.id, number.saturating_sub(20).max(1));
+    let lines = if found.is_empty() {
+        view! { <p class="pad small faint">{t.found_nothing(caller.query.get("find"))}</p> }.into_any()
+    } else {
+        log_found(found, caller.query.get("find"), to)
+    };
+    let said = if found.len() == MOST_FOUND { t.found_first(found.len()) } else { t.lines(found.len() as u64) };
+    view! {
+        <section class="card logcard" id="log" aria-label=t.log_of(&step.name)>
+            <header>
+                <h2>{step.name.clone()}</h2>
+                {seek(caller, step)}
+                <span class="end small faint">{said}" · "<a href=format!("{path}?step={}#log", step.id)>{t.whole_log()}</a></span>
+            </header>
+            <div class="log" tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
+        </section>
+    }
+    .into_any()
+}
+
 fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView {
     let t = caller.lang;
     let first = log.lines.first().map_or(1, |line| line.number);
@@ -185,7 +256,8 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
     });
     // A log that is complete ends at once, and is shown from its end as well.
     let follow = (last >= log.total).then(|| {
-        let words = vec![t.following().to_owned(), t.log_complete().to_owned()];
+        let at_first = if log.complete { t.log_complete() } else { t.following() };
+        let words = vec![at_first.to_owned(), t.log_complete().to_owned()];
         view! { <LogStream step=step.id.to_string() next=last + 1 words=words /> }
     });
     let lines = if log.lines.is_empty() && log.complete {
@@ -198,7 +270,8 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
             <header>
                 <h2>{step.name.clone()}</h2>
                 <span class="small soft cut">{step.image.clone()}</span>
-                <span class="end small faint">{follow}{t.lines(log.total)}</span>
+                {seek(caller, step)}
+                <span class="end small faint">{follow}{t.lines(log.total)}" · UTC"</span>
             </header>
             {earlier}
             <div class="log" id=format!("log-{}", step.id) tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
@@ -210,7 +283,7 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
 
 fn about(caller: &Caller, run: &Run) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
-    let mut rows = vec![(t.why_it_ran(), sentence(&run.reason))];
+    let mut rows = vec![(t.why_it_ran(), sentence(t, &run.reason))];
     if let Some(started) = run.started_at {
         rows.push((t.waited(), t.took(started.since(run.created_at)).into_any()));
     }
@@ -221,7 +294,7 @@ fn about(caller: &Caller, run: &Run) -> AnyView {
         rows.push((t.candidate(), view! { <a href=there>"c"{candidate.to_string()}</a> }.into_any()));
     }
     for rollout in &run.rollouts {
-        let failure = rollout.failure.clone().filter(|_| rollout.state == RolloutState::Failed);
+        let failure = rollout.failure.as_ref().filter(|_| rollout.state == RolloutState::Failed).map(|failure| sentence(t, failure));
         let value = view! { <a href=format!("/rollouts/{}", rollout.id)>"v"{rollout.to.to_string()}</a>" "{failure} };
         rows.push((t.rollout(), value.into_any()));
     }

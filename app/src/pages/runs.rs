@@ -8,6 +8,7 @@ use crate::{
     components::{head, pager},
     error::Result,
     model::{ServiceName, TeamName},
+    way::Way,
 };
 
 /// The list.
@@ -31,6 +32,6 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(name.to_string(), path.clone())
         .crumb(t.tab_runs(), format!("{path}/runs"))
         .live(&["run:"])
-        .same(&[format!("berth runs list {name}"), format!("GET /api/v1/teams/{team}/services/{name}/runs")])
+        .ways([Way::get(t.way_look(), format!("/teams/{team}/services/{name}/runs")).cli(format!("berth runs list {team}/{name}"))])
         .into())
 }

@@ -1,17 +1,19 @@
 //! A service at a glance: its targets side by side, its last runs, its candidates, how to push.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::{done, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
         Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status, sentence,
-        short_commit, short_image, span_of, status, submit, when,
+        short_commit, short_image, span_of, status, submit, table_of, when,
     },
     error::Result,
     locales::Lang,
     model::{Candidate, Role, RolloutState, RunBrief, Service, ServiceName, ServiceOverview, Source, Target, TeamName},
+    way::{Way, named},
 };
 
 /// The overview.
@@ -52,13 +54,35 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         </div>
         {(!fresh).then(|| push(t, &all.service, false))}
     };
-    Ok(Screen::new(name.to_string(), body.into_any())
+    Ok(Screen::new(format!("{name} · {team}"), body.into_any())
         .at(Some(&team), format!("/teams/{team}"))
         .crumb(team.to_string(), format!("/teams/{team}"))
         .crumb(name.to_string(), path)
         .live(&["run:", "rollout:", "target:", "service:"])
-        .same(&[format!("berth service show {name} --team {team}"), format!("GET /api/v1/teams/{team}/services/{name}/overview")])
+        .ways(ways(t, &all))
         .into())
+}
+
+/// What can be done with a service, elsewhere.
+fn ways(t: Lang, all: &ServiceOverview) -> Vec<Way> {
+    let service = named(&all.service.team, &all.service.name);
+    let path = format!("/teams/{}/services/{}", all.service.team, all.service.name);
+    let mut ways = vec![Way::get(t.way_look(), format!("{path}/overview")).cli(format!("berth service show {service}"))];
+    ways.push(Way::get(t.candidates(), format!("{path}/candidates")).cli(format!("berth candidates {service}")));
+    if let [.., before, last] = all.targets.as_slice() {
+        let promote = Way::send(
+            t.promote_to(&last.environment),
+            "POST",
+            format!("{path}/targets/{}/actions/deploy", last.environment),
+            &json!({ "from": before.environment }),
+        );
+        ways.push(promote.cli(format!("berth promote {service} --to {} --from {}", last.environment, before.environment)));
+    }
+    if let Some(environment) = all.available.first() {
+        let add = Way::send(t.add_environment(), "POST", format!("{path}/targets"), &json!({ "environment": environment }));
+        ways.push(add.cli(format!("berth service add-env {service} {environment}")));
+    }
+    ways
 }
 
 fn targets(caller: &Caller, path: &str, all: &ServiceOverview, may: bool) -> AnyView {
@@ -74,7 +98,7 @@ fn card(caller: &Caller, path: &str, target: &Target, before: Option<&Target>) -
     let page = format!("{path}/targets/{}", target.environment);
     let failed = target.rollout.as_ref().filter(|rollout| rollout.state == RolloutState::Failed);
     let why = failed.map(|rollout| {
-        let failure = sentence(rollout.failure.as_deref().unwrap_or_default());
+        let failure = sentence(t, rollout.failure.as_deref().unwrap_or_default());
         view! { <p class="small say bad">{failure}" "<a href=format!("/rollouts/{}", rollout.id)>{t.what_happened()}</a></p> }
     });
     let moving = target.rollout.as_ref().filter(|rollout| !rollout.state.ended()).map(|rollout| {
@@ -179,20 +203,7 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
             }
         })
         .collect_view();
-    view! {
-        <table class="rows">
-            <thead class="sr">
-                <tr>
-                    <th scope="col">{t.col_number()}</th>
-                    <th scope="col">{t.col_state()}</th>
-                    <th scope="col">{t.col_commit()}</th>
-                    <th scope="col">{t.col_when()}</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table_of(&[t.col_number(), t.col_state(), t.col_commit(), t.col_when()], rows)
 }
 
 fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView {
@@ -215,26 +226,13 @@ fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView 
                             <a href=format!("{path}/runs/{}", candidate.run)>{t.from_run(candidate.run)}</a>
                         </span>
                     </td>
-                    <td data-label=t.col_runs_in()>{places}</td>
+                    <td data-label=t.col_runs_in()><span>{places}</span></td>
                     <td data-label=t.col_when() class="small soft">{when(t, now, candidate.created_at)}</td>
                 </tr>
             }
         })
         .collect_view();
-    view! {
-        <table class="rows">
-            <thead class="sr">
-                <tr>
-                    <th scope="col">{t.col_number()}</th>
-                    <th scope="col">{t.col_commit()}</th>
-                    <th scope="col">{t.col_runs_in()}</th>
-                    <th scope="col">{t.col_when()}</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table_of(&[t.col_number(), t.col_commit(), t.col_runs_in(), t.col_when()], rows)
 }
 
 fn push(t: Lang, service: &Service, open: bool) -> AnyView {

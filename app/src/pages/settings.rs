@@ -8,6 +8,7 @@ use crate::{
     components::{Confirm, Formed, Tone, code_block, facts, head, say, when},
     error::Result,
     model::{Role, ServiceName, TeamName},
+    way::Way,
 };
 
 /// The settings.
@@ -48,7 +49,11 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(team.to_string(), format!("/teams/{team}"))
         .crumb(name.to_string(), path.clone())
         .crumb(t.tab_settings(), format!("{path}/settings"))
-        .same(&[format!("berth service delete {name}"), format!("DELETE /api/v1/teams/{team}/services/{name}?confirm={name}")])
+        .ways([
+            Way::get(t.way_look(), format!("/teams/{team}/services/{name}")).cli(format!("berth service show {team}/{name}")),
+            Way::act(t.delete_service_does(), "DELETE", format!("/teams/{team}/services/{name}?confirm={name}"))
+                .cli(format!("berth service delete {team}/{name}")),
+        ])
         .into())
 }
 

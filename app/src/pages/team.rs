@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     locales::Lang,
     model::{Board, BoardRow, Role, Target, TargetHealth, TeamName, Timestamp},
+    way::Way,
 };
 
 /// The grid.
@@ -36,7 +37,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(Some(&team), path.clone())
         .crumb(team.to_string(), path)
         .live(&["run:", "rollout:", "target:", "service:"])
-        .same(&[format!("berth status --team {team}"), format!("GET /api/v1/teams/{team}/targets")])
+        .ways([Way::get(t.way_look(), format!("/teams/{team}/targets")).cli(format!("berth status --team {team}"))])
         .into())
 }
 
@@ -134,7 +135,8 @@ fn service(t: Lang, now: Timestamp, team: &TeamName, board: &Board, row: &BoardR
 
 /// One target: how it is, which release, its berths.
 fn cell(t: Lang, now: Timestamp, path: &str, target: &Target) -> AnyView {
-    let why = target.rollout.as_ref().and_then(|rollout| rollout.failure.clone()).filter(|_| target.health == TargetHealth::FailedServing);
+    let failed = target.rollout.as_ref().filter(|_| target.health == TargetHealth::FailedServing);
+    let why = failed.and_then(|rollout| rollout.failure.as_ref()).map(|failure| t.stored(failure));
     view! {
         <a class="cell" href=format!("{path}/targets/{}", target.environment)>
             {status(health_tone(target.health), health_word(t, target))}

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{empty, head, icon, when},
+    components::{empty, head, icon, table, when},
     error::Result,
+    way::Way,
 };
 
 /// The list.
@@ -29,20 +30,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let content = if none {
         empty(t.teams_empty(), view! { <a class="btn main" href="/teams/new">{t.new_team()}</a> })
     } else {
-        view! {
-            <table class="rows">
-                <thead>
-                    <tr>
-                        <th scope="col">{t.team()}</th>
-                        <th scope="col">{t.col_services()}</th>
-                        <th scope="col">{t.col_members()}</th>
-                        <th scope="col">{t.col_since()}</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(&[t.team(), t.col_services(), t.col_members(), t.col_since()], rows)
     };
     let button = (!none).then(|| view! { <a class="btn main" href="/teams/new">{icon("plus")}{t.new_team()}</a> });
     let body = view! {
@@ -52,6 +40,6 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     Ok(Screen::new(t.nav_teams(), body.into_any())
         .at(None, "/teams")
         .crumb(t.nav_teams(), "/teams")
-        .same(&["berth team list".into(), "GET /api/v1/teams".into()])
+        .ways([Way::get(t.way_look(), "/teams").cli("berth team list")])
         .into())
 }

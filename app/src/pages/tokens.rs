@@ -1,14 +1,15 @@
 //! One's API tokens.
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::done;
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Field, Formed, code_block, empty, head, submit, when},
+    components::{Confirm, Field, Formed, empty, head, once, submit, table, when},
     error::{Error, Result},
-    locales::Lang,
     model::{CreatedToken, NewToken, Scope, Token, TokenId},
+    way::Way,
 };
 
 /// The list and the form.
@@ -19,11 +20,12 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
 async fn show(caller: &Caller, made: Option<CreatedToken>) -> Result<Answer> {
     let t = caller.lang;
     let tokens = caller.backend.tokens.list(caller.actor()?).await?;
-    let list = if tokens.is_empty() { empty(t.tokens_empty(), ()) } else { table(caller, &tokens) };
+    let list = if tokens.is_empty() { empty(t.tokens_empty(), ()) } else { all(caller, &tokens) };
+    let first = tokens.first().map_or_else(|| "ID".to_owned(), |token| token.id.to_string());
     let body = view! {
         {done(caller)}
         {head(t.nav_tokens(), t.tokens_below(), ())}
-        {made.map(|made| revealed(t, &made))}
+        {made.map(|made| once(t, &t.token_made(&made.token.name), &made.secret))}
         <div class="two">
             <section class="card" aria-label=t.nav_tokens()>{list}</section>
             {new(caller)}
@@ -32,23 +34,16 @@ async fn show(caller: &Caller, made: Option<CreatedToken>) -> Result<Answer> {
     Ok(Screen::new(t.nav_tokens(), body.into_any())
         .at(None, "/tokens")
         .crumb(t.nav_tokens(), "/tokens")
-        .same(&["berth token list".into(), "GET /api/v1/tokens".into()])
+        .ways([
+            Way::get(t.way_look(), "/tokens").cli("berth token list"),
+            Way::send(t.new_token_do(), "POST", "/tokens", &json!({ "name": "ci", "scopes": ["git", "deploy"], "days": 90 }))
+                .cli("berth token create ci --scope git,deploy --days 90"),
+            Way::act(t.revoke_does(), "DELETE", format!("/tokens/{first}")).cli(format!("berth token revoke {first}")),
+        ])
         .into())
 }
 
-fn revealed(t: Lang, made: &CreatedToken) -> AnyView {
-    view! {
-        <section class="say ok" role="status">
-            <b>{t.token_made(&made.token.name)}</b>
-            " "
-            {t.shown_once()}
-            {code_block(t, &made.secret)}
-        </section>
-    }
-    .into_any()
-}
-
-fn table(caller: &Caller, tokens: &[Token]) -> AnyView {
+fn all(caller: &Caller, tokens: &[Token]) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let rows = tokens
         .iter()
@@ -63,34 +58,20 @@ fn table(caller: &Caller, tokens: &[Token]) -> AnyView {
                         {token.name.clone()}
                         <span class="small faint block"><code>{token.prefix.clone()}"…"</code></span>
                     </th>
-                    <td data-label=t.col_scopes()>{scopes}{token.team.as_ref().map(|team| t.only_team(team))}</td>
+                    <td data-label=t.col_scopes()><span>{scopes}{token.team.as_ref().map(|team| t.only_team(team))}</span></td>
                     <td data-label=t.col_used() class="small soft">
-                        {match token.last_used_at { Some(at) => when(t, now, at), None => t.never_used().into_any() }}
-                        <br />
-                        {match token.expires_at {
-                            Some(at) => view! { {t.ends_on(at.to_string().get(..10).unwrap_or_default())} }.into_any(),
-                            None => t.no_end().into_any(),
-                        }}
+                        <span>{match token.last_used_at { Some(at) => when(t, now, at), None => t.never_used().into_any() }}</span>
+                        <span class="block">{match token.expires_at {
+                            Some(at) => t.ends_on(at.to_string().get(..10).unwrap_or_default()),
+                            None => t.no_end().to_owned(),
+                        }}</span>
                     </td>
                     <td class="acts">{revoke}</td>
                 </tr>
             }
         })
         .collect_view();
-    view! {
-        <table class="rows">
-            <thead>
-                <tr>
-                    <th scope="col">{t.name()}</th>
-                    <th scope="col">{t.col_scopes()}</th>
-                    <th scope="col">{t.col_used()}</th>
-                    <td></td>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table(&[t.name(), t.col_scopes(), t.col_used(), ""], rows)
 }
 
 fn new(caller: &Caller) -> AnyView {
@@ -157,8 +138,7 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             let team = Some(form.get("team")).filter(|team| !team.is_empty()).map(str::parse).transpose()?;
             let new = NewToken { name: form.get("name").to_owned(), scopes, team, days: form.get("days").parse().ok() };
             let made = tokens.create(actor, new).await?;
-            let clean = Caller { form: Default::default(), ..caller.clone() };
-            show(&clean, Some(made)).await
+            show(&caller.without_form(), Some(made)).await
         }
         "revoke" => {
             tokens.revoke(actor, &TokenId::from_text(form.get("of"))).await?;

@@ -5,9 +5,10 @@ use leptos::prelude::*;
 use super::{done, page_of};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Formed, Tone, head, pager, status, submit, when},
+    components::{Confirm, Formed, Tone, head, pager, status, submit, table, when},
     error::Result,
     model::{Person, PlatformRole, UserId},
+    way::Way,
 };
 
 /// The table.
@@ -19,18 +20,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         {done(caller)}
         {head(t.nav_everybody(), t.users_below(), ())}
         <section class="card" aria-label=t.nav_everybody()>
-            <table class="rows">
-                <thead>
-                    <tr>
-                        <th scope="col">{t.name()}</th>
-                        <th scope="col">{t.nav_teams()}</th>
-                        <th scope="col">{t.col_state()}</th>
-                        <th scope="col">{t.col_since()}</th>
-                        <td></td>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(&[t.name(), t.nav_teams(), t.col_state(), t.col_since(), ""], rows)}
         </section>
         {pager(t, "/platform/people", people.next.as_deref())}
     };
@@ -38,7 +28,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(None, "/platform/people")
         .crumb(t.nav_platform(), "/platform/hosts")
         .crumb(t.nav_everybody(), "/platform/people")
-        .same(&["GET /api/v1/people".into()])
+        .ways([Way::get(t.way_look(), "/people")])
         .into())
 }
 

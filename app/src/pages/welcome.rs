@@ -7,6 +7,7 @@ use crate::{
     components::{Tone, head, status},
     error::Result,
     model::EngineState,
+    way::Way,
 };
 
 struct Item {
@@ -38,7 +39,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         tone: if team.is_some() { Tone::Ok } else { Tone::Warn },
         word: if team.is_some() { t.ready() } else { t.to_do() },
         what: t.welcome_team().to_owned(),
-        how: team.as_ref().map_or_else(|| t.welcome_team_how().to_owned(), |team| t.welcome_team_done(team)),
+        how: team.as_ref().map_or_else(|| t.teams_below().to_owned(), |team| t.welcome_team_done(team)),
         button: team.is_none().then(|| ("/teams/new".to_owned(), t.new_team())),
     });
     let services = match &team {
@@ -60,7 +61,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     Ok(Screen::new(t.welcome(), body.into_any())
         .at(None, "/welcome")
         .crumb(t.welcome(), "/welcome")
-        .same(&["berth doctor".into(), "GET /api/v1/me".into()])
+        .ways([Way::get(t.way_look(), "/me").cli("berth whoami")])
         .into())
 }
 

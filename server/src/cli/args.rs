@@ -18,6 +18,7 @@ use super::{
     rollout::RolloutCommand,
     routes::RouteCommand,
     runs::RunsCommand,
+    search::Search,
     serve::Serve,
     service::ServiceCommand,
     ship::{Deploy, Promote, Rollback},
@@ -119,6 +120,8 @@ pub(super) enum Command {
     Rollout(RolloutCommand),
     /// Show who did what
     Events(Events),
+    /// Find teams, services, targets and runs
+    Search(Search),
     /// Open a service, or the console, in the browser
     Open(Open),
 
@@ -136,6 +139,12 @@ pub(super) enum Command {
     Completions {
         /// Which shell
         shell: Shell,
+    },
+    /// Write manual pages into a folder
+    Man {
+        /// The folder, for example /usr/local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
     /// Answer Git's question for a password (see git-credential)
     #[command(hide = true)]

@@ -11,10 +11,12 @@ mod client;
 mod contexts;
 mod doctor;
 mod events;
+mod examples;
 mod failure;
 mod git;
 mod lint;
 mod logs;
+mod man;
 mod output;
 mod place;
 mod progress;
@@ -22,6 +24,7 @@ mod push;
 mod rollout;
 mod routes;
 mod runs;
+mod search;
 mod serve;
 mod service;
 mod session;
@@ -32,14 +35,20 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use self::args::Cli;
 use self::{args::Command, failure::Done, session::Session};
 
+/// Everything that can be typed, with examples.
+pub fn command() -> clap::Command {
+    examples::with_examples(Cli::command())
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // What does not fit ends the process here, with 2 and a sentence.
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let json = cli.everywhere.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -62,9 +71,10 @@ async fn run(cli: Cli) -> Done<ExitCode> {
         Command::Admin(admin) => return admin::run(admin, everywhere.json).await,
         Command::Lint(lint) => return lint::run(&lint, everywhere.json),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "berth", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "berth", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Man { folder } => man::write(&folder)?,
         Command::Login(login) => account::login(login, &everywhere).await?,
         Command::Context(context) => account::context(context, everywhere.json)?,
         Command::GitCredential { operation } => git::credential(&operation)?,
@@ -97,6 +107,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Open(open) => status::open(open, session).await?,
         Command::Logs(logs) => logs::run(logs, session).await?,
         Command::Events(events) => events::run(events, session).await?,
+        Command::Search(search) => search::run(search, session).await?,
         Command::Route(route) => routes::run(route, session).await?,
         // Handled before a session was opened.
         Command::Serve(_)
@@ -104,6 +115,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         | Command::Admin(_)
         | Command::Lint(_)
         | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Login(_)
         | Command::Context(_)
         | Command::GitCredential { .. } => {}

@@ -11,6 +11,7 @@ pub mod platform;
 pub mod relay;
 pub mod releases;
 mod runs;
+mod search;
 mod services;
 mod teams;
 mod tokens;
@@ -113,6 +114,12 @@ pub(crate) fn unknown_environment(name: &EnvironmentName) -> Error {
     Error::not_found("unknown_environment", format!("There is no environment `{name}`. `berth env list` shows which there are."))
 }
 
+/// The name that was most likely meant: one or two slips away, no more than a third of it.
+fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = |name: &str| strsim::damerau_levenshtein(typed, name);
+    names.map(|name| (slips(name), name)).filter(|(slips, name)| *slips <= 2 && slips * 3 <= name.len()).min().map(|(_, name)| name)
+}
+
 impl Control {
     /// Puts one together.
     pub fn new(config: Arc<Config>, db: Db, wake: Wake, platform: Arc<dyn Platform>, secrets: Secrets) -> Arc<Self> {
@@ -158,12 +165,19 @@ impl Control {
     /// As [`authorize`]; `unknown_service`.
     pub async fn service(&self, actor: &Actor, team: &TeamName, service: &ServiceName, action: Action) -> Result<Service> {
         let team_id = self.team(actor, team, action).await?;
-        store::services::by_name(&self.db, &self.config.url, &team_id, service).await?.ok_or_else(|| {
-            Error::not_found(
-                "unknown_service",
-                format!("The team `{team}` has no service `{service}`. `berth service list --team {team}` shows what it has."),
-            )
-        })
+        match store::services::by_name(&self.db, &self.config.url, &team_id, service).await? {
+            Some(found) => Ok(found),
+            None => Err(self.unknown_service(&team_id, team, service).await),
+        }
+    }
+
+    /// There is no service of this name; says which one was meant, where one is near. Only for who may see the team.
+    async fn unknown_service(&self, team_id: &TeamId, team: &TeamName, service: &ServiceName) -> Error {
+        let all = store::services::list(&self.db, &self.config.url, team_id).await.unwrap_or_default();
+        let meant = nearest(service.as_str(), all.iter().map(|service| service.name.as_str()));
+        let hint = meant
+            .map_or_else(|| format!("`berth service list --team {team}` shows what it has."), |meant| format!("Did you mean `{meant}`?"));
+        Error::not_found("unknown_service", format!("The team `{team}` has no service `{service}`. {hint}"))
     }
 
     /// The target of this service in this environment, if the actor may do this to it.

@@ -6,8 +6,8 @@ use app::{
     backend::{Changed, Live, Platform},
     error::{Error, Result},
     model::{
-        Actor, Credential, Environment, EnvironmentId, EnvironmentName, Event, EventFilter, Host, Page, PageRequest, PlatformRole, Profile,
-        TeamId, Timestamp,
+        Actor, Credential, Environment, EnvironmentId, EnvironmentName, Event, EventFilter, Found, Host, Page, PageRequest, PlatformRole,
+        Profile, TeamId, Timestamp,
     },
 };
 use async_trait::async_trait;
@@ -70,7 +70,7 @@ pub async fn seed(db: &Db) -> Result<()> {
 }
 
 /// The teams whose activity an actor sees, and whether the platform's own too.
-fn seen(actor: &Actor) -> Of<'static> {
+pub(super) fn seen(actor: &Actor) -> Of<'static> {
     let bound = matches!(&actor.credential, Credential::Token { team: Some(_), .. });
     if actor.platform == PlatformRole::Admin && !bound {
         return Of::Everything;
@@ -116,6 +116,10 @@ impl Platform for Control {
             None => seen(actor),
         };
         Ok(events::list(&self.db, &of, filter, page).await?)
+    }
+
+    async fn search(&self, actor: &Actor, query: &str, limit: u32) -> Result<Vec<Found>> {
+        self.find(actor, query, limit).await
     }
 
     async fn changes(&self, actor: &Actor) -> Result<Live<Changed>> {

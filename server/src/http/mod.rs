@@ -74,6 +74,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .route("/schema/berth.v1.json", get(api::meta::schema))
         .route("/readyz", get(ready).with_state(Arc::clone(control)))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(control.backend(), ui::refusals::layer))
         .layer(from_fn_with_state(secure, headers::layer))
         .layer(from_fn_with_state(trusted, request::layer))
 }

@@ -57,6 +57,7 @@ impl IntoResponse for Problem {
         let Self(error) = self;
         log(&error);
         let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kept = error.clone();
         let body = Body {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
@@ -67,6 +68,8 @@ impl IntoResponse for Problem {
             request_id: request::id(),
         };
         let mut response = (status, Json(body)).into_response();
+        // For the layer that makes a page of it where a browser asked.
+        response.extensions_mut().insert(kept);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

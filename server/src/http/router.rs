@@ -147,6 +147,7 @@ fn list() -> Vec<Entry> {
         needs(A::ViewPlatform, routes!(platform::environment)),
         needs(A::InspectPlatform, routes!(platform::hosts)),
         needs(A::ViewPlatform, routes!(platform::events)),
+        needs(A::ViewPlatform, routes!(platform::search)),
         needs(A::ViewPlatform, routes!(platform::stream)),
 
         // The API itself.

@@ -1,6 +1,7 @@
 //! The console: binds the list of its pages to the web server, and says to its islands what changes.
 
 mod live;
+pub mod refusals;
 
 use std::sync::Arc;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use app::said;
+
 use super::plan::Failure;
 
 /// What is known at the time of a failure.
@@ -26,15 +28,11 @@ pub struct Facts {
 /// The sentence.
 pub fn sentence(failure: &Failure, facts: &Facts) -> String {
     let main = match failure {
-        Failure::Command(code) => format!("The release command exited with {}. Nothing was started.", code_words(*code)),
-        Failure::CommandUncertain => "Berth stopped while the release command ran, so whether it finished is not known. It is not run \
-                                      again by itself: look at its effect, then deploy again."
-            .to_owned(),
-        Failure::WrongImage(slot) => format!("{slot} runs another image than the release names; somebody else works on this engine."),
-        Failure::NoFirstRequest => "The new instances were healthy, yet no request came back from them through the edge.".to_owned(),
-        Failure::Exited { slot, out_of_memory: true, .. } => {
-            format!("{} ran out of memory (its limit is {} MiB) and was ended by the kernel.", slot.process, facts.memory >> 20)
-        }
+        Failure::Command(code) => said::cause_command(code_words(*code)),
+        Failure::CommandUncertain => said::cause_uncertain(),
+        Failure::WrongImage(slot) => said::cause_wrong_image(slot),
+        Failure::NoFirstRequest => said::cause_no_request(),
+        Failure::Exited { slot, out_of_memory: true, .. } => said::cause_memory(&slot.process, facts.memory >> 20),
         Failure::Exited { slot, code, .. } => exited(&slot.process, *code, facts),
         Failure::NotHealthy { slot, error } => not_healthy(&slot.process, error.as_deref(), facts),
     };
@@ -46,32 +44,23 @@ pub fn sentence(failure: &Failure, facts: &Facts) -> String {
 
 fn exited(process: &str, code: i64, facts: &Facts) -> String {
     if let Some(path) = unwritable_path(&facts.last_lines) {
-        return format!(
-            "{process} exited with {} because it could not write to {path}. Add `writable: [{path}]` to it in berth.yaml.",
-            code_words(code)
-        );
+        return said::cause_read_only(process, code_words(code), path);
     }
     match facts.last_lines.iter().rev().find(|line| !line.trim().is_empty()) {
-        Some(line) => format!("{process} exited with {}. Its last line: “{}”", code_words(code), shorten(line)),
-        None => format!("{process} exited with {} and wrote nothing.", code_words(code)),
+        Some(line) => said::cause_exited(process, code_words(code), shorten(line)),
+        None => said::cause_silent(process, code_words(code)),
     }
 }
 
 fn not_healthy(process: &str, error: Option<&str>, facts: &Facts) -> String {
     let waited = facts.waited.as_secs();
     let Some(port) = facts.port.filter(|_| process == "web") else {
-        return format!("{process} was not healthy within {waited} s: {}.", error.unwrap_or("it did not run long enough"));
+        return said::cause_unhealthy(process, waited, error.map_or_else(said::did_not_run, str::to_owned));
     };
     match facts.open_ports.first() {
-        Some(other) if !facts.open_ports.contains(&port) => format!(
-            "{process} answers on port {other}, expected {port}. Set `port: {other}` for it in berth.yaml, or let it listen on $PORT."
-        ),
-        None if error.is_some_and(|e| e.contains("refused")) => {
-            format!(
-                "Nothing listens on port {port} within {waited} s. Let {process} listen on 0.0.0.0:$PORT, or set its `port` in berth.yaml."
-            )
-        }
-        _ => format!("{process} was not healthy within {waited} s: {}.", error.unwrap_or("its health check gave no answer")),
+        Some(other) if !facts.open_ports.contains(&port) => said::cause_other_port(process, other, port),
+        None if error.is_some_and(|e| e.contains("refused")) => said::cause_no_port(port, waited, process),
+        _ => said::cause_unhealthy(process, waited, error.map_or_else(said::no_answer, str::to_owned)),
     }
 }
 
@@ -80,24 +69,23 @@ fn missing_variable(facts: &Facts) -> Option<String> {
     let before = facts.before?;
     let named = facts.missing_variables.iter().find(|name| facts.last_lines.iter().any(|line| line.contains(name.as_str())));
     if let Some(name) = named {
-        return Some(format!("{name} is not set, and release {before} had it."));
+        return Some(said::cause_variable(name, before));
     }
-    (!facts.missing_variables.is_empty())
-        .then(|| format!("Release {before} had variables that are missing now: {}.", facts.missing_variables.join(", ")))
+    (!facts.missing_variables.is_empty()).then(|| said::cause_variables(before, facts.missing_variables.join(", ")))
 }
 
 /// An exit code with what it usually means (POSIX shell, "Exit Status for Commands"; 128 + n is signal n).
 fn code_words(code: i64) -> String {
     let meaning = match code {
-        126 => " (the command is not executable)",
-        127 => " (the command was not found in the image)",
-        134 => " (aborted)",
-        137 => " (killed)",
-        139 => " (segmentation fault)",
-        143 => " (terminated)",
-        _ => "",
+        126 => said::means_not_executable(),
+        127 => said::means_not_found(),
+        134 => said::means_aborted(),
+        137 => said::means_killed(),
+        139 => said::means_fault(),
+        143 => said::means_terminated(),
+        _ => return said::code(code),
     };
-    format!("code {code}{meaning}")
+    said::code_means(code, meaning)
 }
 
 /// The path a program could not write to, as `…: Read-only file system` tells it in most languages.
@@ -168,6 +156,7 @@ mod tests {
         ];
         for (failure, facts, expected) in cases {
             assert_eq!(sentence(&failure, &facts), expected);
+            assert!(said::in_korean(expected).is_some(), "not in Korean: {expected}");
         }
     }
 }

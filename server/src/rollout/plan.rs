@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::RolloutState;
+use app::{model::RolloutState, said};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -441,38 +441,33 @@ fn undo(s: &Situation<'_>) -> Vec<Action> {
 /// The plan in sentences, as a person reads it before anything happens.
 pub fn sentences(desired: &Desired, from: Option<(u64, u32)>, to: u64, same_generation: bool) -> Vec<String> {
     let count = desired.slots.len();
-    let instances = |n: usize| if n == 1 { "1 instance".to_owned() } else { format!("{n} instances") };
     let mut plan = Vec::new();
     if desired.command {
-        plan.push("Run the release command once, from the new image.".to_owned());
+        plan.push(said::plan_command());
     }
     let old = from.map_or(0, |(_, n)| n as usize);
     if same_generation {
         match count.cmp(&old) {
-            std::cmp::Ordering::Greater => plan.push(format!("Start {} beside the {old} that serve.", instances(count - old))),
-            std::cmp::Ordering::Less => plan.push(format!("Keep {}; the edge stops sending requests to the rest.", instances(count))),
-            std::cmp::Ordering::Equal => plan.push("Change nothing that runs.".to_owned()),
+            std::cmp::Ordering::Greater => plan.push(said::plan_more(said::instances(count - old), old)),
+            std::cmp::Ordering::Less => plan.push(said::plan_fewer(said::instances(count))),
+            std::cmp::Ordering::Equal => plan.push(said::plan_same()),
         }
     } else if count > 0 {
         plan.push(match from {
-            Some((number, _)) => format!("Start {} of release {to} beside release {number}.", instances(count)),
-            None => format!("Start {} of release {to}.", instances(count)),
+            Some((number, _)) => said::plan_beside(said::instances(count), to, number),
+            None => said::plan_first(said::instances(count), to),
         });
     }
     if !same_generation || count > old {
-        plan.push(format!("Wait until each was healthy for {} s.", desired.stabilisation.as_secs_f32()));
+        plan.push(said::plan_healthy(desired.stabilisation.as_secs_f32()));
         if desired.routed {
-            plan.push("Send requests to the new ones, and see a first one answered.".to_owned());
+            plan.push(said::plan_route());
         }
     }
     if old > 0 && (!same_generation || count < old) {
         let gone = if same_generation { old - count } else { old };
         let up_to = desired.drain.as_secs();
-        plan.push(if gone == 1 {
-            format!("Let the old instance finish what it has (up to {up_to} s), then remove it.")
-        } else {
-            format!("Let the {gone} old instances finish what they have (up to {up_to} s), then remove them.")
-        });
+        plan.push(if gone == 1 { said::plan_drain_one(up_to) } else { said::plan_drain(gone, up_to) });
     }
     plan
 }

@@ -17,6 +17,7 @@ pub mod repositories;
 pub mod rollouts;
 pub mod routes;
 pub mod runs;
+pub mod search;
 pub mod services;
 pub mod sessions;
 pub mod settings;

@@ -5,10 +5,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Document, DomParser, Element, Event, EventSource, HtmlElement, MessageEvent, Response, SupportedType};
+use web_sys::{Document, Element, Event, EventSource, HtmlElement, MessageEvent};
 
-use super::{all, document, later, listen, window};
+use super::{all, document, later, listen, page_at, window};
 
 /// Shortest time between two looks, in milliseconds.
 const PAUSE: i32 = 400;
@@ -80,29 +79,20 @@ fn look(page: &Rc<RefCell<Page>>) {
     later(PAUSE, move || {
         page.borrow_mut().waiting = false;
         spawn_local(async {
-            if let Ok(text) = fetch().await {
-                swap(&text);
+            if let Ok(fresh) = fetch().await {
+                swap(&fresh);
             }
         });
     });
 }
 
-async fn fetch() -> Result<String, JsValue> {
-    let window = window().ok_or(JsValue::NULL)?;
-    let address = window.location().href()?;
-    let address = address.split('#').next().unwrap_or_default();
-    let answer: Response = JsFuture::from(window.fetch_with_str(address)).await?.dyn_into()?;
-    if !answer.ok() || answer.redirected() {
-        return Err(JsValue::NULL);
-    }
-    JsFuture::from(answer.text()?).await?.as_string().ok_or(JsValue::NULL)
+async fn fetch() -> Result<Document, JsValue> {
+    let address = window().ok_or(JsValue::NULL)?.location().href()?;
+    page_at(address.split('#').next().unwrap_or_default()).await
 }
 
-fn swap(text: &str) {
+fn swap(fresh: &Document) {
     let Some(document) = document() else { return };
-    let Some(fresh) = DomParser::new().ok().and_then(|parser| parser.parse_from_string(text, SupportedType::TextHtml).ok()) else {
-        return;
-    };
     document.set_title(&fresh.title());
     for old in all(&document, "[data-live]") {
         let name = old.get_attribute("data-live").unwrap_or_default();

@@ -58,9 +58,10 @@ fn append(document: &Document, log: &Element, lines: &[LogLine], wanted: &Cell<u
     }
 }
 
-/// One line, the same as `components::log_lines` makes it.
+/// One line, the same as `components::log_lines` makes it: a command begins a part that folds, the rest goes into the last.
 fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
-    let row = document.create_element("div").ok()?;
+    let command = line.kind == LineKind::Command;
+    let row = document.create_element(if command { "summary" } else { "div" }).ok()?;
     row.set_id(&format!("L{}", line.number));
     row.set_class_name(match line.kind {
         LineKind::Out => "",
@@ -85,6 +86,17 @@ fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
     for part in [&number, &time, &code] {
         row.append_child(part).ok()?;
     }
-    log.append_child(&row).ok()?;
+    let last = log.last_element_child().filter(|last| last.tag_name() == "DETAILS");
+    let part = match (command, last) {
+        (true, _) => {
+            let part = document.create_element("details").ok()?;
+            part.set_attribute("open", "").ok()?;
+            log.append_child(&part).ok()?;
+            part
+        }
+        (false, Some(part)) => part,
+        (false, None) => log.clone(),
+    };
+    part.append_child(&row).ok()?;
     Some(())
 }

@@ -5,9 +5,11 @@ pub(super) mod confirm;
 pub(super) mod copy;
 pub(super) mod live;
 pub(super) mod log;
+pub(super) mod palette;
 
-use wasm_bindgen::{JsCast, closure::Closure, convert::FromWasmAbi};
-use web_sys::{Document, Element, EventTarget, Window};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure, convert::FromWasmAbi};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Document, DomParser, Element, EventTarget, Response, SupportedType, Window};
 
 use crate::locales::Lang;
 
@@ -37,6 +39,17 @@ fn listen<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, hear: imp
     // Fails only for a name that is no event.
     let _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
     closure.forget();
+}
+
+/// A page of the console as it is now; an error where it leads elsewhere, to sign in for instance.
+async fn page_at(address: &str) -> Result<Document, JsValue> {
+    let window = window().ok_or(JsValue::NULL)?;
+    let answer: Response = JsFuture::from(window.fetch_with_str(address)).await?.dyn_into()?;
+    if !answer.ok() || answer.redirected() {
+        return Err(JsValue::NULL);
+    }
+    let text = JsFuture::from(answer.text()?).await?.as_string().ok_or(JsValue::NULL)?;
+    DomParser::new()?.parse_from_string(&text, SupportedType::TextHtml)
 }
 
 /// Does something once, later.

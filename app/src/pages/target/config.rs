@@ -69,6 +69,7 @@ fn form(there: &There<'_>) -> AnyView {
         .collect_view();
     let intro = there.config.variables.is_empty().then(|| view! { <p class="soft">{t.config_empty()}</p> });
     let error = form.error("new").or_else(|| form.error("set")).or_else(|| form.error("variables"));
+    let wrong = error.is_some();
     view! {
         <form method="post" class="body stack">
             <input type="hidden" name="base" value=there.config.number.to_string() />
@@ -78,11 +79,11 @@ fn form(there: &There<'_>) -> AnyView {
             {rows}
             <div class="field">
                 <label for="config-new">{t.config_new()}</label>
-                <textarea id="config-new" name="new" rows="3" spellcheck="false" placeholder="NAME=value" aria-describedby="config-hint">
+                <textarea id="config-new" name="new" rows="3" spellcheck="false" placeholder="NAME=value" aria-describedby=if wrong { "config-hint config-error" } else { "config-hint" } aria-invalid=wrong.then_some("true") autofocus=wrong>
                     {format!("\n{}", form.value("new", ""))}
                 </textarea>
                 <span class="hint" id="config-hint">{t.config_hint()}</span>
-                {error.map(|error| view! { <span class="error" role="alert">{error}</span> })}
+                {error.map(|error| view! { <span class="error" id="config-error" role="alert">{error}</span> })}
             </div>
             {look_or_do(there, "config", t.config_save())}
         </form>

@@ -8,16 +8,18 @@ mod routes;
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
+use serde_json::json;
 
 use super::{done, page_of, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
         Tone, berths, empty, head, health_tone, health_word, icon, instance_tone, instance_word, rollout_status, say, sentence, status,
-        when,
+        table_of, when,
     },
     error::Result,
     model::{Change, ConfigSet, EnvironmentName, Page, Release, Role, RouteId, ServiceName, ServiceOverview, Target, TeamName},
+    way::{Way, named},
 };
 
 /// What a target's page is about, loaded once.
@@ -96,11 +98,29 @@ async fn show(caller: &Caller, plan: Option<Change>) -> Result<Answer> {
         .crumb(there.name.to_string(), service)
         .crumb(there.environment.to_string(), path)
         .live(&["rollout:", "target:"])
-        .same(&[
-            format!("berth status {} --env {}", there.name, there.environment),
-            format!("GET /api/v1/teams/{}/services/{}/targets/{}", there.team, there.name, there.environment),
-        ])
+        .ways(ways(&there))
         .into())
+}
+
+/// What can be done with a target, elsewhere.
+fn ways(there: &There<'_>) -> Vec<Way> {
+    let (t, env) = (there.caller.lang, &there.environment);
+    let service = named(&there.team, &there.name);
+    let path = format!("/teams/{}/services/{}/targets/{env}", there.team, there.name);
+    let candidate = there.all.candidates.first().map_or(1, |candidate| candidate.number);
+    let replicas = there.replicas();
+    let counts: Vec<String> = replicas.iter().map(|(process, count)| format!("{process}={count}")).collect();
+    vec![
+        Way::get(t.way_look(), path.clone()).cli(format!("berth status {service}")),
+        Way::send(t.deploy(), "POST", format!("{path}/actions/deploy"), &json!({ "candidate": candidate }))
+            .cli(format!("berth deploy {service} --env {env} --candidate {candidate}")),
+        Way::send(t.scale(), "POST", format!("{path}/actions/scale"), &json!({ "replicas": replicas }))
+            .cli(format!("berth scale {} --service {service} --env {env}", counts.join(" "))),
+        Way::send(t.config_save(), "PATCH", format!("{path}/config"), &json!({ "set": { "NAME": "value" } }))
+            .cli(format!("berth config set NAME=value --service {service} --env {env}")),
+        Way::send(t.add_route(), "POST", format!("{path}/routes"), &json!({ "host": "shop.example.org" }))
+            .cli(format!("berth route add shop.example.org --service {service} --env {env}")),
+    ]
 }
 
 /// How it is: status, release, berths, and each instance.
@@ -116,7 +136,7 @@ fn state(there: &There<'_>) -> AnyView {
             </a>
         }
     });
-    let why = target.rollout.as_ref().and_then(|rollout| rollout.failure.clone()).map(|failure| say(Tone::Bad, sentence(&failure)));
+    let why = target.rollout.as_ref().and_then(|rollout| rollout.failure.clone()).map(|failure| say(Tone::Bad, sentence(t, &failure)));
     let instances = target
         .instances
         .iter()
@@ -134,20 +154,7 @@ fn state(there: &There<'_>) -> AnyView {
     let table = if target.instances.is_empty() {
         empty(t.instances_empty(), ())
     } else {
-        view! {
-            <table class="rows">
-                <thead class="sr">
-                    <tr>
-                        <th scope="col">{t.instance()}</th>
-                        <th scope="col">{t.release()}</th>
-                        <th scope="col">{t.col_state()}</th>
-                        <th scope="col">{t.col_since()}</th>
-                    </tr>
-                </thead>
-                <tbody>{instances}</tbody>
-            </table>
-        }
-        .into_any()
+        table_of(&[t.instance(), t.release(), t.col_state(), t.col_since()], instances)
     };
     view! {
         <section class="card" data-live="state" aria-label=t.what_runs()>
@@ -178,7 +185,7 @@ pub(super) fn after(there: &str, change: Change) -> Answer {
 fn preview(there: &There<'_>, verb: &str) -> AnyView {
     let t = there.caller.lang;
     let Some(plan) = there.plan.as_ref().filter(|_| there.caller.verb() == format!("{verb}-plan")) else { return ().into_any() };
-    let sentences = plan.plan.iter().map(|step| view! { <li><span>{sentence(step)}</span></li> }).collect_view();
+    let sentences = plan.plan.iter().map(|step| view! { <li><span>{sentence(t, step)}</span></li> }).collect_view();
     let content = if plan.plan.is_empty() { t.done_nothing().into_any() } else { view! { <ol class="steps">{sentences}</ol> }.into_any() };
     view! { <div class="say move" role="status" id="plan"><b>{t.would_happen()}</b>{content}</div> }.into_any()
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::There;
 use crate::{
-    components::{Confirm, Formed, empty, pager, rollout_status, short_image, when},
+    components::{Confirm, Formed, empty, pager, rollout_status, short_image, table_of, when},
     model::{Release, RolloutState},
 };
 
@@ -15,20 +15,7 @@ pub(super) fn card(there: &There<'_>) -> AnyView {
         empty(t.releases_empty(), ())
     } else {
         let rows = there.releases.items.iter().map(|release| row(there, release)).collect_view();
-        view! {
-            <table class="rows">
-                <thead class="sr">
-                    <tr>
-                        <th scope="col">{t.release()}</th>
-                        <th scope="col">{t.reason()}</th>
-                        <th scope="col">{t.col_state()}</th>
-                        <td></td>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table_of(&[t.release(), t.reason(), t.col_state(), ""], rows)
     };
     view! {
         <section class="card" id="releases" data-live="releases">
@@ -66,7 +53,7 @@ fn row(there: &There<'_>, release: &Release) -> AnyView {
                 {serves.then(|| view! { " "<span class="chip on">{t.serves()}</span> })}
             </th>
             <td data-label=t.reason() class="grow">
-                {release.reason.clone()}
+                {t.stored(&release.reason)}
                 <span class="small faint block">{what}" · "{t.config_number(release.config)}" · "{release.by.clone()}" · "{when(t, now, release.created_at)}</span>
             </td>
             <td data-label=t.col_state()>{state}</td>

@@ -680,6 +680,29 @@ impl Platform for Fake {
             instances: 17,
         }])
     }
+    async fn search(&self, _: &Actor, query: &str, _: u32) -> Result<Vec<Found>> {
+        if self.empty || query == "nothing" {
+            return Ok(Vec::new());
+        }
+        let found = |kind, service: Option<&str>, environment: Option<&str>, run, path: &str| Found {
+            kind,
+            team: name("shop"),
+            service: service.map(name),
+            environment: environment.map(name),
+            run,
+            state: run.map(|_| RunState::Failed),
+            detail: "takes orders <b>".into(),
+            path: path.into(),
+            score: 300,
+        };
+        Ok(vec![
+            found(FoundKind::Service, Some("orders"), None, None, "/teams/shop/services/orders"),
+            found(FoundKind::Target, Some("orders"), Some("staging"), None, "/teams/shop/services/orders/targets/staging"),
+            found(FoundKind::Run, Some("orders"), None, Some(56), "/teams/shop/services/orders/runs/56"),
+            found(FoundKind::Team, None, None, None, "/teams/shop"),
+        ])
+    }
+
     async fn events(&self, _: &Actor, _: &EventFilter, _: &PageRequest) -> Result<Page<Event>> {
         if self.empty {
             return Ok(Page { items: Vec::new(), next: None });

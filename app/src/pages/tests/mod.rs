@@ -126,6 +126,9 @@ fn screens() -> Vec<(&'static str, &'static str, bool, Fake)> {
         ("rollout-failed", "/rollouts/r-failed", true, full()),
         ("activity", "/teams/shop/activity", true, full()),
         ("activity-all", "/activity", true, full()),
+        ("search", "/search?q=ord&from=/teams/shop/services/orders/targets/staging", true, full()),
+        ("search-nothing", "/search?q=nothing", true, full()),
+        ("run-found", "/teams/shop/services/catalog/runs/56?find=FAILED", true, full()),
         ("tokens", "/tokens", true, full()),
         ("people", "/teams/shop/people", true, full()),
         ("teams", "/teams", true, full()),
@@ -218,6 +221,34 @@ fn a_preview_shows_the_plan_and_changes_nothing() {
         Answer::Go(to) => assert_eq!(to, "/rollouts/r-moving"),
         _ => panic!("a deploy leads to its rollout"),
     }
+}
+
+#[test]
+fn a_search_finds_things_pages_and_actions() {
+    let show = |path| show(&Fake::default(), Lang::Ko, path, true);
+    let html = show("/search?q=ord");
+    assert!(html.contains("takes orders &lt;b&gt;"), "what people wrote is text");
+    // English words find Korean pages, and what belongs to the page one comes from is there.
+    let html = show("/search?q=scale&from=/teams/shop/services/orders/targets/staging");
+    assert!(html.contains("/targets/staging#scale"), "{html}");
+    assert!(!show("/search?q=scale").contains("#scale"));
+    assert!(show("/search?q=토큰").contains("href=\"/tokens\""));
+    assert!(show("/search?q=scale&from=//evil.example/teams/a").contains("hits"), "an address of another site is nobody's page");
+}
+
+#[test]
+fn what_is_looked_for_in_a_log_is_marked() {
+    let found = show(&Fake::default(), Lang::En, "/teams/shop/services/catalog/runs/56?find=failed", true);
+    assert!(found.contains("<mark>FAILED</mark>"), "{found}");
+    let nothing = show(&Fake::default(), Lang::En, "/teams/shop/services/catalog/runs/56?find=%3Cnothing%3E", true);
+    assert!(nothing.contains("No line holds"));
+}
+
+#[test]
+fn stored_sentences_are_said_in_the_language_of_the_reader() {
+    let rollout = show(&Fake::default(), Lang::Ko, "/rollouts/r-moving", true);
+    assert!(!rollout.contains("Start 2 instances"), "the plan is Korean");
+    assert!(show(&Fake::default(), Lang::En, "/rollouts/r-moving", true).contains("Start 2 instances"));
 }
 
 #[test]

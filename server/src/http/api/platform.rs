@@ -2,7 +2,7 @@
 
 use app::{
     backend::{Backend, Changed, Live},
-    model::{Environment, EnvironmentName, Event, EventFilter, Host, Page, PageRequest, TeamName},
+    model::{Environment, EnvironmentName, Event, EventFilter, Found, Host, Page, PageRequest, TeamName},
 };
 use axum::{Json as Body, extract::State, response::Response};
 use futures::StreamExt as _;
@@ -85,6 +85,28 @@ pub async fn events(State(backend): State<Backend>, Asker(actor): Asker, Query(f
     let page = PageRequest { cursor: filter.cursor, limit: filter.limit };
     let filter = EventFilter { team: filter.team, service: filter.service, actor: filter.actor };
     Ok(Body(backend.platform.events(&actor, &filter, &page).await?))
+}
+
+/// What to search for.
+#[derive(Deserialize)]
+pub struct Words {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    limit: Option<u32>,
+}
+
+/// Teams, services, targets and runs that fit some words, best first.
+#[utoipa::path(
+    get, path = "/search", tag = "platform",
+    params(
+        ("q" = Option<String>, Query, description = "Parts of names, or letters of them in their order; a number is that of a run"),
+        ("limit" = Option<u32>, Query, description = "1 to 50; 20 where absent")
+    ),
+    responses((status = 200, body = Vec<Found>))
+)]
+pub async fn search(State(backend): State<Backend>, Asker(actor): Asker, Query(words): Query<Words>) -> Answer<Vec<Found>> {
+    Ok(Body(backend.platform.search(&actor, &words.q, words.limit.unwrap_or(20)).await?))
 }
 
 /// Says when something changed, as events `changed`; what it is now is asked for as usual.

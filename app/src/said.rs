@@ -1,0 +1,268 @@
+//! Sentences that Berth writes down as things happen: plans, evidence, causes, reasons, subjects of the activity. They are
+//! stored in English, for programs and terminals. Each stands here once, in both languages: its function makes the English
+//! one, and [`in_korean`] finds the sentence again behind a stored text and says it in Korean.
+
+use std::fmt::Display;
+
+/// Writes a sentence in both languages: `name(a, b): "… {a}" / "… {b}";`. What fills a hole may be a sentence of the list
+/// itself, unless the hole is called `line` or `name…`: that is somebody else's text.
+macro_rules! said {
+    ($($name:ident $(($($arg:ident),+))?: $en:literal / $ko:literal;)*) => {
+        $( said!(@ $name $(($($arg),+))? $en); )*
+        const TABLE: &[(&str, &str)] = &[$(($en, $ko)),*];
+    };
+    (@ $name:ident $en:literal) => {
+        #[doc = $en]
+        pub fn $name() -> String { $en.to_owned() }
+    };
+    (@ $name:ident ($($arg:ident),+) $en:literal) => {
+        #[doc = $en]
+        pub fn $name($($arg: impl Display),+) -> String { format!($en) }
+    };
+}
+
+said! {
+    // Plans.
+    plan_command: "Run the release command once, from the new image." / "새 이미지로 릴리스 명령을 한 번 실행해요.";
+    plan_more(count, old): "Start {count} beside the {old} that serve." / "요청을 처리하는 {old}개 옆에 {count}를 시작해요.";
+    plan_fewer(count): "Keep {count}; the edge stops sending requests to the rest." / "{count}를 남겨요. 나머지에는 요청을 보내지 않아요.";
+    plan_same: "Change nothing that runs." / "실행 중인 것은 그대로 두어요.";
+    plan_beside(count, to, from): "Start {count} of release {to} beside release {from}." / "릴리스 {from} 옆에 릴리스 {to}의 {count}를 시작해요.";
+    plan_first(count, to): "Start {count} of release {to}." / "릴리스 {to}의 {count}를 시작해요.";
+    plan_healthy(seconds): "Wait until each was healthy for {seconds} s." / "모두 {seconds}초 동안 정상일 때까지 기다려요.";
+    plan_route: "Send requests to the new ones, and see a first one answered." / "새 인스턴스로 요청을 보내고 첫 응답을 확인해요.";
+    plan_drain_one(seconds): "Let the old instance finish what it has (up to {seconds} s), then remove it." / "이전 인스턴스가 하던 일을 마치면(최대 {seconds}초) 제거해요.";
+    plan_drain(old, seconds): "Let the {old} old instances finish what they have (up to {seconds} s), then remove them." / "이전 인스턴스 {old}개가 하던 일을 마치면(최대 {seconds}초) 제거해요.";
+    plan_nothing: "Nothing changes: this is what runs." / "바뀌는 것이 없어요. 이미 그대로 실행 중이에요.";
+    plan_nothing_set: "Nothing changes: the variables are as they were." / "바뀌는 것이 없어요. 변수가 그대로예요.";
+    plan_keep: "Keep the variables for the first deploy." / "첫 배포 때 쓰도록 변수를 보관해요.";
+    one_instance: "1 instance" / "인스턴스 1개";
+    instances_of(count): "{count} instances" / "인스턴스 {count}개";
+
+    // Evidence.
+    command_ended: "The release command ended with code 0." / "릴리스 명령이 코드 0으로 끝났어요.";
+    started(count, image): "{count} started from image {image}, as observed on the engine." / "이미지 {image}의 {count}가 시작된 것을 엔진에서 확인했어요.";
+    healthy(count, seconds, check): "{count} healthy without a break for {seconds} s ({check})." / "{count}가 {seconds}초 동안 계속 정상이었어요({check}).";
+    check_http(path, port): "GET {path} on port {port}" / "포트 {port}에 GET {path}";
+    check_port(port): "port {port} takes connections" / "포트 {port}에 연결됨";
+    check_command(line): "command {line}" / "명령 {line}";
+    check_runs: "it runs" / "실행됨";
+    routed(slots): "The edge sends requests to {slots}." / "엣지가 요청을 보내는 곳: {slots}.";
+    first_answer(slot, status, who): "web.{slot} answered {status} through the edge; {who} asked." / "엣지를 거친 요청에 web.{slot}에서 {status} 응답이 왔어요(요청: {who}).";
+    somebody_outside: "somebody outside" / "외부";
+    drained(count): "{count} finished what they had." / "{count}가 하던 일을 마쳤어요.";
+    still_open(count): "{count} requests were still open when the drain time was over." / "마무리 시간이 끝났을 때 요청 {count}개가 열려 있었어요.";
+    nothing_left: "Nothing is left of what this release replaces." / "이 릴리스가 대신한 것은 모두 정리됐어요.";
+
+    // What a rollout or a run does, or waits for.
+    starting(slot): "Starting {slot}." / "{slot} 시작 중이에요.";
+    sending_first: "Sending the first request through the edge." / "엣지를 거쳐 첫 요청을 보내는 중이에요.";
+    running_command: "Running the release command." / "릴리스 명령을 실행하는 중이에요.";
+    so_many_healthy(count, of): "{count} of {of} healthy." / "{of}개 중 {count}개가 정상이에요.";
+    watching(seconds): "Healthy; watching them for {seconds} s." / "정상이에요. {seconds}초 동안 지켜보는 중이에요.";
+    waiting_edge: "Waiting for the edge to take over the new instances." / "엣지가 새 인스턴스를 넘겨받기를 기다리는 중이에요.";
+    letting_finish(open): "Letting {open} open requests of the old instances finish." / "이전 인스턴스에 열린 요청 {open}개가 끝나기를 기다리는 중이에요.";
+    taking_away: "Taking the new instances away; the release before serves on." / "새 인스턴스를 거두는 중이에요. 이전 릴리스가 계속 요청을 처리해요.";
+    waiting_engine(error): "Waiting for the engine. {error}" / "엔진을 기다리는 중이에요. {error}";
+    waits_rollout: "Waits for the rollout before it, or for a free hand." / "앞선 롤아웃이 끝나거나 자리가 나기를 기다려요.";
+    waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
+    waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";
+
+    // Why a rollout failed.
+    cause_command(code): "The release command exited with {code}. Nothing was started." / "릴리스 명령이 실패했어요({code}). 아무것도 시작하지 않았어요.";
+    cause_uncertain: "Berth stopped while the release command ran, so whether it finished is not known. It is not run again by itself: look at its effect, then deploy again." / "릴리스 명령이 실행되는 동안 Berth가 멈춰서 끝났는지 알 수 없어요. 저절로 다시 실행하지 않으니 결과를 확인한 뒤 다시 배포하세요.";
+    cause_wrong_image(slot): "{slot} runs another image than the release names; somebody else works on this engine." / "{slot} 인스턴스가 릴리스와 다른 이미지를 실행해요. 누군가 이 엔진을 함께 쓰고 있어요.";
+    cause_no_request: "The new instances were healthy, yet no request came back from them through the edge." / "새 인스턴스는 정상이었지만 엣지를 거친 요청에 응답이 없었어요.";
+    cause_memory(process, mib): "{process} ran out of memory (its limit is {mib} MiB) and was ended by the kernel." / "{process} 프로세스의 메모리가 모자라(한도 {mib} MiB) 커널이 종료했어요.";
+    cause_read_only(process, code, path): "{process} exited with {code} because it could not write to {path}. Add `writable: [{path}]` to it in berth.yaml." / "{process} 프로세스가 {path}에 쓸 수 없어서 끝났어요({code}). berth.yaml에 `writable: [{path}]`를 더하세요.";
+    cause_exited(process, code, line): "{process} exited with {code}. Its last line: “{line}”" / "{process} 프로세스가 끝났어요({code}). 마지막 줄: “{line}”";
+    cause_silent(process, code): "{process} exited with {code} and wrote nothing." / "{process} 프로세스가 아무것도 쓰지 않고 끝났어요({code}).";
+    cause_unhealthy(process, seconds, error): "{process} was not healthy within {seconds} s: {error}." / "{process} 프로세스가 {seconds}초 안에 정상이 되지 않았어요: {error}.";
+    cause_other_port(process, other, port): "{process} answers on port {other}, expected {port}. Set `port: {other}` for it in berth.yaml, or let it listen on $PORT." / "{process} 프로세스가 포트 {port} 대신 {other}에서 응답해요. berth.yaml에 `port: {other}`로 적거나 $PORT에서 응답하게 하세요.";
+    cause_no_port(port, seconds, process): "Nothing listens on port {port} within {seconds} s. Let {process} listen on 0.0.0.0:$PORT, or set its `port` in berth.yaml." / "{seconds}초 안에 포트 {port}에서 응답하는 것이 없었어요. {process} 프로세스가 0.0.0.0:$PORT에서 응답하게 하거나 berth.yaml에 `port`를 적으세요.";
+    cause_variable(name, before): "{name} is not set, and release {before} had it." / "{name} 변수가 없어요. 릴리스 {before}에는 있었어요.";
+    cause_variables(before, names): "Release {before} had variables that are missing now: {names}." / "릴리스 {before}에 있던 변수가 지금은 없어요: {names}.";
+    code(number): "code {number}" / "코드 {number}";
+    code_means(number, meaning): "code {number} ({meaning})" / "코드 {number}, {meaning}";
+    means_not_executable: "the command is not executable" / "실행할 수 없는 명령";
+    means_not_found: "the command was not found in the image" / "이미지에 없는 명령";
+    means_aborted: "aborted" / "중단됨";
+    means_killed: "killed" / "강제로 종료됨";
+    means_fault: "segmentation fault" / "메모리 접근 오류";
+    means_terminated: "terminated" / "종료됨";
+    did_not_run: "it did not run long enough" / "충분히 오래 실행되지 않았어요";
+    no_answer: "its health check gave no answer" / "상태 확인에 응답이 없었어요";
+    http_answered(path, status): "GET {path} answered {status}" / "GET {path} 요청에 {status} 응답";
+    http_late(path, ms): "GET {path} gave no answer within {ms} ms" / "GET {path} 요청에 {ms} ms 안에 응답 없음";
+    http_bad(path): "GET {path} gave no good HTTP answer" / "GET {path} 요청에 올바른 HTTP 응답 없음";
+    refused(port): "port {port} refused the connection" / "포트 {port}에서 연결을 거절함";
+    port_late(port, ms): "port {port} took no connection within {ms} ms" / "포트 {port}에 {ms} ms 안에 연결되지 않음";
+    health_code(code): "the health command exited with code {code}" / "상태 확인 명령이 코드 {code}로 끝남";
+
+    // Reasons of releases and runs.
+    reason_candidate(number): "candidate {number}" / "후보 {number}";
+    reason_of_run(number, run): "candidate {number} of run {run}" / "실행 {run}의 후보 {number}";
+    reason_image(name): "image {name}" / "이미지 {name}";
+    reason_back(number): "rollback to release {number}" / "릴리스 {number}(으)로 롤백";
+    reason_promoted(what, environment): "{what}, promoted from {environment}" / "{environment} 환경에서 승격한 {what}";
+    its_image: "its image" / "이미지";
+    reason_scaled(names): "scaled {names}" / "규모 조정: {names}";
+    reason_config(number, names): "config {number}: {names}" / "구성 {number}: {names}";
+    reason_pushed(by, branch): "{by} pushed to {branch}" / "{by} 님이 {branch} 브랜치에 푸시";
+    reason_new_branch(by, branch): "{by} pushed the new branch {branch}" / "{by} 님이 새 브랜치 {branch}를 푸시";
+    reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
+
+    // Why a run failed.
+    in_step(stage, step, failure): "Stage {stage}, step {step}: {failure}" / "{stage} 단계, {step} 스텝: {failure}";
+    in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
+    ended(command, code): "`{command}` ended with exit code {code}." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요.";
+    ended_line(command, code, line): "`{command}` ended with exit code {code}: {line}" / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요: {line}";
+    ended_missing(command, code, image): "`{command}` ended with exit code {code} (a command that {image} does not have)." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요({image} 이미지에 없는 명령).";
+    ended_missing_line(command, code, image, line): "`{command}` ended with exit code {code} (a command that {image} does not have): {line}" / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요({image} 이미지에 없는 명령): {line}";
+    the_script: "the script" / "스크립트";
+    step_memory(mib): "It used more than {mib} MiB of memory and was ended by the kernel." / "메모리를 {mib} MiB 넘게 써서 커널이 종료했어요.";
+    too_long(seconds): "It took longer than {seconds} s and was stopped." / "{seconds}초가 넘게 걸려서 멈췄어요.";
+    was_cancelled: "It was cancelled." / "취소됐어요.";
+    did_not_pass: "it did not pass." / "통과하지 못했어요.";
+    interrupted: "Berth or its engine was interrupted in the middle of a stage, too often to try again." / "단계 중간에 Berth나 엔진이 여러 번 멈춰서 다시 시도하지 않았어요.";
+
+    // Subjects and details of the activity.
+    subject_run(number, service): "run {number} of {service}" / "{service} 실행 {number}";
+    subject_release(number, service, environment): "release {number} of {service} in {environment}" / "{environment} 환경 {service} 릴리스 {number}";
+    subject_candidate(number, service): "candidate {number} of {service}" / "{service} 후보 {number}";
+    subject_service(name): "service {name}" / "{name} 서비스";
+    subject_team(name): "team {name}" / "{name} 팀";
+    subject_token(name): "token {name}" / "{name} 토큰";
+    subject_branch(branch, repository): "branch {branch} of {repository}" / "{repository} 저장소의 {branch} 브랜치";
+    subject_environment(name): "environment {name}" / "{name} 환경";
+    detail_in(names): "In {names}." / "환경: {names}.";
+    detail_as(role): "As {role}." / "역할: {role}.";
+    detail_joined(role): "As {role}, by invitation." / "초대로 참여, 역할: {role}.";
+    detail_from(old, new): "From {old} to {new}." / "{old}에서 {new}(으)로.";
+    detail_image(image, commit): "Image {image} from commit {commit}." / "커밋 {commit}의 이미지 {image}.";
+    first_administrator: "The first administrator." / "첫 관리자예요.";
+    role_viewer: "viewer" / "뷰어";
+    role_developer: "developer" / "개발자";
+    role_owner: "owner" / "소유자";
+    nothing: "nothing" / "없음";
+}
+
+/// So many instances.
+pub fn instances(count: usize) -> String {
+    if count == 1 { one_instance() } else { instances_of(count) }
+}
+
+/// Longer texts are no sentences of the list.
+const LONGEST: usize = 4_000;
+
+/// A stored text in Korean, where it is a sentence of the list or several in a row; none where it is somebody else's.
+pub fn in_korean(text: &str) -> Option<String> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    whole(text).or_else(|| {
+        // Two in a row: a cause and a hint.
+        let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain(text.match_indices("” ").map(|(at, found)| at + found.len() - 1));
+        ends.filter_map(|at| Some(format!("{} {}", whole(&text[..at])?, in_korean(text[at..].trim_start())?))).next()
+    })
+}
+
+/// The sentence of the list that fits with the most letters of its own.
+fn whole(text: &str) -> Option<String> {
+    let fitting = TABLE.iter().filter_map(|(en, ko)| Some((en.len(), filled(ko, &fit(en, text)?))));
+    fitting.max_by_key(|(letters, _)| *letters).map(|(_, said)| said)
+}
+
+/// A hole of a sentence and what fills it.
+type Filled<'a> = Vec<(&'a str, &'a str)>;
+
+/// What fills the holes of `pattern` where it fits `text`; a hole takes as little as it can, and never nothing.
+fn fit<'a>(pattern: &'a str, text: &'a str) -> Option<Filled<'a>> {
+    let Some((before, rest)) = pattern.split_once('{') else { return (pattern == text).then(Vec::new) };
+    let (hole, rest) = rest.split_once('}')?;
+    let text = text.strip_prefix(before)?;
+    let next = rest.split('{').next().unwrap_or_default();
+    let ends: Box<dyn Iterator<Item = usize>> = match next.is_empty() {
+        true => Box::new(std::iter::once(text.len())),
+        false => Box::new(text.match_indices(next).map(|(at, _)| at)),
+    };
+    ends.filter(|at| *at > 0).find_map(|at| {
+        let mut filled = fit(rest, &text[at..])?;
+        let value = &text[..at];
+        // The same hole twice is the same text twice.
+        let same = filled.iter().all(|(name, other)| *name != hole || *other == value);
+        filled.push((hole, value));
+        same.then_some(filled)
+    })
+}
+
+fn filled(pattern: &str, values: &Filled<'_>) -> String {
+    let mut said = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        said.push_str(before);
+        let Some((hole, after)) = after.split_once('}') else { break };
+        let value = values.iter().find(|(name, _)| *name == hole).map_or("", |(_, value)| value);
+        let own = hole == "line" || hole.starts_with("name");
+        said.push_str(&if own { value.to_owned() } else { whole(value).unwrap_or_else(|| value.to_owned()) });
+        rest = after;
+    }
+    said.push_str(rest);
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holes(pattern: &str) -> Vec<&str> {
+        let mut holes: Vec<&str> = pattern.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        holes.sort_unstable();
+        holes.dedup();
+        holes
+    }
+
+    #[test]
+    fn every_sentence_is_found_again() {
+        for (en, ko) in TABLE {
+            assert_eq!(holes(en), holes(ko), "{en}");
+            assert!(ko.chars().any(|c| ('가'..='힣').contains(&c)), "no Korean: {ko}");
+            let (mut text, mut wanted) = ((*en).to_owned(), (*ko).to_owned());
+            for (at, hole) in holes(en).into_iter().enumerate() {
+                text = text.replace(&format!("{{{hole}}}"), &format!("x{at}"));
+                wanted = wanted.replace(&format!("{{{hole}}}"), &format!("x{at}"));
+            }
+            assert_eq!(in_korean(&text).as_deref(), Some(wanted.as_str()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sentences_within_sentences() {
+        for (text, wanted) in [
+            (plan_beside(instances(2), 32, 31), "릴리스 31 옆에 릴리스 32의 인스턴스 2개를 시작해요."),
+            (plan_first(instances(1), 1), "릴리스 1의 인스턴스 1개를 시작해요."),
+            (
+                cause_exited("web", code_means(137, means_killed()), "killed"),
+                "web 프로세스가 끝났어요(코드 137, 강제로 종료됨). 마지막 줄: “killed”",
+            ),
+            (
+                format!("{} {}", cause_exited("web", code(1), "KeyError: 'A.' b"), cause_variable("A", 12)),
+                "web 프로세스가 끝났어요(코드 1). 마지막 줄: “KeyError: 'A.' b” A 변수가 없어요. 릴리스 12에는 있었어요.",
+            ),
+            (
+                in_step("fast", "unit", ended_line(the_script(), 101, "x ... ok")),
+                "fast 단계, unit 스텝: `스크립트` 명령이 종료 코드 101(으)로 끝났어요: x ... ok",
+            ),
+            (
+                healthy(instances(1), 0.3, check_http("/health", 8080)),
+                "인스턴스 1개가 0.3초 동안 계속 정상이었어요(포트 8080에 GET /health).",
+            ),
+            (reason_promoted(reason_candidate(4), "dev"), "dev 환경에서 승격한 후보 4"),
+        ] {
+            assert_eq!(in_korean(&text).as_deref(), Some(wanted), "{text}");
+        }
+        for foreign in ["", "no such table: orders", "Hello. World.", "여기"] {
+            assert_eq!(in_korean(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Examples at the end of each command's help, in one table: a test types every one of them.
+
+use clap::Command;
+
+/// A command, and what one types to do what.
+type Entry = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// The table. Commands of a group are written with a space.
+const TABLE: &[Entry] = &[
+    (
+        "serve",
+        &[
+            ("berth serve", "console on 127.0.0.1:8080, data in ./data"),
+            ("berth serve --listen 0.0.0.0:8080 --url https://berth.example.com", "behind a TLS proxy"),
+        ],
+    ),
+    ("doctor", &[("berth doctor", "what is missing on this machine, and how to mend it")]),
+    (
+        "login",
+        &[
+            ("berth login https://berth.example.com", "asks for address and password"),
+            ("berth login https://berth.example.com --token-stdin", "with a token, for instance in a script"),
+        ],
+    ),
+    ("token create", &[("berth token create ci --scope git,deploy --days 90", "a token for a CI system")]),
+    ("team invite", &[("berth team invite dana@example.com --role developer", "prints a link to hand over")]),
+    ("service create", &[("berth service create orders --env dev,staging,production --remote", "and adds the Git remote `berth`")]),
+    ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
+    (
+        "deploy",
+        &[
+            ("berth deploy orders --env dev", "the newest candidate"),
+            ("berth deploy orders --env staging --candidate 41", "that one"),
+            ("berth deploy orders --env staging --plan", "only says what would happen"),
+        ],
+    ),
+    ("promote", &[("berth promote orders --to production", "what runs in the environment before")]),
+    (
+        "rollback",
+        &[
+            ("berth rollback orders --env production", "to the release before"),
+            ("berth rollback orders --env production --to 12", "to that one"),
+        ],
+    ),
+    (
+        "status",
+        &[
+            ("berth status", "every service of the team"),
+            ("berth status orders", "one service with its runs and candidates"),
+            ("berth status --json", "for a program"),
+        ],
+    ),
+    ("logs", &[("berth logs orders --env production --follow", "and what comes next")]),
+    ("runs logs", &[("berth runs logs --follow", "the newest run of this folder's service, to its end")]),
+    ("search", &[("berth search ord prod", "the target of orders in production"), ("berth search orders 56", "its run 56")]),
+    ("scale", &[("berth scale 3 worker=2 --env production", "three of web, two of worker")]),
+    (
+        "config set",
+        &[
+            ("berth config set LOG_LEVEL=debug --env dev", "makes a new release"),
+            ("berth config set API_KEY=- --env dev", "reads the value from the standard input"),
+        ],
+    ),
+    ("route add", &[("berth route add shop.example.com --env production", "leads a further host name there")]),
+    ("lint", &[("berth lint", "checks ./berth.yaml, offline")]),
+    (
+        "completions",
+        &[
+            ("berth completions bash > /etc/bash_completion.d/berth", "for Bash"),
+            ("berth completions zsh > \"${fpath[1]}/_berth\"", "for Zsh"),
+            ("berth completions fish > ~/.config/fish/completions/berth.fish", "for fish"),
+        ],
+    ),
+    ("man", &[("berth man /usr/local/share/man/man1", "then `man berth-deploy`")]),
+];
+
+/// The command line with its examples.
+pub(super) fn with_examples(command: Command) -> Command {
+    TABLE.iter().fold(command, |command, (path, lines)| added(command, &path.split(' ').collect::<Vec<_>>(), lines))
+}
+
+fn added(command: Command, path: &[&str], lines: &[(&str, &str)]) -> Command {
+    match path {
+        [] => {
+            let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+            let lines: Vec<String> = lines.iter().map(|(line, says)| format!("  {line:width$}  {says}")).collect();
+            command.after_help(format!("Examples:\n{}", lines.join("\n")))
+        }
+        [first, rest @ ..] => {
+            let name = (*first).to_owned();
+            command.mut_subcommand(name, |command| added(command, rest, lines))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_can_be_typed() {
+        let mut typed = 0;
+        for (path, lines) in TABLE {
+            for (line, _) in *lines {
+                let line = line.split(" > ").next().unwrap();
+                let found = super::super::command().try_get_matches_from(line.split(' '));
+                assert!(found.is_ok(), "`{line}` of {path}: {}", found.unwrap_err());
+                typed += 1;
+            }
+        }
+        assert!(typed >= 30, "only {typed}");
+    }
+
+    #[test]
+    fn they_stand_in_the_help() {
+        let mut command = super::super::command();
+        let help = command.find_subcommand_mut("deploy").unwrap().render_long_help().to_string();
+        assert!(help.contains("Examples:\n  berth deploy orders --env dev  "), "{help}");
+    }
+}
