@@ -160,17 +160,21 @@ pub fn in_korean(text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;
     }
-    whole(text).or_else(|| {
-        // Two in a row: a cause and a hint.
-        let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain(text.match_indices("” ").map(|(at, found)| at + found.len() - 1));
-        ends.filter_map(|at| Some(format!("{} {}", whole(&text[..at])?, in_korean(text[at..].trim_start())?))).next()
-    })
+    // Two in a row first: a hole of the second would take the first.
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain(text.match_indices("” ").map(|(at, found)| at + found.len() - 1));
+    let mut several = ends.filter_map(|at| Some(format!("{} {}", whole(&text[..at])?, in_korean(text[at..].trim_start())?)));
+    several.next().or_else(|| whole(text))
 }
 
 /// The sentence of the list that fits with the most letters of its own.
 fn whole(text: &str) -> Option<String> {
-    let fitting = TABLE.iter().filter_map(|(en, ko)| Some((en.len(), filled(ko, &fit(en, text)?))));
+    let fitting = TABLE.iter().filter_map(|(en, ko)| Some((letters(en), filled(ko, &fit(en, text)?))));
     fitting.max_by_key(|(letters, _)| *letters).map(|(_, said)| said)
+}
+
+/// How many letters of a sentence are its own.
+fn letters(pattern: &str) -> usize {
+    pattern.split('{').map(|part| part.split_once('}').map_or(part, |(_, own)| own).len()).sum()
 }
 
 /// A hole of a sentence and what fills it.

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     islands::ansi,
+    locales::Lang,
     model::{LineKind, LogLine},
 };
 
@@ -74,6 +75,18 @@ pub fn log_found(lines: &[LogLine], wanted: &str, to: impl Fn(u64) -> String) ->
         view! { <div class=class(line.kind)>{parts}</div> }
     });
     rows.collect_view().into_any()
+}
+
+/// The field that looks for something in a log: of this step, or of the page's one.
+pub fn log_seek(t: Lang, step: Option<&str>, wanted: &str) -> AnyView {
+    let step = step.map(|step| view! { <input type="hidden" name="step" value=step.to_owned() /> });
+    view! {
+        <form class="seek small" action="#log" role="search" aria-label=t.find_in_log()>
+            {step}
+            <input type="search" name="find" value=wanted.to_owned() placeholder=t.find_in_log() aria-label=t.find_in_log() />
+        </form>
+    }
+    .into_any()
 }
 
 /// Whether a line holds what is looked for, whatever the case of its letters.

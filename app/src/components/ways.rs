@@ -23,10 +23,10 @@ pub fn ways(t: Lang, url: &str, ways: &[Way]) -> AnyView {
     view! {
         <details class="menu ways">
             <summary class="btn small">{icon("code")}{t.copy_as()}</summary>
-            <div class="pop">
+            <section class="pop" aria-label=t.copy_as()>
                 <p class="small soft">{t.copy_as_says()}" "<a href="/tokens">{t.nav_tokens()}</a></p>
                 {each.collect_view()}
-            </div>
+            </section>
         </details>
     }
     .into_any()

@@ -6,8 +6,8 @@ use super::{done, path_of};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, Mark, Tone, empty, facts, head, holds, line, log_found, log_lines, rollout_tone, rollout_word, run_status,
-        run_tone, run_word, say, sentence, short_commit, span_of, status, submit, when,
+        Confirm, Formed, Mark, Tone, empty, facts, head, holds, line, log_found, log_lines, log_seek, rollout_tone, rollout_word,
+        run_status, run_tone, run_word, say, sentence, short_commit, span_of, status, submit, when,
     },
     error::Result,
     islands::LogStream,
@@ -210,14 +210,7 @@ async fn log_of(caller: &Caller, path: &str, step: &Step) -> Result<AnyView> {
 
 /// The field that looks for something in the whole log of a step.
 fn seek(caller: &Caller, step: &Step) -> AnyView {
-    let t = caller.lang;
-    view! {
-        <form class="seek small" action="#log" role="search" aria-label=t.find_in_log()>
-            <input type="hidden" name="step" value=step.id.to_string() />
-            <input type="search" name="find" value=caller.query.get("find").to_owned() placeholder=t.find_in_log() aria-label=t.find_in_log() />
-        </form>
-    }
-    .into_any()
+    log_seek(caller.lang, Some(step.id.as_str()), caller.query.get("find"))
 }
 
 fn found_card(caller: &Caller, path: &str, step: &Step, found: &[LogLine]) -> AnyView {

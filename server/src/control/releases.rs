@@ -9,6 +9,7 @@ use app::{
         Actor, Change, ConfigChange, ConfigSet, ConfigSetId, EnvironmentName, LineKind, LogLine, Page, PageRequest, Process, Release,
         Rollout, RolloutId, ServiceName, Shape, Source, TeamName,
     },
+    said,
 };
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -98,7 +99,7 @@ impl Control {
         let next = standing.wanted.as_ref().map_or(0, |wanted| wanted.number).max(standing.serving.as_ref().map_or(0, |s| s.number)) + 1;
         let plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), next);
         if plan.is_empty() {
-            return Ok(Change { release: None, rollout: None, plan: vec!["Nothing changes: this is what runs.".to_owned()] });
+            return Ok(Change { release: None, rollout: None, plan: vec![said::plan_nothing()] });
         }
         if dry_run {
             return Ok(Change { release: None, rollout: None, plan });
@@ -163,7 +164,7 @@ impl Control {
                 let candidate_key = Some((candidate.id, number));
                 let content =
                     Content { image: candidate.image, candidate: candidate_key, config: newest, replicas, shape: candidate.shape };
-                Ok((content, format!("candidate {number}")))
+                Ok((content, said::reason_candidate(number)))
             }
             Source::Image(reference) => {
                 check_image(&reference)?;
@@ -175,7 +176,7 @@ impl Control {
                     |base| base.shape.clone(),
                 );
                 let replicas = request::replicas(&shape, &target.replicas, &target.environment);
-                let reason = format!("image {reference}");
+                let reason = said::reason_image(&reference);
                 Ok((Content { image: reference, candidate: None, config: newest, replicas, shape }, reason))
             }
             Source::Release(number) => {
@@ -189,7 +190,7 @@ impl Control {
                     )
                     .at("release")
                 })?;
-                Ok((release.content(), format!("rollback to release {number}")))
+                Ok((release.content(), said::reason_back(number)))
             }
             Source::From(environment) => {
                 let from = self.target(actor, &target.team, &target.service, &environment, Action::ViewTeam).await?;
@@ -201,9 +202,9 @@ impl Control {
                     .at("from")
                 })?;
                 let replicas = request::replicas(&serving.shape, &target.replicas, &target.environment);
-                let what = serving.candidate_number.map_or_else(|| "its image".to_owned(), |number| format!("candidate {number}"));
+                let what = serving.candidate_number.map_or_else(said::its_image, said::reason_candidate);
                 let content = Content { config: newest, replicas, ..serving.content() };
-                Ok((content, format!("{what}, promoted from {environment}")))
+                Ok((content, said::reason_promoted(what, environment)))
             }
         }
     }
@@ -311,7 +312,7 @@ impl Releases for Control {
         let mut content = base.content();
         content.replicas.extend(replicas);
         let words: Vec<String> = content.replicas.iter().map(|(process, count)| format!("{process} to {count}")).collect();
-        let reason = format!("scaled {}", words.join(", "));
+        let reason = said::reason_scaled(words.join(", "));
         self.change(actor, &target, content, &reason, "release.scaled", dry_run).await
     }
 
@@ -366,14 +367,14 @@ impl Releases for Control {
         let names: Vec<String> = change.set.keys().cloned().chain(change.unset.iter().map(|name| format!("-{name}"))).collect();
         let variables = apply_change(before.clone(), change)?;
         if variables == before {
-            return Ok(Change { release: None, rollout: None, plan: vec!["Nothing changes: the variables are as they were.".to_owned()] });
+            return Ok(Change { release: None, rollout: None, plan: vec![said::plan_nothing_set()] });
         }
         let standing = self.standing(&target).await?;
         let id = ConfigSetId::from_text(clock::new_id());
         let draft = standing.base().map(|base| Content { config: (id.clone(), newest.number + 1), ..base.content() });
         let number = standing.wanted.as_ref().map_or(1, |wanted| wanted.number + 1);
         let plan = draft.as_ref().map_or_else(
-            || vec!["Keep the variables for the first deploy.".to_owned()],
+            || vec![said::plan_keep()],
             |draft| request::preview(&target, draft, standing.wanted.as_ref(), standing.serving.as_ref(), number),
         );
         if dry_run {
@@ -387,7 +388,7 @@ impl Releases for Control {
         if number != newest.number + 1 {
             return Err(changed_meanwhile(number - 1));
         }
-        let reason = format!("config {number}: {}", names.join(", "));
+        let reason = said::reason_config(number, names.join(", "));
         let made = match draft {
             Some(draft) => Some(request::release(&mut tx, &target, &draft, &actor.name, &reason).await?),
             None => None,

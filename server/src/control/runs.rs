@@ -6,6 +6,7 @@ use app::{
     backend::{Live, Runs},
     error::{Error, Result},
     model::{Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, Service, ServiceName, StepId, TeamId, TeamName},
+    said,
 };
 use async_trait::async_trait;
 use futures::stream;
@@ -42,7 +43,7 @@ impl Control {
             team: Some(&service.team_id),
             service: Some(&service.id),
             action,
-            subject: format!("run {number} of {}", service.name),
+            subject: said::subject_run(number, &service.name),
             path: Some(intake::run_path(service.team.as_str(), service.name.as_str(), number)),
             detail: String::new(),
         };

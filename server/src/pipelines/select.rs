@@ -1,5 +1,7 @@
 //! Which runs a change of a ref makes. Pure.
 
+use app::said;
+
 /// What a change of a ref comes down to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -22,8 +24,7 @@ pub fn decide(reference: &str, message: Option<&str>, known: bool, by: &str) -> 
     if let Some(mark) = skip_mark(message) {
         return Decision::Skip(format!("The commit says `{mark}`."));
     }
-    let what = if known { "pushed to" } else { "pushed the new branch" };
-    Decision::Run(format!("{by} {what} {branch}"))
+    Decision::Run(if known { said::reason_pushed(by, branch) } else { said::reason_new_branch(by, branch) })
 }
 
 /// The words of a commit message that ask for no run.

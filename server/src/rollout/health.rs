@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use app::model::{Health as Rule, HealthCheck};
+use app::{
+    model::{Health as Rule, HealthCheck},
+    said,
+};
 use tokio::{
     net::TcpStream,
     sync::Notify,
@@ -153,7 +156,7 @@ impl Probe {
             (HealthCheck::Http { path }, Some(port)) => self.http_get(path, port, within).await,
             (HealthCheck::Command { command }, _) => match self.platform.exec(&self.subject.id, command, within).await {
                 Ok(0) => Ok(()),
-                Ok(code) => Err(format!("the health command exited with code {code}")),
+                Ok(code) => Err(said::health_code(code)),
                 Err(error) => Err(format!("the health command could not be run: {error}")),
             },
         }
@@ -164,10 +167,10 @@ impl Probe {
         let answer = self.http.get(format!("http://{address}{path}")).header("user-agent", "berth-health").timeout(within).send().await;
         match answer {
             Ok(response) if response.status().is_success() || response.status().is_redirection() => Ok(()),
-            Ok(response) => Err(format!("GET {path} answered {}", response.status().as_u16())),
-            Err(error) if error.is_timeout() => Err(format!("GET {path} gave no answer within {} ms", within.as_millis())),
-            Err(error) if error.is_connect() => Err(format!("port {port} refused the connection")),
-            Err(_) => Err(format!("GET {path} gave no good HTTP answer")),
+            Ok(response) => Err(said::http_answered(path, response.status().as_u16())),
+            Err(error) if error.is_timeout() => Err(said::http_late(path, within.as_millis())),
+            Err(error) if error.is_connect() => Err(said::refused(port)),
+            Err(_) => Err(said::http_bad(path)),
         }
     }
 }
@@ -175,8 +178,8 @@ impl Probe {
 async fn connects(address: SocketAddr, within: Duration) -> Result<(), String> {
     match timeout(within, TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) => Err(format!("port {} refused the connection", address.port())),
-        Err(_) => Err(format!("port {} took no connection within {} ms", address.port(), within.as_millis())),
+        Ok(Err(_)) => Err(said::refused(address.port())),
+        Err(_) => Err(said::port_late(address.port(), within.as_millis())),
     }
 }
 

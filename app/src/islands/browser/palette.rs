@@ -206,6 +206,12 @@ fn lead(palette: &Palette, event: &KeyboardEvent) {
             }
             return;
         }
+        // A field of a search would only be emptied.
+        ("Escape", _) => {
+            event.prevent_default();
+            palette.dialog.close();
+            return;
+        }
         (key, Some(_)) if key.chars().count() == 1 && !event.ctrl_key() && !event.meta_key() || key == "Backspace" => {
             let _ = palette.input.focus();
             return;
