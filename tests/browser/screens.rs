@@ -156,6 +156,14 @@ async fn opened(browser: &Browser, dark: bool) -> Vec<String> {
     wrong
 }
 
+/// Sentences of Berth's own, stored as they happened, that a Korean page shows in English.
+async fn foreign(browser: &Browser) -> Vec<String> {
+    let said = "[data-live=line] p, [data-live=plan] li > span, [data-live=why] .say, .events .verb, .target .say";
+    let script =
+        format!("return [...document.querySelectorAll('{said}')].map((part) => part.textContent).filter((text) => !/[가-힣]/.test(text))");
+    serde_json::from_value(browser.run(&script).await).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_is_accessible_and_has_its_picture() {
     let (berth, fake, _folder) = fresh().await;
@@ -177,6 +185,9 @@ async fn every_screen_is_accessible_and_has_its_picture() {
         browser.find(&format!("html[lang={language}]")).await;
         for (name, path) in &screens {
             wrong.extend(inspect(&browser, name, path, language).await);
+            if language == "ko" {
+                wrong.extend(foreign(&browser).await.into_iter().map(|text| format!("{name}: not in Korean: {text}")));
+            }
             let lines = browser.run("return [...document.querySelectorAll('.ways pre')].map((line) => line.textContent)").await;
             let lines: Vec<String> = serde_json::from_value(lines).unwrap();
             wrong.extend(copying::check(&lines, &berth.config.url, &token, &mut ways).await);

@@ -16,7 +16,9 @@ pub use form::{Confirm, Field, Formed, submit};
 pub use icon::icon;
 pub use line::{Mark, line};
 pub use log::{holds, log_found, log_lines, log_seek};
-pub use parts::{code_block, copy, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of, tabs};
+pub use parts::{
+    code_block, copy, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of, tabs,
+};
 pub use status::{
     Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status, run_tone,
     run_word, status,

@@ -4,6 +4,7 @@ use super::sentences;
 
 sentences! {
     home_title: "What runs where" / "어디에서 무엇이 실행되나";
+    find_service: "Find a service by its name" / "이름으로 서비스 찾기";
     home_empty: "A service is one thing you deploy on its own. Create the first one, then push to it." / "서비스는 따로 배포하는 하나의 단위예요. 첫 서비스를 만들고 푸시하세요.";
     home_empty_below: "Nothing yet." / "아직 아무것도 없어요.";
     last_run: "Last run" / "마지막 실행";

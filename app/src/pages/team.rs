@@ -15,6 +15,20 @@ use crate::{
     way::Way,
 };
 
+/// Beyond this many services one looks for one by its name.
+const MANY: usize = 8;
+
+/// The field that finds a service by its name, on this page or not.
+fn seek(t: Lang) -> AnyView {
+    view! {
+        <form class="seek" action="/search" role="search" aria-label=t.find_service()>
+            <input type="search" name="q" placeholder=t.find_service() aria-label=t.find_service() autocapitalize="none" spellcheck="false" />
+            <button class="btn">{icon("search")}{t.search()}</button>
+        </form>
+    }
+    .into_any()
+}
+
 /// The grid.
 pub async fn page(caller: &Caller) -> Result<Answer> {
     let t = caller.lang;
@@ -29,6 +43,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let body = view! {
         {done(caller)}
         {head(t.home_title(), view! { <span data-live="summary">{below}</span> }, buttons)}
+        {(board.services > MANY).then(|| seek(t))}
         <section class="card" data-live="board" aria-label=t.home_title()>{content}</section>
         {following(t, &format!("/teams/{team}"), board.next.as_deref())}
     };

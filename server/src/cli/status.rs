@@ -132,6 +132,9 @@ pub(super) async fn open(open: Open, session: &Session) -> Done<()> {
         (None, Err(failure)) if open.of.service.is_some() => return Err(failure),
         (None, Err(_)) => session.client.url().to_owned(),
     };
+    if session.json {
+        return output::json(&serde_json::json!({ "url": url }));
+    }
     output::line(&url);
     if !open.print && output::is_terminal() {
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
