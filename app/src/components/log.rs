@@ -18,12 +18,17 @@ const fn class(kind: LineKind) -> &'static str {
     }
 }
 
-/// Number, time and text; the number leads to `to`.
-fn parts(line: &LogLine, to: String, text: AnyView) -> AnyView {
+/// Number, time and text; the number leads to `to`, where it leads anywhere.
+fn parts(line: &LogLine, to: Option<String>, text: AnyView) -> AnyView {
+    let number = line.number.to_string();
+    let number = match to {
+        Some(to) => view! { <a href=to>{number}</a> }.into_any(),
+        None => view! { <span>{number}</span> }.into_any(),
+    };
     let at = line.at.to_string();
     let clock = at.get(11..19).unwrap_or_default().to_owned();
     view! {
-        <a href=to>{line.number.to_string()}</a>
+        {number}
         <time datetime=at>{clock}</time>
         <code>{text}</code>
     }
@@ -42,7 +47,7 @@ fn coloured(text: &str) -> AnyView {
 }
 
 fn row(line: &LogLine) -> AnyView {
-    let parts = parts(line, format!("#L{}", line.number), coloured(&line.text));
+    let parts = parts(line, Some(format!("#L{}", line.number)), coloured(&line.text));
     view! { <div id=format!("L{}", line.number) class=class(line.kind)>{parts}</div> }.into_any()
 }
 
@@ -55,7 +60,8 @@ pub fn log_lines(lines: &[LogLine]) -> AnyView {
 fn group(lines: &[LogLine]) -> AnyView {
     match lines {
         [first, rest @ ..] if first.kind == LineKind::Command => {
-            let head = parts(first, format!("#L{}", first.number), coloured(&first.text));
+            // What folds is a button, and a button holds no link.
+            let head = parts(first, None, coloured(&first.text));
             view! {
                 <details open=true>
                     <summary id=format!("L{}", first.number) class="cmd">{head}</summary>
@@ -71,7 +77,7 @@ fn group(lines: &[LogLine]) -> AnyView {
 /// Lines that were looked for: what was found in them is marked, the number leads to the line in its place.
 pub fn log_found(lines: &[LogLine], wanted: &str, to: impl Fn(u64) -> String) -> AnyView {
     let rows = lines.iter().map(|line| {
-        let parts = parts(line, to(line.number), marked(&line.text, wanted));
+        let parts = parts(line, Some(to(line.number)), marked(&line.text, wanted));
         view! { <div class=class(line.kind)>{parts}</div> }
     });
     rows.collect_view().into_any()

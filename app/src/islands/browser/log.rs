@@ -69,8 +69,10 @@ fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
         LineKind::Command => "cmd",
         LineKind::Note => "say-so",
     });
-    let number = document.create_element("a").ok()?;
-    number.set_attribute("href", &format!("#L{}", line.number)).ok()?;
+    let number = document.create_element(if command { "span" } else { "a" }).ok()?;
+    if !command {
+        number.set_attribute("href", &format!("#L{}", line.number)).ok()?;
+    }
     number.set_text_content(Some(&line.number.to_string()));
     let time = document.create_element("time").ok()?;
     let at = line.at.to_string();
