@@ -250,6 +250,10 @@ impl Source for Late {
             None => Err(Error::unavailable("database", "The database is not open yet.")),
         }
     }
+
+    fn rest(&self) -> Duration {
+        self.0.get().map_or(DATABASE_AGAIN, Source::rest)
+    }
 }
 
 async fn start_edge(config: &Config, source: Late, wake: &Wake) -> Result<Handle> {

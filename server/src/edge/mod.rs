@@ -134,8 +134,8 @@ impl Shared {
 }
 
 impl Edge {
-    /// Starts an edge: reads the table from the store, or from disk where the store cannot be read now, and listens. From then
-    /// on it follows the store, woken by [`crate::wake::Duty::Edge`].
+    /// Starts an edge: from its last table on disk, or from the store where there is none yet, and listens. From then on it
+    /// follows the store, which it reads at once and when woken by [`crate::wake::Duty::Edge`].
     ///
     /// # Errors
     /// `edge_address` where it cannot listen on its address.
@@ -144,12 +144,13 @@ impl Edge {
         let listener = bind(options.listen)?;
         let address = listener.local_addr().map_err(Error::internal)?;
         let saved = refresh::load(&options.table_file);
-        let table = match refresh::read(&*source).await {
-            Ok(table) => table,
-            Err(error) => {
-                tracing::warn!(?error, last_table = saved.is_some(), "the edge cannot read the store and starts from its last table");
-                saved.clone().unwrap_or_default()
-            }
+        let kept = saved.is_some();
+        let table = match saved {
+            Some(saved) => saved,
+            None => refresh::read(&*source).await.unwrap_or_else(|error| {
+                tracing::warn!(?error, "the edge cannot read the store, and has no last table to start from");
+                Table::default()
+            }),
         };
         let shared = Arc::new(Shared {
             serving: ArcSwap::default(),
@@ -173,7 +174,7 @@ impl Edge {
             let own = listener.try_clone().map_err(Error::internal)?;
             threads.push(listen::start(own, Arc::clone(&shared), Arc::clone(&room), stopped.clone())?);
         }
-        tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped, saved));
+        tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped, kept));
         Ok(Handle { shared, stop, threads: Arc::new(Mutex::new(threads)) })
     }
 }

@@ -25,8 +25,10 @@ use crate::{
 
 /// How long the store may take.
 const STORE: Duration = Duration::from_secs(10);
-/// How often to look without being woken.
+/// How often to look without being woken, where somebody else may have changed something.
 const LAZY: Duration = Duration::from_secs(60);
+/// The same where only this Berth writes: every change of its own wakes the edge, so that this only finds what went wrong.
+const LAZIER: Duration = Duration::from_secs(600);
 /// How soon to look again after the store could not be read.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -38,6 +40,11 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// Where they cannot be read now.
     async fn read(&self) -> Result<(Vec<routes::EdgeRoute>, Vec<backends::BackendRow>)>;
+
+    /// How long may pass until it is read again without being woken.
+    fn rest(&self) -> Duration {
+        LAZY
+    }
 }
 
 #[async_trait]
@@ -46,6 +53,10 @@ impl Source for Db {
         // Instances first: one that is removed while the routes are read is at worst in this table, never the other way round.
         let backends = backends::all(self).await?;
         Ok((routes::all_for_edge(self).await?, backends))
+    }
+
+    fn rest(&self) -> Duration {
+        if self.is_shared() { LAZY } else { LAZIER }
     }
 }
 
@@ -56,8 +67,8 @@ pub(super) async fn read(source: &dyn Source) -> Result<Table> {
     Ok(table::build(&routes, &backends))
 }
 
-/// Keeps the table up to date until the edge stops.
-pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop, mut saved: Option<Table>) {
+/// Keeps the table up to date until the edge stops. `kept`: what is served is what is on disk.
+pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop, mut kept: bool) {
     let mut failing = false;
     loop {
         let read = read(&*source).await;
@@ -69,12 +80,13 @@ pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake
                 }
                 failing = false;
                 if shared.serving.load().table != table {
-                    shared.swap(table.clone());
+                    shared.swap(table);
+                    kept = false;
                 }
-                if saved.as_ref() != Some(&table) && keep(&shared, &table).await {
-                    saved = Some(table);
+                if !kept {
+                    kept = keep(&shared).await;
                 }
-                LAZY
+                source.rest()
             }
             Err(error) => {
                 if !failing {
@@ -93,9 +105,9 @@ pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake
 }
 
 /// Keeps the table on disk; a disk that does not take it is no reason to stop serving.
-async fn keep(shared: &Shared, table: &Table) -> bool {
-    let (file, table) = (shared.table_file.clone(), table.clone());
-    let kept = tokio::task::spawn_blocking(move || save(&file, &table)).await.map_err(std::io::Error::other).flatten();
+async fn keep(shared: &Shared) -> bool {
+    let (file, serving) = (shared.table_file.clone(), shared.serving.load_full());
+    let kept = tokio::task::spawn_blocking(move || save(&file, &serving.table)).await.map_err(std::io::Error::other).flatten();
     if let Err(error) = &kept {
         tracing::warn!(%error, file = %shared.table_file.display(), "the edge cannot keep its table on disk");
     }
