@@ -160,7 +160,7 @@ pub(crate) fn spawn(data: &Path, engine: Option<&Path>) -> (String, Sut) {
     let mut command = pinned(0, env!("CARGO_BIN_EXE_berth"));
     command.arg("serve").env("BERTH_DATA", data).env("BERTH_LISTEN", address.to_string()).env("BERTH_EDGE_LISTEN", free().to_string());
     let engine = engine.map_or_else(|| "unix:///nonexistent".to_owned(), |socket| format!("unix://{}", socket.display()));
-    command.env("BERTH_DOCKER", engine).env("BERTH_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.env("BERTH_DOCKER", engine).env("BERTH_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     (format!("http://{address}"), Sut(command.spawn().unwrap()))
 }
 

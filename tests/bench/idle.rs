@@ -61,6 +61,15 @@ pub(crate) fn idle(table: &mut Table) {
 pub(crate) fn start(table: &mut Table) {
     let (runtime, folder) = (runtime(), tempfile::tempdir().unwrap());
     let data = data(&runtime, 10_000);
+    // One that served before: it has kept the edge's table.
+    let before = Filled::start(&data);
+    for _ in 0..300 {
+        if data.join("edge-table.json").exists() {
+            break;
+        }
+        sleep(Duration::from_millis(100));
+    }
+    drop(before);
     let pairs = interleaved(STARTS, |side| {
         let (url, sut) = match side {
             Side::A => spawn(&data, None),
