@@ -12,7 +12,7 @@
 //!                       control                     rights → validation → one transaction → wake
 //!        ┌─────────────────┼────────────────┐
 //!      auth              wake            platform*, git*     *read-only
-//!                        tasks                      background loops
+//!                        tasks                      background loops; backup, beside them, is the command line's
 //!        ┌──────────┬──────┴──────┬──────────┐
 //!     rollout   pipelines       jobs        edge    effects: driven by tasks, never by a request
 //!        └──────────┴──────┬──────┴──────────┘
@@ -30,6 +30,7 @@
 //! - one builder (`platform::container`) makes every container specification. Hardening lives there.
 
 pub mod auth;
+pub mod backup;
 pub mod claim;
 pub mod cli;
 pub mod clock;

@@ -43,6 +43,53 @@ impl From<SecretsError> for Error {
     }
 }
 
+/// The key that everything is sealed with. It is never printed, and never leaves but into its file or under a passphrase.
+#[derive(Clone, Copy)]
+pub struct RootKey([u8; 32]);
+
+impl std::fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RootKey(…)")
+    }
+}
+
+impl TryFrom<&[u8]> for RootKey {
+    type Error = SecretsError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, SecretsError> {
+        bytes.try_into().map(Self).map_err(|_| SecretsError::Sealed)
+    }
+}
+
+fn unusable(path: &Path, cause: impl ToString) -> SecretsError {
+    SecretsError::KeyFile { path: path.display().to_string(), cause: cause.to_string() }
+}
+
+impl RootKey {
+    /// Out of its file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no key.
+    pub fn read(path: &Path) -> Result<Self, SecretsError> {
+        let bytes = fs::read(path).map_err(|error| unusable(path, error))?;
+        Self::try_from(bytes.as_slice()).map_err(|_| unusable(path, "it does not hold 32 bytes"))
+    }
+
+    /// Into a file that is not there yet, for its owner's eyes alone.
+    ///
+    /// # Errors
+    /// Where it is there, or cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), SecretsError> {
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
+        file.and_then(|mut file| file.write_all(&self.0).and_then(|()| file.sync_all())).map_err(|error| unusable(path, error))
+    }
+
+    /// Its bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Seals and opens values. Cheap to clone; its key never leaves it.
 #[derive(Clone)]
 pub struct Secrets {
@@ -72,22 +119,32 @@ impl Secrets {
         Self::open_or_make(key_file, !has_data)
     }
 
+    /// With this key.
+    pub fn with_key(key: &RootKey) -> Self {
+        Self { root: key.0.into() }
+    }
+
+    /// By which the key is known from another; it tells nothing of the key.
+    ///
+    /// # Errors
+    /// None that could happen with a key of this length.
+    pub fn fingerprint(&self) -> Result<String, SecretsError> {
+        let mut mark = [0_u8; 16];
+        let derived = Hkdf::<Sha256>::new(Some(b"berth fingerprint v1"), self.root.as_slice()).expand(b"", &mut mark);
+        derived.map_err(|_| SecretsError::Sealed)?;
+        Ok(hex::encode(mark))
+    }
+
     fn open_or_make(path: &Path, make: bool) -> Result<Self, SecretsError> {
-        let bad = |cause: String| SecretsError::KeyFile { path: path.display().to_string(), cause };
-        match fs::read(path) {
-            Ok(bytes) => {
-                let root = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| bad("it does not hold 32 bytes".into()))?;
-                Ok(Self { root: root.into() })
+        match path.try_exists() {
+            Ok(true) => Ok(Self::with_key(&RootKey::read(path)?)),
+            Ok(false) if make => {
+                let key = RootKey(rand::random());
+                key.write(path)?;
+                Ok(Self::with_key(&key))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
-                let root: [u8; 32] = rand::random();
-                let mut file =
-                    fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(path).map_err(|e| bad(e.to_string()))?;
-                file.write_all(&root).and_then(|()| file.sync_all()).map_err(|e| bad(e.to_string()))?;
-                Ok(Self { root: root.into() })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(SecretsError::MissingKey(path.display().to_string())),
-            Err(error) => Err(bad(error.to_string())),
+            Ok(false) => Err(SecretsError::MissingKey(path.display().to_string())),
+            Err(error) => Err(unusable(path, error)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -198,6 +199,8 @@ fn prepare_folder(data: &Path) -> Result<File> {
             ),
         )
     };
+    // Databases, keys and code: for the owner alone.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unwritable)?;
     fs::create_dir_all(data.join("repositories")).map_err(unwritable)?;
     let scratch = data.join("scratch");
     if scratch.exists() {

@@ -25,6 +25,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
     ("pipelines", &["claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
     ("tasks", &["claim", "clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    // What the command line does beside a Berth that serves.
+    ("backup", &["clock", "config", "git", "secrets", "store"]),
     // What answers requests: rows, and pure functions of the effects.
     ("auth", &["clock", "store"]),
     ("control", &["auth", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
@@ -50,7 +52,24 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "wall",
         ],
     ),
-    ("cli", &["auth", "clock", "config", "control", "http", "pipelines", "platform", "serve", "store", "telemetry", "wall"]),
+    (
+        "cli",
+        &[
+            "auth",
+            "backup",
+            "clock",
+            "config",
+            "control",
+            "http",
+            "pipelines",
+            "platform",
+            "secrets",
+            "serve",
+            "store",
+            "telemetry",
+            "wall",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 

@@ -1,13 +1,13 @@
 //! `berth admin`: people, links and tokens in the server's own database, also while it runs. Who may read the data folder
 //! may do this; nobody else can.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use app::model::{Scope, TeamName};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{args, args::Configured, failure::Done, output};
+use super::{args, args::Configured, failure::Done, output, support};
 use crate::{
     auth::links,
     control::local::{self, Newcomer},
@@ -56,6 +56,13 @@ enum AdminCommand {
         #[command(flatten)]
         configured: Configured,
     },
+    /// Write what somebody who helps needs to know into one file, without a secret in it
+    SupportBundle {
+        /// The file to write, a .tar.gz
+        file: PathBuf,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Make an API token for a person and print it, once
     CreateToken {
         /// Their address
@@ -82,6 +89,7 @@ impl AdminCommand {
             Self::CreateUser { configured, .. }
             | Self::ResetPassword { configured, .. }
             | Self::LoginLink { configured, .. }
+            | Self::SupportBundle { configured, .. }
             | Self::CreateToken { configured, .. } => configured,
         }
     }
@@ -90,6 +98,16 @@ impl AdminCommand {
 /// Runs it.
 pub(super) async fn run(admin: Admin, json: bool) -> Done<ExitCode> {
     let config = admin.command.configured().clone().load()?;
+    // It needs no database that answers: often that is what it is about.
+    if let AdminCommand::SupportBundle { file, .. } = &admin.command {
+        let pieces = support::make(&config, file).await?;
+        if json {
+            output::json(&json!({ "file": file, "pieces": pieces }))?;
+        } else {
+            output::line(&format!("{} holds {}. Look through it before you hand it on.", file.display(), pieces.join(", ")));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let db = Db::open(&config.database).await.map_err(app::error::Error::from)?;
     let done = carry_out(admin.command, &db, &config.url, json).await;
     db.close().await;
@@ -125,6 +143,8 @@ async fn carry_out(command: AdminCommand, db: &Db, url: &str, json: bool) -> Don
             let link = links::sign_in(db, url, &email).await?;
             say("link", &link, &format!("This link signs {email} in, once, within 15 minutes:"))
         }
+        // Done before a database was opened.
+        AdminCommand::SupportBundle { .. } => Ok(()),
         AdminCommand::CreateToken { email, name, scopes, only_team, days, .. } => {
             let token = local::create_token(db, &email, &app::model::NewToken { name, scopes, team: only_team, days }).await?;
             say("token", &token.secret, "The token is not shown again:")

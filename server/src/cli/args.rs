@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use super::{
     account::{ContextCommand, Login},
     admin::Admin,
+    backup::{Backup, Restore},
     change::{ConfigCommand, Scale},
     doctor::Doctor,
     events::Events,
@@ -69,6 +70,10 @@ pub(super) enum Command {
     Serve(Serve),
     /// Check this machine for what Berth needs, and say how to mend each
     Doctor(Doctor),
+    /// Write everything this Berth holds into one file, while it serves
+    Backup(Backup),
+    /// Put a backup back, where nothing is yet
+    Restore(Restore),
     /// Work on the server's own database: people, links, tokens
     Admin(Admin),
 

@@ -6,6 +6,7 @@
 mod account;
 mod admin;
 mod args;
+mod backup;
 mod change;
 mod client;
 mod contexts;
@@ -30,6 +31,7 @@ mod service;
 mod session;
 mod ship;
 mod status;
+mod support;
 mod team;
 mod token;
 
@@ -68,6 +70,8 @@ async fn run(cli: Cli) -> Done<ExitCode> {
     match cli.command {
         Command::Serve(serve) => return serve::run(serve).await,
         Command::Doctor(doctor) => return doctor::run(doctor, everywhere.json).await,
+        Command::Backup(backup) => return backup::make(backup, everywhere.json).await,
+        Command::Restore(restore) => return backup::restore(restore, everywhere.json).await,
         Command::Admin(admin) => return admin::run(admin, everywhere.json).await,
         Command::Lint(lint) => return lint::run(&lint, everywhere.json),
         Command::Completions { shell } => {
@@ -112,6 +116,8 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         // Handled before a session was opened.
         Command::Serve(_)
         | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Admin(_)
         | Command::Lint(_)
         | Command::Completions { .. }

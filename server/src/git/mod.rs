@@ -1,10 +1,12 @@
 //! Hosted repositories: bare, one folder each, touched only through the `git` program with a fixed argv, an environment of
 //! its own and a deadline.
 
+mod bundle;
 mod packet;
 mod receive;
 mod serve;
 
+pub use bundle::{Bundling, bundle, unbundle};
 pub use packet::{Band, Packets, band, flush};
 pub use receive::{Head, read_head};
 pub use serve::{Service, Serving, advertise, serve};

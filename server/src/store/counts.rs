@@ -1,5 +1,7 @@
 //! How many there are of what: for the figures, and for whoever looks after a Berth.
 
+use app::model::Timestamp;
+
 use super::{Query, db::Result};
 use crate::args;
 
@@ -41,4 +43,11 @@ pub async fn things(q: impl Query) -> Result<Vec<(&'static str, u64)>> {
     let sql = THINGS.map(|(_, table)| format!("(SELECT COUNT(*) FROM {table}) AS {table}")).join(", ");
     let Some(row) = q.fetch_opt(format!("SELECT {sql}"), args![]).await? else { return Ok(Vec::new()) };
     THINGS.iter().map(|(name, table)| Ok((*name, row.num(table)?))).collect()
+}
+
+/// When the oldest run or rollout that has not ended was asked for.
+pub async fn oldest_open(q: impl Query) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(created_at) AS at FROM (SELECT created_at FROM runs WHERE finished_at IS NULL
+                 UNION ALL SELECT created_at FROM rollouts WHERE finished_at IS NULL) open";
+    q.fetch_opt(sql, args![]).await?.map_or(Ok(None), |row| row.time_opt("at"))
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use app::error::Error;
+use futures::{TryStreamExt as _, stream::BoxStream};
 use serde::de::DeserializeOwned;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, Connection as _, Postgres, Row as _, Sqlite, Transaction,
@@ -265,6 +266,17 @@ pub trait Query: Send + Sized {
     }
 }
 
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// To look alone: nothing can be changed.
+    Look,
+    /// To change what is there.
+    Change,
+    /// To make it where it is not there; PostgreSQL's are made by whoever looks after it.
+    Make,
+}
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub enum Db {
@@ -287,25 +299,81 @@ impl Db {
     /// # Errors
     /// Where it cannot be opened, or holds the schema of a newer Berth.
     pub async fn open(address: &str) -> Result<Self> {
+        let db = Self::connect(address, Open::Make).await?;
+        db.migrate(None).await?;
+        Ok(db)
+    }
+
+    /// Opens the database as it is.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub async fn connect(address: &str, how: Open) -> Result<Self> {
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            let pool = PgPoolOptions::new().max_connections(12).acquire_timeout(PATIENCE).connect(address).await?;
-            MIGRATIONS.run(&pool).await?;
-            return Ok(Self::Postgres(pool));
+            return Ok(Self::Postgres(PgPoolOptions::new().max_connections(12).acquire_timeout(PATIENCE).connect(address).await?));
         }
         let Some(path) = address.strip_prefix("sqlite:") else {
             return Err(StoreError::Address(format!("`{address}` is no database. Use `sqlite:PATH` or `postgres://USER@HOST/NAME`.")));
         };
-        let options = SqliteConnectOptions::new()
-            .filename(Path::new(path.trim_start_matches("//")))
-            .create_if_missing(true)
+        let options = SqliteConnectOptions::new().filename(Path::new(path.trim_start_matches("//"))).busy_timeout(PATIENCE);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let reading = options.clone().read_only(true).create_if_missing(false).foreign_keys(true);
+        if how == Open::Look {
+            let readers = pool(4).connect_with(reading).await?;
+            return Ok(Self::Sqlite { writer: readers.clone(), readers });
+        }
+        let writing = options
+            .create_if_missing(how == Open::Make)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-        let writer = pool(1).connect_with(options.clone()).await?;
-        MIGRATIONS.run(&writer).await?;
-        Ok(Self::Sqlite { readers: pool(4).connect_with(options.read_only(true).create_if_missing(false)).await?, writer })
+            .foreign_keys(true);
+        let writer = pool(1).connect_with(writing).await?;
+        Ok(Self::Sqlite { readers: pool(4).connect_with(reading).await?, writer })
+    }
+
+    /// Brings the schema up to this version, or to the newest.
+    ///
+    /// # Errors
+    /// Where it is newer than this program knows, or a migration fails.
+    pub async fn migrate(&self, to: Option<i64>) -> Result<()> {
+        let to = to.unwrap_or_else(Self::newest_schema);
+        match self {
+            Self::Sqlite { writer, .. } => MIGRATIONS.run_to(to, writer).await?,
+            Self::Postgres(pool) => MIGRATIONS.run_to(to, pool).await?,
+        }
+        Ok(())
+    }
+
+    /// The version of the schema that this program knows.
+    pub fn newest_schema() -> i64 {
+        MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+    }
+
+    /// The version of the schema that is there; none where there is none yet.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn schema(&self) -> Result<Option<i64>> {
+        let there = match self {
+            Self::Sqlite { .. } => "SELECT 1 AS one FROM sqlite_master WHERE name = '_sqlx_migrations'",
+            Self::Postgres(_) => "SELECT 1 AS one FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+        };
+        if self.fetch_opt(there, Vec::new()).await?.is_none() {
+            return Ok(None);
+        }
+        let row = self.fetch_opt("SELECT MAX(version) AS version FROM _sqlx_migrations", Vec::new()).await?;
+        row.map_or(Ok(None), |row| row.int_opt("version"))
+    }
+
+    /// Begins a look at everything as it is at one moment, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+        })
     }
 
     /// Whether a database answers at this address, without making or changing anything; says what is there.
@@ -386,6 +454,14 @@ impl Tx {
             Self::Sqlite(tx) => bind_sqlite(sql.into(), args).execute(&mut **tx).await?.rows_affected(),
             Self::Postgres(tx) => bind_postgres(sql.into(), args).execute(&mut **tx).await?.rows_affected(),
         })
+    }
+
+    /// The rows of a statement without values, as they come: however many there are, few are held.
+    pub fn stream(&mut self, sql: String) -> BoxStream<'_, Result<Row>> {
+        match self {
+            Self::Sqlite(tx) => Box::pin(bind_sqlite(sql, Vec::new()).fetch(&mut **tx).map_ok(Row::Sqlite).map_err(StoreError::from)),
+            Self::Postgres(tx) => Box::pin(bind_postgres(sql, Vec::new()).fetch(&mut **tx).map_ok(Row::Postgres).map_err(StoreError::from)),
+        }
     }
 
     /// Makes the change last.

@@ -6,6 +6,7 @@ pub mod board;
 pub mod candidates;
 pub mod counts;
 pub mod db;
+pub mod dump;
 pub mod environments;
 pub mod events;
 pub mod idempotency;
@@ -26,4 +27,4 @@ pub mod teams;
 pub mod tokens;
 pub mod users;
 
-pub use db::{Db, Query, Row, StoreError, Tx, Value};
+pub use db::{Db, Open, Query, Row, StoreError, Tx, Value};

@@ -90,7 +90,7 @@ pub(super) async fn database(config: &Config) -> Finding {
 }
 
 /// An address as it may be shown.
-fn without_password(address: &str) -> String {
+pub(in crate::cli) fn without_password(address: &str) -> String {
     match address.split_once("://").and_then(|(scheme, rest)| rest.rsplit_once('@').map(|(login, host)| (scheme, login, host))) {
         Some((scheme, login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
         None => address.to_owned(),

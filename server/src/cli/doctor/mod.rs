@@ -3,7 +3,10 @@
 mod engine;
 mod machine;
 mod ports;
+mod state;
 mod wall;
+
+pub(super) use self::{machine::without_password, ports::readiness};
 
 use std::process::ExitCode;
 
@@ -26,20 +29,25 @@ pub(super) struct Doctor {
 
 /// What was found about one thing.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     /// What was looked at.
     what: &'static str,
     /// Whether Berth can work with it.
     good: bool,
     /// What was found.
     found: String,
-    /// What to do about it; empty where it is good.
+    /// What to do about it; empty where there is nothing to do.
     mend: String,
 }
 
 impl Finding {
     fn good(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, good: true, found: found.into(), mend: String::new() }
+    }
+
+    /// Berth works with it; it is worth a look all the same.
+    fn note(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { what, good: true, found: found.into(), mend: mend.into() }
     }
 
     fn bad(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
@@ -64,21 +72,30 @@ pub(super) async fn run(doctor: Doctor, json: bool) -> Done<ExitCode> {
 }
 
 fn tell(finding: &Finding) {
-    let tone = if finding.good { Tone::Good } else { Tone::Bad };
+    let tone = match (finding.good, finding.mend.is_empty()) {
+        (true, true) => Tone::Good,
+        (true, false) => Tone::Quiet,
+        (false, _) => Tone::Bad,
+    };
     let what = mark(tone, &format!("{:<9}", finding.what));
     let mend = if finding.mend.is_empty() { String::new() } else { format!(" {}", finding.mend) };
     output::line(&format!("{what}  {}{mend}", finding.found));
 }
 
-async fn examine(config: &Config) -> Vec<Finding> {
+/// Looks at everything. A Berth that serves on this data may go on meanwhile.
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("settings", "read.")];
     findings.extend(engine::examine(config.docker.as_deref()).await);
     findings.extend(wall::examine(config).await);
     findings.push(machine::data(&config.data));
+    findings.extend(state::rights(&config.data));
     findings.push(machine::disk(&config.data));
     findings.push(machine::database(config).await);
+    findings.extend(state::stored(config).await);
     findings.push(ports::examine("console", "listen", config.listen).await);
     findings.push(ports::examine("edge", "edge-listen", config.edge_listen).await);
+    findings.extend(ports::running(config.listen).await);
+    findings.push(state::addresses(config));
     findings.push(machine::git());
     findings
 }

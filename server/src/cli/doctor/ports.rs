@@ -36,9 +36,39 @@ async fn taken(what: &'static str, flag: &str, address: SocketAddr) -> Finding {
     Finding::bad(what, format!("{address} is taken by {by}."), format!("Stop it, or choose another port with --{flag}."))
 }
 
-async fn answers_as_berth(address: SocketAddr) -> bool {
+/// Asks the Berth at this address whether it is ready: the status, and a line for each part. None where none answers.
+pub(in crate::cli) async fn readiness(address: SocketAddr) -> Option<(u16, String)> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().ok()?;
+    let answer = client.get(format!("http://{}/readyz", reachable(address))).send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+/// How the Berth that serves at this address is, by its own word; none where none does.
+pub(super) async fn running(address: SocketAddr) -> Option<Finding> {
+    if !answers_as_berth(address).await {
+        return None;
+    }
+    let (status, lines) = readiness(address).await?;
+    let not: Vec<String> = lines
+        .lines()
+        .filter_map(|line| line.split_once(' ').filter(|(_, how)| how.trim() != "ready"))
+        .map(|(part, how)| format!("its {part} {}", how.trim()))
+        .collect();
+    Some(if status == 200 && not.is_empty() {
+        Finding::good("running", "the Berth here is ready: store, engine and edge.")
+    } else {
+        Finding::bad("running", format!("the Berth here is not as it should be: {}.", not.join(", ")), "Its log says more.")
+    })
+}
+
+/// An address to ask one that listens everywhere.
+fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    let url = format!("http://{}/api/v1/openapi.json", SocketAddr::new(ip, address.port()));
+    SocketAddr::new(ip, address.port())
+}
+
+async fn answers_as_berth(address: SocketAddr) -> bool {
+    let url = format!("http://{}/api/v1/openapi.json", reachable(address));
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build() else { return false };
     match client.get(url).send().await {
         Ok(answer) => answer.text().await.is_ok_and(|text| text.contains("\"Berth")),
