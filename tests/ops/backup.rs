@@ -270,7 +270,7 @@ async fn what_changes_meanwhile_is_in_it_as_a_whole_or_not_at_all() {
             }
         });
         let mut partly = 0;
-        for _ in 0..4 {
+        for _ in 0..2 {
             let bytes = backed_up(&app).await;
             let there = Elsewhere::with(false).await;
             there.restored(&bytes).await;
