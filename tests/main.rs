@@ -10,6 +10,7 @@ mod git;
 mod house;
 mod ops;
 mod pipelines;
+mod rights;
 mod rollouts;
 mod simulation;
 mod store;

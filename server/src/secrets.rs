@@ -3,6 +3,10 @@
 //! The team, the row's id, the version of the format and the column are associated data: a sealed value moved to another
 //! row, column or team does not open.
 
+mod mask;
+
+pub use mask::Masks;
+
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use app::{error::Error, model::TeamId};

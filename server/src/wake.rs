@@ -32,6 +32,7 @@ pub struct Wake {
     duties: Arc<[Notify; DUTIES]>,
     changes: broadcast::Sender<Changed>,
     engine: watch::Sender<u64>,
+    rights: watch::Sender<u64>,
 }
 
 impl Default for Wake {
@@ -40,6 +41,7 @@ impl Default for Wake {
             duties: Arc::new(std::array::from_fn(|_| Notify::new())),
             changes: broadcast::channel(1_024).0,
             engine: watch::Sender::new(0),
+            rights: watch::Sender::new(0),
         }
     }
 }
@@ -67,6 +69,16 @@ impl Wake {
     /// Tells of every change of the engine from now on; several in a row count as one.
     pub fn engine(&self) -> watch::Receiver<u64> {
         self.engine.subscribe()
+    }
+
+    /// Says that somebody lost a right: a token or session ended, a role was taken away.
+    pub fn rights_moved(&self) {
+        self.rights.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Tells of every such loss from now on; several in a row count as one.
+    pub fn rights(&self) -> watch::Receiver<u64> {
+        self.rights.subscribe()
     }
 
     /// Says that something a person may be looking at has changed: `run:<id>`, `rollout:<id>`, `target:<id>`,

@@ -97,6 +97,9 @@ async fn a_post_that_comes_twice_counts_once() {
     assert_eq!(owner.get("/tokens").await.is(200).as_array().unwrap().iter().filter(|token| token["name"] == "x").count(), 1);
     keyed.post("/tokens", json!({"name": "y", "scopes": ["read"]})).await.refused(422, "key_reused");
 
+    // Neither another person nor another token of the same one gets that answer.
+    let narrow = app.scoped("owner@a.test", &[Scope::Read]).await.with("idempotency-key", "one");
+    narrow.post("/tokens", json!({"name": "x", "scopes": ["read"]})).await.refused(403, "missing_scope");
     let other = app.client("developer@a.test").await.with("idempotency-key", "one");
     other.post("/tokens", json!({"name": "x", "scopes": ["read"]})).await.is(201);
 

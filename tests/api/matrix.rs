@@ -1,19 +1,19 @@
-//! Every route × every kind of actor. The routes come from the router's own list: one without a row here fails the test.
+//! The routes of REST, each with what every kind of actor gets. They come from the router's own list: one without a row here
+//! fails the test. `tests/rights` asks them, beside every other door.
 
 use std::collections::BTreeMap;
 
-use app::model::Scope;
 use serde_json::{Value, json};
 use server::{args, http::router, platform::fake::Behaviour};
 
 use crate::support::{
     app::{ADMIN, Client, TestApp},
-    proof,
+    berth::until,
 };
 
 /// What an actor gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gets {
+pub(crate) enum Gets {
     /// Through: anything but 401, 403 and 404.
     In,
     /// 403: known, and not allowed.
@@ -26,27 +26,27 @@ use Gets::{Gone, In, No};
 
 /// What strangers (owners of another team), viewers, developers, owners and a developer's deploy-only token get; anonymous,
 /// revoked and suspended get 401 everywhere.
-pub(super) struct Row {
-    pub(super) path: &'static str,
-    pub(super) method: &'static str,
-    pub(super) body: Value,
-    expected: [Gets; 5],
+pub(crate) struct Row {
+    pub(crate) path: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) body: Value,
+    pub(crate) expected: [Gets; 5],
 }
 
 fn row(method: &'static str, path: &'static str, expected: [Gets; 5], body: Value) -> Row {
     Row { path, method, body, expected }
 }
 
-const EVERYBODY: [Gets; 5] = [In, In, In, In, In];
-const SIGNED_IN: [Gets; 5] = [In, In, In, In, No];
-const VIEW: [Gets; 5] = [Gone, In, In, In, No];
-const SHIP: [Gets; 5] = [Gone, No, In, In, In];
-const CHANGE: [Gets; 5] = [Gone, No, In, In, No];
-const OWN: [Gets; 5] = [Gone, No, No, In, No];
-const ADMINISTER: [Gets; 5] = [No, No, No, No, No];
+pub(crate) const EVERYBODY: [Gets; 5] = [In, In, In, In, In];
+pub(crate) const SIGNED_IN: [Gets; 5] = [In, In, In, In, No];
+pub(crate) const VIEW: [Gets; 5] = [Gone, In, In, In, No];
+pub(crate) const SHIP: [Gets; 5] = [Gone, No, In, In, In];
+pub(crate) const CHANGE: [Gets; 5] = [Gone, No, In, In, No];
+pub(crate) const OWN: [Gets; 5] = [Gone, No, No, In, No];
+pub(crate) const ADMINISTER: [Gets; 5] = [No, No, No, No, No];
 
 #[rustfmt::skip]
-pub(super) fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let nothing = || Value::Null;
     vec![
         row("get", "/me", EVERYBODY, nothing()),
@@ -106,12 +106,10 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// The rows that are open to everybody, tested elsewhere.
-const OPEN: [&str; 4] = ["post /actions/setup", "post /actions/login", "post /actions/accept-invitation", "get /openapi.json"];
-/// Streams do not end by themselves: their heads are enough, and refusals are whole.
-const STREAMS: [&str; 1] = ["get /events/stream"];
+pub(crate) const OPEN: [&str; 4] = ["post /actions/setup", "post /actions/login", "post /actions/accept-invitation", "get /openapi.json"];
 
 /// What the router has: `method path` and the right it names.
-fn listed() -> BTreeMap<String, String> {
+pub(crate) fn listed() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (path, item) in router::document()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -135,42 +133,57 @@ fn every_route_has_a_row() {
     }
 }
 
+/// The step of [`World`]'s run.
+pub(crate) const STEP: &str = "01920000-0000-7000-8000-000000000003";
+
 /// A run with a step, as the pipeline would have written them.
 async fn insert_run(app: &TestApp) {
+    let (run, stage) = ("01920000-0000-7000-8000-000000000001", "01920000-0000-7000-8000-000000000002");
     let mut tx = app.db().begin().await.unwrap();
     let statements = [
-        "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at,
-                           started_at, finished_at)
-         SELECT 'run', team_id, id, 1, 'passed', '0123456789012345678901234567890123456789', 't', 'a', 'main', 'p', 'r', '{}', 0, 0, 0 FROM services",
-        "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ('stage', 'run', 0, 'fast', 'steps', 'passed', 1)",
-        "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, finished_at)
-         SELECT 'step', team_id, 'run', 'stage', 0, 'unit', 'x', 'passed', 0 FROM services",
+        (
+            "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at,
+                               started_at, finished_at)
+             SELECT $1, team_id, id, 1, 'passed', '0123456789012345678901234567890123456789', 't', 'a', 'main', 'p', 'r', '{}', 0, 0, 0
+               FROM services",
+            args![run],
+        ),
+        ("UPDATE services SET next_run = 2", args![]),
+        (
+            "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ($1, $2, 0, 'fast', 'steps', 'passed', 1)",
+            args![stage, run],
+        ),
+        (
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, finished_at)
+             SELECT $1, team_id, $2, $3, 0, 'unit', 'x', 'passed', 0 FROM services",
+            args![STEP, run, stage],
+        ),
     ];
-    for sql in statements {
-        tx.execute(sql, args![]).await.unwrap();
+    for (sql, values) in statements {
+        tx.execute(sql, values).await.unwrap();
     }
     tx.commit().await.unwrap();
 }
 
-pub(super) struct World {
-    pub(super) app: TestApp,
-    rollout: String,
-    route: String,
-    invitation: String,
-    member: String,
+pub(crate) struct World {
+    pub(crate) app: TestApp,
+    pub(crate) rollout: String,
+    pub(crate) route: String,
+    pub(crate) invitation: String,
+    pub(crate) member: String,
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::over(TestApp::new().await).await
     }
 
     /// Teams `a` and `b`, and in `a` one of everything.
-    pub(super) async fn over(app: TestApp) -> Self {
+    pub(crate) async fn over(app: TestApp) -> Self {
         let app = app.with_team("a").await.with_team("b").await;
         app.fake.set_image("hello:1", Behaviour::saying("hello"));
         let owner = app.client("owner@a.test").await;
-        owner.post("/teams/a/services", json!({"name": "hello"})).await.is(201);
+        owner.post("/teams/a/services", json!({"name": "hello", "environments": ["dev", "staging"]})).await.is(201);
         let change = owner.post("/teams/a/services/hello/targets/dev/actions/deploy", json!({"image": "hello:1"})).await.is(202);
         let rollout = change["rollout"].as_str().unwrap().to_owned();
         let target = owner.get("/teams/a/services/hello/targets/dev").await.is(200);
@@ -182,10 +195,10 @@ impl World {
         Self { app, rollout, route, invitation, member }
     }
 
-    pub(super) fn path(&self, path: &str) -> String {
+    pub(crate) fn path(&self, path: &str) -> String {
         let id = match path {
             path if path.starts_with("/rollouts") => &self.rollout,
-            path if path.starts_with("/steps") => "step",
+            path if path.starts_with("/steps") => STEP,
             path if path.contains("/routes/") => &self.route,
             path if path.contains("/invitations/") => &self.invitation,
             path if path.starts_with("/people") => &self.member,
@@ -195,103 +208,25 @@ impl World {
         path.replace("{user}", &self.member).replace("{id}", id)
     }
 
-    /// Everything somebody without the right could have changed.
-    async fn state(&self) -> Vec<String> {
-        use server::store::Query as _;
-        let mut state = Vec::new();
-        for (table, columns) in [
-            ("teams", &["id", "name"][..]),
-            ("members", &["user_id", "role"]),
-            ("services", &["id", "description"]),
-            ("routes", &["id", "host"]),
-            ("config_sets", &["id"]),
-            ("releases", &["id"]),
-            ("runs", &["id", "state"]),
-            ("links", &["id"]),
-            ("tokens", &["id", "name"]),
-        ] {
-            let sql = format!("SELECT * FROM {table} ORDER BY {}", columns[0]);
-            for row in self.app.db().fetch_all(sql, args![]).await.unwrap() {
-                state.push(columns.iter().map(|column| row.text(column).unwrap()).collect::<Vec<_>>().join("|"));
-            }
-        }
-        state
+    /// Waits until nothing goes on any more.
+    pub(crate) async fn settled(&self) {
+        let owner = self.app.client("owner@a.test").await;
+        let under_way = |thing: &Value| ["queued", "running"].contains(&thing["state"].as_str().unwrap());
+        until("every run and rollout has ended", async || {
+            let runs = owner.get("/teams/a/services/hello/runs").await.is(200);
+            let target = owner.get("/teams/a/services/hello/targets/dev").await.is(200);
+            let rollout = owner.get(&format!("/rollouts/{}", self.rollout)).await.is(200);
+            let open =
+                runs["items"].as_array().unwrap().iter().any(under_way) || under_way(&rollout) || target["rollout"]["state"] == "running";
+            (!open).then_some(())
+        })
+        .await;
     }
 
     async fn ask(&self, client: &Client, row: &Row) -> u16 {
         let body = (!row.body.is_null()).then_some(&row.body);
         client.send(&row.method.to_uppercase(), &self.path(row.path), body).await.status
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_is_nobody_gets_nowhere() {
-    let world = World::new().await;
-    let app = &world.app;
-    let revoked = app.client("owner@a.test").await;
-    let own = revoked.get("/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
-    let suspended = app.client("developer@a.test").await;
-    let expired = app.client("viewer@a.test").await;
-    let mut tx = app.db().begin().await.unwrap();
-    let viewer = app.user("viewer@a.test").await;
-    tx.execute("UPDATE tokens SET expires_at = 1 WHERE user_id = $1", args![&viewer]).await.unwrap();
-    tx.commit().await.unwrap();
-    revoked.delete(&format!("/tokens/{own}")).await.is(204);
-    let developer = app.user("developer@a.test").await;
-    app.as_admin().await.post(&format!("/people/{developer}/actions/suspend"), json!({})).await.is(204);
-    let nobodies = [("anonymous", app.anonymous()), ("revoked", revoked), ("suspended", suspended), ("expired", expired)];
-    let before = world.state().await;
-    let mut asked = 0;
-    for row in rows() {
-        for (name, client) in &nobodies {
-            assert_eq!(world.ask(client, &row).await, 401, "{name}: {} {}", row.method, row.path);
-            asked += 1;
-        }
-    }
-    assert_eq!(world.state().await, before);
-    proof("rights of nobodies", &format!("{asked} requests, all refused, nothing changed"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn everybody_gets_what_their_role_gives() {
-    let world = World::new().await;
-    let app = &world.app;
-    let actors = [
-        ("stranger", app.client("owner@b.test").await),
-        ("viewer", app.client("viewer@a.test").await),
-        ("developer", app.client("developer@a.test").await),
-        ("owner", app.client("owner@a.test").await),
-        ("deploy-only", app.scoped("developer@a.test", &[Scope::Deploy]).await),
-    ];
-    let mut asked = 0;
-    // Those who are refused first, so that what the others change does not stand in their way.
-    for (n, (name, client)) in actors.iter().enumerate() {
-        let before = world.state().await;
-        for row in rows().iter().filter(|row| row.expected[n] != In) {
-            let status = world.ask(client, row).await;
-            let expected = if row.expected[n] == No { 403 } else { 404 };
-            assert_eq!(status, expected, "{name}: {} {}", row.method, row.path);
-            asked += 1;
-        }
-        assert_eq!(world.state().await, before, "{name} changed something");
-    }
-    for (n, (name, client)) in actors.iter().enumerate() {
-        for row in rows().iter().filter(|row| row.expected[n] == In) {
-            let route = format!("{} {}", row.method, row.path);
-            if STREAMS.contains(&route.as_str()) || destroys(&route) {
-                continue;
-            }
-            let status = world.ask(client, row).await;
-            assert!(![401, 403, 404, 500].contains(&status), "{name}: {route} answered {status}");
-            asked += 1;
-        }
-    }
-    proof("rights of roles", &format!("{asked} requests, each with the right status"));
-}
-
-/// Tested by journeys of their own: afterwards the thing is not there for the next one.
-fn destroys(route: &str) -> bool {
-    ["delete /teams/{team}/members/{user}", "delete /teams/{team}/invitations/{id}"].contains(&route)
 }
 
 #[tokio::test]

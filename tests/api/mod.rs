@@ -2,10 +2,9 @@
 
 mod document;
 mod doors;
-mod matrix;
+pub(crate) mod matrix;
 mod people;
 mod search;
 mod services;
 mod sessions;
-mod strange;
 mod streams;

@@ -33,6 +33,10 @@ impl Copy {
     }
 
     /// A fresh one that pushes to this address.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::of(tempfile::tempdir().unwrap(), url.to_owned()).await
+    }
+
     async fn of(folder: TempDir, url: String) -> Self {
         let copy = Self { folder, url };
         copy.good(&["init", "-q", "-b", "main"]).await;

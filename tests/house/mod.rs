@@ -2,4 +2,4 @@
 
 mod layers;
 mod readme;
-mod source;
+pub(crate) mod source;

@@ -11,7 +11,7 @@ pub(super) fn top() -> PathBuf {
 }
 
 /// Every Rust file below a folder, with its path from the top and its code: comments and unit tests left out.
-pub(super) fn files(below: &str) -> Vec<(String, String)> {
+pub(crate) fn files(below: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     walk(&top().join(below), &mut found);
     assert!(!found.is_empty(), "no source below {below}");

@@ -6,6 +6,7 @@ use app::model::{Actor, NewPerson, NewToken, Role, Scope, TeamName, UserId};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 use server::{
+    config::Config,
     control::Control,
     platform::fake::Fake,
     secrets::Secrets,
@@ -36,20 +37,26 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// On a fresh SQLite file.
     pub(crate) async fn new() -> Self {
-        Self::over(None).await
+        Self::over(None, |_| {}).await
+    }
+
+    /// On a fresh SQLite file, with settings of its own.
+    pub(crate) async fn set_up(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(None, change).await
     }
 
     /// On a fresh database of PostgreSQL.
     pub(crate) async fn on_postgres() -> Self {
-        Self::over(Some(Database::fresh().await)).await
+        Self::over(Some(Database::fresh().await), |_| {}).await
     }
 
-    async fn over(database: Option<Database>) -> Self {
+    async fn over(database: Option<Database>, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = settings(&folder);
         if let Some(database) = &database {
             config.database = database.address();
         }
+        change(&mut config);
         let fake = Fake::listening();
         let berth = serve::start(config, Engine::Given(Arc::new(fake.clone()))).await.unwrap();
         let token = berth.first_link.as_deref().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -119,6 +126,15 @@ impl TestApp {
         self.scoped(email, &Scope::ALL).await
     }
 
+    /// A browser of this person, signed in through the form.
+    pub(crate) async fn browser(&self, email: &str) -> Client {
+        let browser = self.anonymous().with("sec-fetch-site", "same-origin");
+        let answer = browser.form("/login", &[("do", "login"), ("email", email), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        browser.with("cookie", &cookie)
+    }
+
     /// A client of the administrator.
     pub(crate) async fn as_admin(&self) -> Client {
         self.client(ADMIN).await
@@ -135,6 +151,11 @@ impl TestApp {
     pub(crate) fn db(&self) -> &Db {
         &self.berth.db
     }
+}
+
+fn urlencoded(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
 fn http() -> reqwest::Client {
@@ -170,6 +191,11 @@ impl Client {
         self
     }
 
+    /// Its token.
+    pub(crate) fn secret(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// The same, to another server.
     pub(crate) fn at(mut self, base: &str) -> Self {
         self.base = base.to_owned();
@@ -178,8 +204,15 @@ impl Client {
 
     /// Opens a stream of events.
     pub(crate) async fn stream(&self, path: &str) -> Events {
-        let token = self.token.as_deref().unwrap_or_default();
-        let request = self.http.get(format!("{}/api/v1{path}", self.base)).headers(self.headers.clone()).bearer_auth(token);
+        self.listen(&format!("/api/v1{path}")).await
+    }
+
+    /// Opens a stream of events at a path as it is.
+    pub(crate) async fn listen(&self, path: &str) -> Events {
+        let mut request = self.http.get(format!("{}{path}", self.base)).headers(self.headers.clone());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -202,6 +235,21 @@ impl Client {
         self.answer(self.http.post(format!("{}/api/v1{path}", self.base)).body(text.to_owned())).await
     }
 
+    /// Sends any request to a path as it is, with a body of this type.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>) -> Answer {
+        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.base));
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
+        }
+        self.answer(request).await
+    }
+
+    /// Sends a form of a page.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.ask("POST", path, Some(("application/x-www-form-urlencoded", urlencoded(fields).into_bytes()))).await
+    }
+
+    /// Sends it and takes the answer; of a stream, its head.
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
         let mut request = request.headers(self.headers.clone());
         if let Some(token) = &self.token {
@@ -209,7 +257,8 @@ impl Client {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap_or_default();
+        let endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = if endless { String::new() } else { response.text().await.unwrap_or_default() };
         Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct Process {
     /// Where the edge listens.
     pub(crate) edge: SocketAddr,
     child: Option<Child>,
+    settings: Vec<(String, String)>,
     token: String,
     http: reqwest::Client,
 }
@@ -39,11 +40,17 @@ fn free_address() -> SocketAddr {
 impl Process {
     /// A Berth that serves, with an administrator, the team `demo` and its service `hello` in `dev`.
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (folder, console, edge) = (tempfile::tempdir().unwrap(), free_address(), free_address());
-        let mut berth = Self { folder, console, edge, child: None, token: String::new(), http: reqwest::Client::new() };
+        let mut berth = Self { folder, console, edge, child: None, settings, token: String::new(), http: reqwest::Client::new() };
         berth.start().await;
         berth.admin("create-user ada@example.com --name Ada --admin --password-stdin", "correct horse battery");
-        berth.token = berth.admin("create-token ada@example.com test --scope read,deploy,write,admin", "").trim().to_owned();
+        berth.token = berth.admin("create-token ada@example.com test --scope read,git,deploy,write,admin", "").trim().to_owned();
         berth.post("/teams", json!({ "name": "demo" })).await;
         berth.post("/teams/demo/services", json!({ "name": "hello", "environments": ["dev"] })).await;
         berth
@@ -53,8 +60,18 @@ impl Process {
     pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
         command.args(words.split_whitespace()).env("BERTH_DATA", self.folder.path()).env("BERTH_LISTEN", self.console.to_string());
-        command.env("BERTH_EDGE_LISTEN", self.edge.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command
+            .envs(self.settings.clone())
+            .env("BERTH_EDGE_LISTEN", self.edge.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// The administrator's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Runs `berth admin …` to its end and gives what it printed.

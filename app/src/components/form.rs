@@ -71,6 +71,12 @@ impl<'a> Formed<'a> {
     }
 }
 
+/// Text as the content of a `<textarea>`. Leptos writes that element's content as it stands, so it is escaped here; the line
+/// break in front is the one that browsers take away.
+pub fn typed(text: &str) -> String {
+    format!("\n{}", text.replace('&', "&amp;").replace('<', "&lt;"))
+}
+
 /// A field with one line of text.
 pub struct Field<'a> {
     /// Its name in the form.

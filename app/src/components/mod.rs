@@ -12,7 +12,7 @@ mod time;
 mod ways;
 
 pub use document::document;
-pub use form::{Confirm, Field, Formed, submit};
+pub use form::{Confirm, Field, Formed, submit, typed};
 pub use icon::icon;
 pub use line::{Mark, line};
 pub use log::{holds, log_found, log_lines, log_seek};

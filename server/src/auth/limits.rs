@@ -100,6 +100,15 @@ impl Limits {
         Ok(())
     }
 
+    /// Takes back an attempt that was not judged.
+    pub fn refund(&self, account: &str, peer: Option<&str>) {
+        let Ok(mut tables) = self.tables.lock() else { return };
+        tables.0.refund(&crate::auth::secret::hash(account));
+        if let Some(peer) = peer {
+            tables.1.refund(&network(peer));
+        }
+    }
+
     /// Forgets the attempts at `account`: it was the right one.
     pub fn succeeded(&self, account: &str, peer: Option<&str>) {
         let Ok(mut tables) = self.tables.lock() else { return };

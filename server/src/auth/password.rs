@@ -1,6 +1,9 @@
 //! Passwords: argon2id, a few at a time so that logins cannot eat the machine.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    num::NonZero,
+    sync::{Arc, OnceLock},
+};
 
 use app::error::{Error, Result};
 use argon2::{
@@ -11,8 +14,8 @@ use tokio::sync::Semaphore;
 
 /// Memory in KiB, passes, lanes: the OWASP Password Storage Cheat Sheet's first choice for argon2id with 19 MiB.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
-/// Hashes worked on at once: each takes [`COST`] memory.
-const AT_ONCE: usize = 2;
+/// Hashes worked on at once at most: each takes [`COST`] memory.
+const AT_ONCE: usize = 4;
 /// Hashes that may wait for their turn; who comes later is told to try again.
 const QUEUE: usize = 64;
 /// The shortest password.
@@ -28,8 +31,14 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { working: Semaphore::new(AT_ONCE), waiting: Arc::new(Semaphore::new(AT_ONCE + QUEUE)) }
+        let at_once = at_once(std::thread::available_parallelism().map_or(1, NonZero::get));
+        Self { working: Semaphore::new(at_once), waiting: Arc::new(Semaphore::new(at_once + QUEUE)) }
     }
+}
+
+/// Half of the processors at most: the other half answers everybody who is signed in already.
+fn at_once(processors: usize) -> usize {
+    (processors / 2).clamp(1, AT_ONCE)
 }
 
 fn hasher() -> Result<Argon2<'static>> {
@@ -127,6 +136,11 @@ mod tests {
         assert!(passwords.verify("correct horse battery", Some(&hash)).await.unwrap());
         assert!(!passwords.verify("wrong horse battery", Some(&hash)).await.unwrap());
         assert!(!passwords.verify("nobody has this password", None).await.unwrap());
+    }
+
+    #[test]
+    fn half_of_the_machine_is_left() {
+        assert_eq!([1, 2, 3, 4, 8, 64].map(at_once), [1, 1, 1, 2, 4, 4]);
     }
 
     #[tokio::test]

@@ -122,7 +122,9 @@ impl Control {
     async fn checked(&self, email: &str, password: &str, peer: Option<&str>) -> Result<Option<UserRow>> {
         self.limits.attempt(email, peer, clock::now())?;
         let user = users::by_email(&self.db, email).await?;
-        let good = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
+        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        // What was not judged is not counted.
+        let good = self.passwords.verify(password, hash).await.inspect_err(|_| self.limits.refund(email, peer))?;
         let user = user.filter(|user| good && user.suspended_at.is_none());
         if user.is_some() {
             self.limits.succeeded(email, peer);
@@ -296,6 +298,7 @@ impl Accounts for Control {
         let event = NewEvent { action: "session.ended_everywhere", subject: user.email, ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         Ok(())
     }
 
@@ -325,6 +328,7 @@ impl Accounts for Control {
         let event = NewEvent { action: "person.password_changed", subject: user.email, ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         Ok(())
     }
 
@@ -350,6 +354,7 @@ impl Accounts for Control {
         let action = if suspended { "person.suspended" } else { "person.restored" };
         events::insert(&mut tx, actor, NewEvent { action, subject: person.email, ..NewEvent::default() }).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         Ok(())
     }
 }

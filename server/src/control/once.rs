@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::{
     error::{Error, Result},
-    model::{TeamId, Timestamp, UserId},
+    model::{TeamId, Timestamp},
 };
 
 use super::Control;
@@ -31,16 +31,16 @@ pub enum Once {
     },
 }
 
-fn sealed_for(user: &UserId) -> TeamId {
-    TeamId::from_text(format!("idempotency:{user}"))
+fn sealed_for(holder: &str) -> TeamId {
+    TeamId::from_text(format!("idempotency:{holder}"))
 }
 
 impl Control {
-    /// Takes a key for a request of this hash.
+    /// Takes a key for a request of this hash. `holder`: a person, or one of their tokens.
     ///
     /// # Errors
     /// `invalid_key`, `key_reused` where it came with another request before, `in_progress`, `too_many_keys`.
-    pub async fn once_begin(&self, user: &UserId, key: &str, hash: &str) -> Result<Once> {
+    pub async fn once_begin(&self, holder: &str, key: &str, hash: &str) -> Result<Once> {
         if key.is_empty() || key.len() > LONGEST || !key.bytes().all(|b| b.is_ascii_graphic()) {
             let sentence = format!("An Idempotency-Key has 1 to {LONGEST} visible ASCII characters; a UUID is a good one.");
             return Err(Error::invalid("invalid_key", sentence));
@@ -48,8 +48,8 @@ impl Control {
         let now = clock::now();
         let oldest = Timestamp(now.0.saturating_sub(i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX)));
         let mut tx = self.db.begin().await?;
-        let before = idempotency::begin(&mut tx, user.as_str(), key, hash, now, oldest).await?;
-        if before.is_none() && idempotency::count(&mut tx, user.as_str()).await? > MOST {
+        let before = idempotency::begin(&mut tx, holder, key, hash, now, oldest).await?;
+        if before.is_none() && idempotency::count(&mut tx, holder).await? > MOST {
             return Err(Error::too_many(
                 "too_many_keys",
                 format!("You used {MOST} Idempotency-Keys within a day. Send requests without one."),
@@ -64,20 +64,20 @@ impl Control {
             let sentence = "The first request with this Idempotency-Key is still under way, or was cut off. Look at what it was to change.";
             return Err(Error::conflict("in_progress", sentence));
         };
-        Ok(Once::Again { status, body: self.secrets.unseal(&sealed_for(user), key, "body", &body)? })
+        Ok(Once::Again { status, body: self.secrets.unseal(&sealed_for(holder), key, "body", &body)? })
     }
 
     /// Says how the request under a key ended: with this answer, or (none) without having changed anything.
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn once_end(&self, user: &UserId, key: &str, answer: Option<(u16, &[u8])>) -> Result<()> {
+    pub async fn once_end(&self, holder: &str, key: &str, answer: Option<(u16, &[u8])>) -> Result<()> {
         let mut tx = self.db.begin().await?;
         match answer {
-            None => idempotency::forget(&mut tx, user.as_str(), key).await?,
+            None => idempotency::forget(&mut tx, holder, key).await?,
             Some((status, body)) => {
-                let body = self.secrets.seal(&sealed_for(user), key, "body", body)?;
-                idempotency::finish(&mut tx, user.as_str(), key, status, &body).await?;
+                let body = self.secrets.seal(&sealed_for(holder), key, "body", body)?;
+                idempotency::finish(&mut tx, holder, key, status, &body).await?;
             }
         }
         tx.commit().await?;

@@ -215,6 +215,7 @@ fn check_image(reference: &str) -> Result<()> {
     let good = !reference.is_empty()
         && reference.len() <= 300
         && reference.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !reference.contains("//")
         && reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
     if good {
         return Ok(());

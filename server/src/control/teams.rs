@@ -156,6 +156,7 @@ impl Teams for Control {
         };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         self.wake.changed(Some(&id), "events");
         Ok(())
     }
@@ -173,6 +174,7 @@ impl Teams for Control {
         let event = NewEvent { team: Some(&id), action, subject: person.email, path: path(team), ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         self.wake.changed(Some(&id), "events");
         Ok(())
     }

@@ -109,6 +109,7 @@ impl Tokens for Control {
         let event = NewEvent { action: "token.revoked", subject: format!("token {name}"), ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
+        self.wake.rights_moved();
         Ok(())
     }
 }

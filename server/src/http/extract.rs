@@ -6,7 +6,7 @@ use app::{error::Error, model::Actor};
 use axum::{
     extract::{
         FromRequest, FromRequestParts, Request,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{StatusCode, request::Parts},
 };
@@ -26,6 +26,20 @@ impl From<PathRejection> for Problem {
     }
 }
 
+/// What the reader of a body or query says of it, which may hold all of what was sent: its beginning and its end.
+fn said(text: &str) -> String {
+    const BEGINNING: usize = 200;
+    const END: usize = 120;
+    let text = text.trim_end_matches('.');
+    let count = text.chars().count();
+    if count <= BEGINNING + END {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(BEGINNING).collect();
+    let end: String = text.chars().skip(count - END).collect();
+    format!("{beginning} … {end}")
+}
+
 /// The query.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
@@ -33,7 +47,7 @@ pub struct Query<T>(pub T);
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self(Error::invalid("invalid_query", format!("The query does not fit: {}.", rejection.body_text())))
+        Self(Error::invalid("invalid_query", format!("The query does not fit: {}.", said(&rejection.body_text()))))
     }
 }
 
@@ -49,7 +63,7 @@ impl From<JsonRejection> for Problem {
         }
         let sentence = match &rejection {
             JsonRejection::MissingJsonContentType(_) => "The body must be JSON: send `Content-Type: application/json`.".to_owned(),
-            _ => format!("The body does not fit: {}.", rejection.body_text().trim_end_matches('.')),
+            _ => format!("The body does not fit: {}.", said(&rejection.body_text())),
         };
         Self(Error::invalid("invalid_body", sentence))
     }
@@ -69,6 +83,14 @@ impl<S: Send + Sync> FromRequest<S> for Text {
             Problem(Error::invalid("invalid_body", "The body must be text in UTF-8."))
         })
     }
+}
+
+/// What is wrong with a form that could not even be read.
+pub(super) fn refused_form(rejection: &FormRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large();
+    }
+    Problem(Error::invalid("invalid_form", "The form could not be read. Load the page again and repeat."))
 }
 
 fn too_large() -> Problem {

@@ -7,9 +7,8 @@ mod receive;
 use std::sync::Arc;
 
 use app::{
-    backend::Backend,
     error::{Error, Kind, Result},
-    model::{Actor, RepositoryName, TeamName},
+    model::{RepositoryName, TeamName},
 };
 use axum::{
     Router,
@@ -26,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     problem,
     request::{self, Peer},
+    standing::{Ends, Judge, Standing},
 };
 use crate::{
     auth::rights::Action,
@@ -38,13 +38,13 @@ use crate::{
 #[derive(Clone)]
 struct Door {
     control: Arc<Control>,
-    backend: Backend,
+    judge: Judge,
     stop: CancellationToken,
 }
 
 /// Git over HTTP. `stop` ends what is relayed.
 pub fn router(control: &Arc<Control>, stop: CancellationToken) -> Router {
-    let door = Door { backend: control.backend(), control: Arc::clone(control), stop };
+    let door = Door { judge: Judge::new(control), control: Arc::clone(control), stop };
     Router::new()
         .route("/git/{team}/{repository}/info/refs", get(info_refs))
         .route("/git/{team}/{repository}/git-upload-pack", post(upload_pack))
@@ -116,10 +116,10 @@ async fn upload_pack(State(door): State<Door>, Path(names): Path<(String, String
 }
 
 async fn receive_pack(State(door): State<Door>, Path(names): Path<(String, String)>, request: Request) -> Result<Response, Refusal> {
-    let (actor, repository) = door.open(Asks::of(&request), &names, Service::Receive).await?;
+    let (standing, repository) = door.open(Asks::of(&request), &names, Service::Receive).await?;
     let folder = door.control.repository_folder(&repository);
     let serving = git::serve(&folder, Service::Receive, false)?;
-    let push = receive::Push { control: door.control, actor, repository, stop: door.stop };
+    let push = receive::Push { control: door.control, actor: standing.actor.clone(), repository, ends: Ends::new(door.stop, standing) };
     let body = receive::push(push, serving, request).await?;
     Ok(answer(Service::Receive, "result", body))
 }
@@ -138,22 +138,22 @@ impl Asks {
 
 impl Door {
     /// Who asks, and the repository, made if this is its first use.
-    async fn open(&self, asks: Asks, names: &(String, String), service: Service) -> Result<(Actor, RepositoryRow), Refusal> {
+    async fn open(&self, asks: Asks, names: &(String, String), service: Service) -> Result<(Standing, RepositoryRow), Refusal> {
         let token = asks.token.ok_or_else(|| {
             Error::unauthenticated(
                 "not_signed_in",
                 "Sign in with any user name and an API token as the password; `berth token create` makes one.",
             )
         })?;
-        let actor = self.backend.accounts.actor_of_token(&token, &request::id(), asks.peer.0.as_deref()).await?;
-        request::asked_by(&actor);
+        let standing = self.judge.token(&token, &asks.peer).await?;
+        request::asked_by(&standing.actor);
         let action = if service == Service::Receive { Action::GitWrite } else { Action::GitRead };
         let team: TeamName = names.0.parse().map_err(|_| crate::control::unknown_team())?;
         let name = names.1.strip_suffix(".git").unwrap_or(&names.1);
         let name: RepositoryName = name.parse().map_err(|_| Error::not_found("unknown_repository", "There is no such repository."))?;
-        let repository = self.control.repository(&actor, &team, &name, action).await?;
+        let repository = self.control.repository(&standing.actor, &team, &name, action).await?;
         git::ensure_bare(&self.control.repository_folder(&repository), &repository.default_branch).await?;
-        Ok((actor, repository))
+        Ok((standing, repository))
     }
 }
 

@@ -13,9 +13,10 @@ use axum::response::{
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-/// A stream ends after this long, so that its listener comes back with rights as of then.
+use super::standing::Ends;
+
+/// A stream ends after this long: what its listener may see since then is shown to one that comes back.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Without a wake-up things are looked at this often: a wake-up may get lost.
 const LAZY: Duration = Duration::from_secs(20);
@@ -26,11 +27,11 @@ fn event<T: Serialize>(name: &str, value: &T) -> Event {
     Event::default().event(name).json_data(value).unwrap_or_else(|_| Event::default().comment("unreadable"))
 }
 
-/// A stream of events that ends when Berth stops, and after a while by itself.
-pub(super) fn answer(stream: impl Stream<Item = Event> + Send + 'static, stop: CancellationToken) -> Response {
+/// A stream of events that ends when Berth stops, when its listener may not listen any more, and after a while by itself.
+pub(super) fn answer(stream: impl Stream<Item = Event> + Send + 'static, ends: Ends) -> Response {
     let ended = async move {
         tokio::select! {
-            () = stop.cancelled() => {}
+            _ = ends.reached() => {}
             () = sleep(LONGEST) => {}
         }
     };
@@ -41,9 +42,9 @@ pub(super) fn answer(stream: impl Stream<Item = Event> + Send + 'static, stop: C
 }
 
 /// Items as they come; ends with an event `end` where the stream ends by itself.
-pub fn items<T: Serialize + Send + 'static>(name: &'static str, items: Live<T>, stop: CancellationToken) -> Response {
+pub fn items<T: Serialize + Send + 'static>(name: &'static str, items: Live<T>, ends: Ends) -> Response {
     let events = items.map(move |item| event(name, &item));
-    answer(events.chain(futures::stream::iter([Event::default().event("end").data("")])), stop)
+    answer(events.chain(futures::stream::iter([Event::default().event("end").data("")])), ends)
 }
 
 /// Items as they come, each with an id that a browser sends back when it reconnects.
@@ -51,10 +52,10 @@ pub fn numbered<T: Serialize + Send + 'static>(
     name: &'static str,
     items: Live<T>,
     number: impl Fn(&T) -> u64 + Send + 'static,
-    stop: CancellationToken,
+    ends: Ends,
 ) -> Response {
     let events = items.map(move |item| event(name, &item).id(number(&item).to_string()));
-    answer(events.chain(futures::stream::iter([Event::default().event("end").data("")])), stop)
+    answer(events.chain(futures::stream::iter([Event::default().event("end").data("")])), ends)
 }
 
 /// A thing, shown first as it is and again whenever it has changed, until it has ended. `concerns` says which changes are
@@ -65,7 +66,7 @@ pub fn thing<T, L, F>(
     concerns: impl Fn(&Changed) -> bool + Send + Sync + 'static,
     look: L,
     ended: impl Fn(&T) -> bool + Send + 'static,
-    stop: CancellationToken,
+    ends: Ends,
 ) -> Response
 where
     T: Serialize + PartialEq + Send + 'static,
@@ -88,7 +89,7 @@ where
             wait(&mut changes, &concerns).await;
         }
     };
-    answer(events, stop)
+    answer(events, ends)
 }
 
 /// Waits for a change that concerns, or until it is time to look anyway; then lets others gather.

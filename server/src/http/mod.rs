@@ -15,6 +15,7 @@ pub mod request;
 pub mod router;
 pub mod serve;
 pub mod session;
+pub mod standing;
 pub mod ui;
 
 use std::{any::Any, net::IpAddr, sync::Arc, time::Duration};
@@ -46,16 +47,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// `ui` are the console's pages, which know who asks by the `Arc<Actor>` in the request's extensions and are guarded like
 /// the API; `git` is Git over HTTP, which has credentials, limits and deadlines of its own. `stop` ends streams.
 pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationToken) -> Router {
-    let backend = control.backend();
     let secure = session::secure(&control.config);
     let authority = control.config.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
     let trusted: Arc<[IpAddr]> = control.config.trusted_proxies.clone().into();
     let own = guard::Own { authority, cookie: session::cookie_name(secure) };
     let api = router::router()
-        .with_state(Doors { backend: backend.clone(), stop })
+        .with_state(Doors { backend: control.backend(), stop })
         .route("/api", get(reference::page))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .method_not_allowed_fallback(not_that_way)
         .layer(from_fn_with_state(Arc::clone(control), once::layer));
     let guarded = api
         .merge(ui)
@@ -63,7 +62,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .layer(from_fn(compress::layer))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(backend, session::layer))
+        .layer(from_fn_with_state(standing::Judge::new(control), session::layer))
         .layer(session::sessions(&control.config, &control.db))
         .layer(from_fn_with_state(own, guard::layer));
     Router::new()
@@ -73,6 +72,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/schema/berth.v1.json", get(api::meta::schema))
         .route("/readyz", get(ready).with_state(Arc::clone(control)))
+        .method_not_allowed_fallback(not_that_way)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(control.backend(), ui::refusals::layer))
         .layer(from_fn_with_state(secure, headers::layer))

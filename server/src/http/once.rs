@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::{
     error::{Error, Result},
-    model::{Actor, UserId},
+    model::{Actor, Credential},
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -22,13 +22,19 @@ use crate::control::{Control, once::Once};
 /// The largest body that is looked at or remembered.
 const LIMIT: usize = 1 << 20;
 
-fn key(request: &Request) -> Option<(UserId, String)> {
+/// Whose key, and the key. A token has keys of its own: an answer to a wider one of the same person is not for it.
+fn key(request: &Request) -> Option<(String, String)> {
     if request.method() != Method::POST {
         return None;
     }
     let key = request.headers().get("idempotency-key")?;
-    let user = request.extensions().get::<Arc<Actor>>()?.user.clone()?;
-    Some((user, key.to_str().unwrap_or_default().to_owned()))
+    let actor = request.extensions().get::<Arc<Actor>>()?;
+    let user = actor.user.as_ref()?;
+    let holder = match &actor.credential {
+        Credential::Token { id, .. } => format!("{user}/{id}"),
+        Credential::Session | Credential::System => user.to_string(),
+    };
+    Some((holder, key.to_str().unwrap_or_default().to_owned()))
 }
 
 fn hash(uri: &Uri, body: &[u8]) -> String {
@@ -48,28 +54,28 @@ pub async fn layer(State(control): State<Arc<Control>>, request: Request, next: 
     match key(&request) {
         None => next.run(request).await,
         // Carried out to its end even where the client hangs up: that is when it will come again.
-        Some((user, key)) => match request::detached(async move { run(&control, &user, &key, request, next).await }).await {
+        Some((holder, key)) => match request::detached(async move { run(&control, &holder, &key, request, next).await }).await {
             Ok(response) => response,
             Err(error) => Problem(error).into_response(),
         },
     }
 }
 
-async fn run(control: &Control, user: &UserId, key: &str, request: Request, next: Next) -> Result<Response> {
+async fn run(control: &Control, holder: &str, key: &str, request: Request, next: Next) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let body = whole(body).await?;
-    if let Once::Again { status, body } = control.once_begin(user, key, &hash(&parts.uri, &body)).await? {
+    if let Once::Again { status, body } = control.once_begin(holder, key, &hash(&parts.uri, &body)).await? {
         return Ok(again(status, body));
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     // A refusal changed nothing, so the same request may be sent again once its cause is gone.
     if !response.status().is_success() {
-        control.once_end(user, key, None).await?;
+        control.once_end(holder, key, None).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let body = whole(body).await?;
-    control.once_end(user, key, Some((parts.status.as_u16(), &body))).await?;
+    control.once_end(holder, key, Some((parts.status.as_u16(), &body))).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

@@ -1,7 +1,7 @@
 //! Every REST route in one list, each with its right. A route that is not marked as open needs somebody who asks, so that
 //! one added in haste is closed.
 
-use std::{convert::Infallible, sync::OnceLock};
+use std::sync::OnceLock;
 
 use app::backend::Backend;
 use axum::{
@@ -206,7 +206,8 @@ fn added(router: OpenApiRouter<Doors>, (right, (schemas, mut paths, methods)): E
     paths.paths.values_mut().flat_map(operations).for_each(|operation| describe(operation, right));
     let methods = match right {
         Right::Open => methods,
-        Right::Needs(action) => methods.layer::<_, Infallible>(from_fn(move |request, next| check(action, request, next))),
+        // On the routes alone: that a method is not offered is no secret, and is said to everybody.
+        Right::Needs(action) => methods.route_layer(from_fn(move |request, next| check(action, request, next))),
     };
     router.routes((schemas, paths, methods))
 }

@@ -1,6 +1,6 @@
 //! Who asks: a cookie or a token becomes an `Arc<Actor>` in the request's extensions. Nothing else decides that.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use app::{
     backend::Backend,
@@ -13,11 +13,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
+use serde::de::DeserializeOwned;
+use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite, session::Record};
 
 use super::{
     problem::Problem,
     request::{self, Peer},
+    standing::Judge,
 };
 use crate::{auth::sessions::Sessions, clock, config::Config, store::Db};
 
@@ -85,14 +87,44 @@ pub async fn sign_out(session: &Session) -> Result<()> {
     if session.id().is_none() { Ok(()) } else { session.flush().await.map_err(failed) }
 }
 
-/// The actor of a session, where it is good.
-async fn of_session(session: &Session, backend: &Backend, peer: Option<&str>) -> Result<Option<Actor>> {
-    let Some(user) = session.get::<UserId>(USER).await.map_err(failed)? else { return Ok(None) };
-    let epoch = session.get::<i64>(EPOCH).await.map_err(failed)?.unwrap_or(-1);
-    let since = Timestamp(session.get::<i64>(SINCE).await.map_err(failed)?.unwrap_or(0));
+/// What a session says of who signed in.
+pub(super) struct Kept {
+    user: UserId,
+    epoch: i64,
+    since: Timestamp,
+}
+
+impl Kept {
+    /// What the store has of it.
+    pub(super) fn of_record(record: &Record) -> Option<Self> {
+        fn field<T: DeserializeOwned>(record: &Record, name: &str) -> Option<T> {
+            record.data.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
+        }
+        Some(Self { user: field(record, USER)?, epoch: field(record, EPOCH)?, since: Timestamp(field(record, SINCE)?) })
+    }
+
+    async fn of_session(session: &Session) -> Result<Option<Self>> {
+        let Some(user) = session.get::<UserId>(USER).await.map_err(failed)? else { return Ok(None) };
+        let epoch = session.get::<i64>(EPOCH).await.map_err(failed)?.unwrap_or(-1);
+        let since = Timestamp(session.get::<i64>(SINCE).await.map_err(failed)?.unwrap_or(0));
+        Ok(Some(Self { user, epoch, since }))
+    }
+
+    /// The actor of it, where it is good now.
+    pub(super) async fn actor(&self, backend: &Backend, peer: Option<&str>) -> Result<Option<Actor>> {
+        if clock::now().since(self.since) >= ABSOLUTE {
+            return Ok(None);
+        }
+        backend.accounts.actor(&self.user, self.epoch, &request::id(), peer).await
+    }
+}
+
+/// The actor of a session, where it is good; one that is not is ended. Its use is noted.
+pub(super) async fn actor(session: &Session, backend: &Backend, peer: Option<&str>) -> Result<Option<Actor>> {
+    let Some(kept) = Kept::of_session(session).await? else { return Ok(None) };
     let seen = Timestamp(session.get::<i64>(LAST).await.map_err(failed)?.unwrap_or(0));
     let now = clock::now();
-    let actor = if now.since(since) >= ABSOLUTE { None } else { backend.accounts.actor(&user, epoch, &request::id(), peer).await? };
+    let actor = kept.actor(backend, peer).await?;
     if actor.is_none() {
         session.flush().await.map_err(failed)?;
     } else if now.since(seen) >= SEEN {
@@ -114,20 +146,21 @@ pub fn has_token(headers: &http::HeaderMap) -> bool {
 }
 
 /// The layer that says who asks. A token that is no good is an error, never nobody.
-pub async fn layer(State(backend): State<Backend>, mut request: Request, next: Next) -> Response {
-    let Peer(peer) = request.extensions().get::<Peer>().cloned().unwrap_or_default();
-    let actor = match (bearer(request.headers()), request.extensions().get::<Session>().cloned()) {
-        (Some(token), _) => backend.accounts.actor_of_token(&token, &request::id(), peer.as_deref()).await.map(Some),
-        (None, Some(session)) => of_session(&session, &backend, peer.as_deref()).await,
+pub async fn layer(State(judge): State<Judge>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    let standing = match (bearer(request.headers()), request.extensions().get::<Session>().cloned()) {
+        (Some(token), _) => judge.token(&token, &peer).await.map(Some),
+        (None, Some(session)) => judge.session(&session, &peer).await,
         (None, None) => Ok(None),
     };
-    match actor {
-        Ok(Some(actor)) => {
-            request::asked_by(&actor);
-            request.extensions_mut().insert(Arc::new(actor))
+    match standing {
+        Ok(Some(standing)) => {
+            request::asked_by(&standing.actor);
+            request.extensions_mut().insert(standing.actor.clone());
+            request.extensions_mut().insert(standing);
         }
-        Ok(None) => None,
+        Ok(None) => {}
         Err(error) => return Problem(error).into_response(),
-    };
+    }
     next.run(request).await
 }

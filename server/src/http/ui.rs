@@ -16,7 +16,7 @@ use app::{
 };
 use axum::{
     Router,
-    extract::{FromRequest as _, FromRequestParts as _, Path, Query, Request},
+    extract::{FromRef, FromRequest as _, FromRequestParts as _, Path, Query, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{Html, IntoResponse as _, Redirect, Response},
     routing::{get, post},
@@ -25,23 +25,30 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::Session;
 
 use super::{
-    assets, problem,
+    assets, extract, problem,
     request::{self, Peer},
     session,
 };
-use crate::control::Control;
+use crate::{control::Control, wake::Wake};
 
 /// What every page needs.
 #[derive(Clone)]
 struct Console {
     backend: Backend,
     url: Arc<str>,
+    wake: Wake,
     stop: CancellationToken,
+}
+
+impl FromRef<Console> for CancellationToken {
+    fn from_ref(console: &Console) -> Self {
+        console.stop.clone()
+    }
 }
 
 /// The pages, and what their islands listen to.
 pub fn router(control: &Arc<Control>, stop: CancellationToken) -> Router {
-    let console = Console { backend: control.backend(), url: control.config.url.as_str().into(), stop };
+    let console = Console { backend: control.backend(), url: control.config.url.as_str().into(), wake: control.wake.clone(), stop };
     let mut router = Router::new().route("/live", get(live::changes)).route("/steps/{step}/log", get(live::log));
     for page in PAGES {
         let show = {
@@ -75,28 +82,32 @@ async fn answer(console: Console, page: Option<&'static PageRoute>, request: Req
         let request = Request::from_parts(parts, body);
         caller.form = match axum::Form::<Vec<(String, String)>>::from_request(request, &()).await {
             Ok(axum::Form(fields)) => Fields(fields),
-            Err(refused) => return refused.into_response(),
+            Err(refused) => return extract::refused_form(&refused).into_response(),
         };
     }
-    let backend = caller.backend.clone();
     let (rendered, problem) = render(page, caller, send).await;
     if let Some(error) = problem {
         problem::log(&error);
     }
     match rendered {
         Rendered::Document(status, html) => (StatusCode::from_u16(status).unwrap_or_default(), Html(html)).into_response(),
-        Rendered::Other(answer) => go(&backend, session, answer).await,
+        Rendered::Other(answer) => go(&console, session, answer).await,
     }
 }
 
 /// Carries out what is no screen. After a form a browser is sent on with 303, so that going back sends nothing again.
-async fn go(backend: &Backend, session: Option<Session>, answer: Answer) -> Response {
+async fn go(console: &Console, session: Option<Session>, answer: Answer) -> Response {
+    let left = matches!(answer, Answer::SignedIn(..) | Answer::SignedOut(_));
     let (done, to) = match (answer, session) {
-        (Answer::SignedIn(user, to), Some(session)) => (session::sign_in(&session, backend, &user).await, to),
+        (Answer::SignedIn(user, to), Some(session)) => (session::sign_in(&session, &console.backend, &user).await, to),
         (Answer::SignedOut(to), Some(session)) => (session::sign_out(&session).await, to),
         (Answer::Go(to) | Answer::SignedIn(_, to) | Answer::SignedOut(to), _) => (Ok(()), to),
         (Answer::Screen(_), _) => (Err(Error::internal("a screen that was not rendered")), String::new()),
     };
+    if left {
+        // The session of before has ended, and with it what listens under it.
+        console.wake.rights_moved();
+    }
     match done {
         Ok(()) => Redirect::to(&to).into_response(),
         Err(error) => problem::Problem(error).into_response(),

@@ -12,6 +12,7 @@ use super::Context;
 use crate::{
     clock,
     platform::Output,
+    secrets::Masks,
     store::{
         StoreError,
         logs::{self, NewLine},
@@ -51,7 +52,7 @@ pub struct Log {
     /// The commands whose marks were seen, the last one last.
     command: Option<usize>,
     /// Values that never reach the store.
-    masks: Vec<String>,
+    masks: Masks,
     lost: bool,
 }
 
@@ -96,7 +97,7 @@ impl Log {
             lines: Default::default(),
             marks: None,
             command: None,
-            masks: Vec::new(),
+            masks: Masks::default(),
             lost: false,
         }
     }
@@ -106,9 +107,9 @@ impl Log {
         self.marks = Some(marks);
     }
 
-    /// Values to replace with `***` from now on.
-    pub fn mask(&mut self, values: impl IntoIterator<Item = String>) {
-        self.masks.extend(values.into_iter().filter(|value| value.len() >= 4));
+    /// Values to hide from now on.
+    pub fn mask(&mut self, masks: Masks) {
+        self.masks = masks;
     }
 
     /// Writes what Berth says.
@@ -148,7 +149,7 @@ impl Log {
         }
         for (index, kind) in [(0, LineKind::Out), (1, LineKind::Err)] {
             if let Some(line) = self.lines[index].rest() {
-                self.line(kind, &line);
+                self.line(kind, line);
             }
         }
         self.flush().await.and(result)
@@ -185,16 +186,20 @@ impl Log {
     fn take(&mut self, piece: &Output) {
         let (index, kind) = if piece.error { (1, LineKind::Err) } else { (0, LineKind::Out) };
         for line in self.lines[index].push(&piece.bytes) {
-            self.line(kind, &line);
+            self.line(kind, line);
         }
     }
 
-    fn line(&mut self, kind: LineKind, line: &str) {
+    fn line(&mut self, kind: LineKind, Line { text, cut }: Line) {
+        if cut > 0 {
+            let text = self.masks.hide_cut(text);
+            return self.add(kind, format!("{text} … ({cut} bytes left out)"));
+        }
         let found = self
             .marks
             .as_ref()
-            .and_then(|marks| marks.find(line).map(|(before, index)| (before.to_owned(), index, marks.commands[index].clone())));
-        let Some((before, index, command)) = found else { return self.add(kind, line.to_owned()) };
+            .and_then(|marks| marks.find(&text).map(|(before, index)| (before.to_owned(), index, marks.commands[index].clone())));
+        let Some((before, index, command)) = found else { return self.add(kind, text) };
         if !before.is_empty() {
             self.add(kind, before);
         }
@@ -205,8 +210,7 @@ impl Log {
     }
 
     fn add(&mut self, kind: LineKind, text: String) {
-        let text = self.masks.iter().fold(text, |text, value| text.replace(value, "***"));
-        let line = NewLine { at: clock::now(), kind, text };
+        let line = NewLine { at: clock::now(), kind, text: self.masks.hide(text) };
         self.tail.push_back(line.clone());
         if self.tail.len() > TAIL {
             self.tail.pop_front();
@@ -243,6 +247,14 @@ impl Log {
     }
 }
 
+/// A line of output.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    text: String,
+    /// How many bytes of it were left out at its end.
+    cut: usize,
+}
+
 /// Finds lines in bytes as they come.
 #[derive(Debug, Default)]
 struct Splitter {
@@ -251,7 +263,7 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+    fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -269,18 +281,18 @@ impl Splitter {
         self.cut += bytes.len() - room;
     }
 
-    fn rest(&mut self) -> Option<String> {
+    fn rest(&mut self) -> Option<Line> {
         (!self.partial.is_empty()).then(|| self.finish())
     }
 
     /// The line: what a terminal would show of it, as far as carriage returns go.
-    fn finish(&mut self) -> String {
+    fn finish(&mut self) -> Line {
         let cut = std::mem::take(&mut self.cut);
         let bytes = std::mem::take(&mut self.partial);
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_end_matches('\r');
         let shown = text.rsplit('\r').next().unwrap_or(text);
-        if cut > 0 { format!("{shown} … ({cut} bytes left out)") } else { shown.to_owned() }
+        Line { text: shown.to_owned(), cut }
     }
 }
 
@@ -324,14 +336,15 @@ mod tests {
         let text = "one\r\n10%\r20%\r100%\nümlaut\nno end";
         for step in 1..8 {
             let mut splitter = Splitter::default();
-            let mut lines: Vec<String> = text.as_bytes().chunks(step).flat_map(|piece| splitter.push(piece)).collect();
+            let mut lines: Vec<Line> = text.as_bytes().chunks(step).flat_map(|piece| splitter.push(piece)).collect();
             lines.extend(splitter.rest());
+            let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
             assert_eq!(lines, ["one", "100%", "ümlaut", "no end"], "{step}");
         }
         let mut splitter = Splitter::default();
         assert!(splitter.push(&vec![b'x'; 20_000]).is_empty());
         let line = &splitter.push(b"\n")[0];
-        assert!(line.ends_with("x … (3616 bytes left out)"), "{}", &line[16_300..]);
+        assert_eq!((line.text.len(), line.cut), (LONGEST_LINE, 3_616));
     }
 
     #[test]

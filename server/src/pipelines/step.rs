@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock,
     platform::{Limits, Network, PlatformError, Task, TaskEnd, Workspace},
+    secrets::Masks,
     store::runs::RunRow,
 };
 
@@ -69,6 +70,7 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
     let task = task(job, &marks);
     log.expect(marks);
+    log.mask(Masks::named(&job.step.env));
     let (sink, output) = mpsc::channel(WAITING);
     fail::fail_point!("step::before_run");
     let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));

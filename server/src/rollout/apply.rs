@@ -447,14 +447,19 @@ impl<'a> Rollout<'a> {
         self.record(Some("Running the release command.".to_owned())).await?;
         fail_point!("rollout::after_command_begun");
         let (sink, mut output) = mpsc::channel::<crate::platform::Output>(64);
+        let masks = self.recipe.masks();
         let lines = tokio::spawn(async move {
             let mut text = Vec::new();
             while let Some(piece) = output.recv().await {
                 text.extend_from_slice(&piece.bytes);
                 let excess = text.len().saturating_sub(64 << 10);
-                text.drain(..excess);
+                if excess > 0 {
+                    // Whole lines go: half of a value would not be known for one.
+                    let end = text[excess..].iter().position(|byte| *byte == b'\n').map_or(excess, |end| excess + end + 1);
+                    text.drain(..end);
+                }
             }
-            ending::last_lines(&text)
+            ending::last_lines(&text, &masks)
         });
         let task = Task {
             name: format!("release-{}", self.row.id),

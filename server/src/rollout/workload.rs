@@ -7,6 +7,7 @@ use app::{error::Result, model::Process};
 use super::{Context, plan::Slot};
 use crate::{
     platform::{Limits, Network, PlatformError, Workload, WorkloadId},
+    secrets::Masks,
     store::{
         releases::{self, ReleaseRow},
         targets::TargetRow,
@@ -75,6 +76,11 @@ impl Recipe {
             process: slot.process.clone(),
             slot: slot.index,
         }
+    }
+
+    /// What hides the values of its variables in what its programs print.
+    pub fn masks(&self) -> Masks {
+        Masks::sealed(&self.variables)
     }
 
     /// The network of the target.

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::{There, look_or_do, preview};
 use crate::{
     caller::Fields,
-    components::{Formed, empty, when},
+    components::{Formed, empty, typed, when},
     error::{Error, Result},
     locales::Lang,
     model::ConfigChange,
@@ -53,7 +53,7 @@ fn form(there: &There<'_>) -> AnyView {
             let id = format!("config-{name}");
             // A line break would be lost in a one-line field.
             let field = if old.contains('\n') {
-                view! { <textarea id=id.clone() name=format!("value.{name}") rows="3" spellcheck="false">{format!("\n{value}")}</textarea> }
+                view! { <textarea id=id.clone() name=format!("value.{name}") rows="3" spellcheck="false">{typed(&value)}</textarea> }
                     .into_any()
             } else {
                 view! { <input id=id.clone() name=format!("value.{name}") value=value autocomplete="off" spellcheck="false" /> }.into_any()
@@ -80,7 +80,7 @@ fn form(there: &There<'_>) -> AnyView {
             <div class="field">
                 <label for="config-new">{t.config_new()}</label>
                 <textarea id="config-new" name="new" rows="3" spellcheck="false" placeholder="NAME=value" aria-describedby=if wrong { "config-hint config-error" } else { "config-hint" } aria-invalid=wrong.then_some("true") autofocus=wrong>
-                    {format!("\n{}", form.value("new", ""))}
+                    {typed(&form.value("new", ""))}
                 </textarea>
                 <span class="hint" id="config-hint">{t.config_hint()}</span>
                 {error.map(|error| view! { <span class="error" id="config-error" role="alert">{error}</span> })}

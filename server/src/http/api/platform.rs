@@ -7,7 +7,6 @@ use app::{
 use axum::{Json as Body, extract::State, response::Response};
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -15,6 +14,7 @@ use crate::http::{
     extract::{Asker, Path, Query},
     live,
     problem::Problem,
+    standing::Ends,
 };
 
 /// Which events, and which page of them.
@@ -117,7 +117,7 @@ pub async fn search(State(backend): State<Backend>, Asker(actor): Asker, Query(w
 )]
 pub async fn stream(
     State(backend): State<Backend>,
-    State(stop): State<CancellationToken>,
+    ends: Ends,
     Asker(actor): Asker,
     Query(Which { team }): Query<Which>,
 ) -> Result<Response, Problem> {
@@ -128,5 +128,5 @@ pub async fn stream(
     let wanted = move |changed: &Changed| only.is_none() || changed.team.is_none() || changed.team == only;
     let changes = backend.platform.changes(&actor).await?.filter(move |changed| std::future::ready(wanted(changed)));
     let items: Live<Moved> = Box::pin(changes.map(|changed| Moved { topic: changed.topic }));
-    Ok(live::items("changed", items, stop))
+    Ok(live::items("changed", items, ends))
 }

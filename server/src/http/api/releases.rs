@@ -18,7 +18,6 @@ use axum::{
 use futures::StreamExt as _;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::{Answer, Done};
@@ -26,6 +25,7 @@ use crate::http::{
     extract::{Asker, Json, Path, Query},
     live,
     problem::Problem,
+    standing::Ends,
 };
 
 type Where = Path<(TeamName, ServiceName, EnvironmentName)>;
@@ -212,18 +212,18 @@ pub async fn releases(
         ("tail" = Option<u32>, Query, description = "How many lines back; absent: 100"),
         ("follow" = Option<bool>, Query, description = "Go on with what comes (text/event-stream)")
     ),
-    responses((status = 200, body = Vec<LogLine>))
+    responses((status = 200, content((Vec<LogLine> = "application/json"), (LogLine = "text/event-stream"))))
 )]
 pub async fn logs(
     State(backend): State<Backend>,
-    State(stop): State<CancellationToken>,
+    ends: Ends,
     Asker(actor): Asker,
     Path((team, service, environment)): Where,
     Query(Tail { tail, follow }): Query<Tail>,
 ) -> Result<Response, Problem> {
     let lines = backend.releases.logs(&actor, &team, &service, &environment, tail.unwrap_or(100).min(10_000), follow).await?;
     if follow {
-        return Ok(live::items("line", lines, stop));
+        return Ok(live::items("line", lines, ends));
     }
     Ok(Body(lines.collect::<Vec<_>>().await).into_response())
 }
@@ -255,7 +255,7 @@ pub async fn cancel(State(backend): State<Backend>, Asker(actor): Asker, Path(id
 )]
 pub async fn stream(
     State(backend): State<Backend>,
-    State(stop): State<CancellationToken>,
+    ends: Ends,
     Asker(actor): Asker,
     Path(id): Path<RolloutId>,
 ) -> Result<Response, Problem> {
@@ -266,5 +266,5 @@ pub async fn stream(
         let (backend, actor, id) = (backend.clone(), actor.clone(), id.clone());
         async move { backend.releases.rollout(&actor, &id).await }
     };
-    Ok(live::thing("rollout", changes, move |changed| changed.topic == topic, look, |rollout: &Rollout| rollout.state.ended(), stop))
+    Ok(live::thing("rollout", changes, move |changed| changed.topic == topic, look, |rollout: &Rollout| rollout.state.ended(), ends))
 }

@@ -7,13 +7,13 @@ use app::{
 use axum::{Json as Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Created, Done};
 use crate::http::{
     extract::{Asker, Path, Query},
     live,
     problem::Problem,
+    standing::Ends,
 };
 
 /// Which lines of a log.
@@ -106,7 +106,7 @@ pub async fn retry(
 )]
 pub async fn stream(
     State(backend): State<Backend>,
-    State(stop): State<CancellationToken>,
+    ends: Ends,
     Asker(actor): Asker,
     Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
 ) -> Result<Response, Problem> {
@@ -116,7 +116,7 @@ pub async fn stream(
         let (backend, actor, team, service) = (backend.clone(), actor.clone(), team.clone(), service.clone());
         async move { backend.runs.show(&actor, &team, &service, number).await }
     };
-    Ok(live::thing("run", changes, |changed| changed.topic.starts_with("run:"), look, |run: &Run| run.state.ended(), stop))
+    Ok(live::thing("run", changes, |changed| changed.topic.starts_with("run:"), look, |run: &Run| run.state.ended(), ends))
 }
 
 /// Lines of a step's log.
@@ -145,7 +145,7 @@ pub async fn log(
 )]
 pub async fn stream_log(
     State(backend): State<Backend>,
-    State(stop): State<CancellationToken>,
+    ends: Ends,
     Asker(actor): Asker,
     Path(id): Path<StepId>,
     Query(Lines { from, .. }): Query<Lines>,
@@ -154,7 +154,7 @@ pub async fn stream_log(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let from = last.map_or(from, |last| last.checked_add(1)).unwrap_or(1).max(1);
     let lines = backend.runs.follow(&actor, &id, from).await?;
-    Ok(live::numbered("line", lines, |line: &LogLine| line.number, stop))
+    Ok(live::numbered("line", lines, |line: &LogLine| line.number, ends))
 }
 
 /// The candidates of a service, newest first.

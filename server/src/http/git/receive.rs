@@ -1,13 +1,12 @@
 //! A push: `git receive-pack`'s answer up to its last flush, then what Berth has to say, then the flush.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use app::{error::Result, model::Actor};
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 
 use super::body::{Pieces, begin_push, piece};
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
         relay::{Pushed, relay},
     },
     git::{Band, Head, Packets, Serving, band, flush},
+    http::standing::Ends,
     pipelines::select::branch,
     store::repositories::{RefChange, RepositoryRow},
 };
@@ -27,9 +27,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Who pushes where.
 pub(super) struct Push {
     pub(super) control: Arc<Control>,
-    pub(super) actor: Actor,
+    pub(super) actor: Arc<Actor>,
     pub(super) repository: RepositoryRow,
-    pub(super) stop: CancellationToken,
+    pub(super) ends: Ends,
 }
 
 /// Takes a push. What follows it goes on even where the client goes away.
@@ -50,7 +50,7 @@ pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> 
         }
         let changes = if head.commands.is_empty() { Ok(Vec::new()) } else { push.control.pushed(&push.actor, &push.repository).await };
         if flushed {
-            tell(&push, &head, changes, since, &out).await;
+            tell(push, &head, changes, since, &out).await;
             let _ = out.send(Ok(flush())).await;
         }
     });
@@ -81,7 +81,7 @@ async fn pass(serving: &mut Serving, head: &Head, first: Bytes, out: &Pieces) ->
 }
 
 /// Says on the side band what the push leads to.
-async fn tell(push: &Push, head: &Head, changes: Result<Vec<RefChange>>, since: app::model::Timestamp, out: &Pieces) {
+async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, since: app::model::Timestamp, out: &Pieces) {
     let changes = match changes {
         Ok(changes) => changes,
         Err(error) => {
@@ -93,32 +93,37 @@ async fn tell(push: &Push, head: &Head, changes: Result<Vec<RefChange>>, since: 
     for option in head.options.iter().filter(|option| *option != "no-wait") {
         let _ = line(out, &format!("The push option `{option}` is not known. Known is `no-wait`.")).await;
     }
+    let mut ends = std::pin::pin!(push.ends.reached());
     for change in changes {
         let (Some(branch), Some(commit)) = (branch(&change.reference), change.new) else { continue };
         let pushed = Pushed { branch: branch.to_owned(), commit, since, no_wait };
         let (say, lines) = mpsc::channel(64);
         let relaying = tokio::spawn(relay(Arc::clone(&push.control), push.repository.clone(), pushed, say));
-        forward(lines, out, &push.stop).await;
+        let on = forward(lines, out, ends.as_mut()).await;
         relaying.abort();
+        if !on {
+            return;
+        }
     }
 }
 
-async fn forward(mut lines: mpsc::Receiver<String>, out: &Pieces, stop: &CancellationToken) {
+/// Passes on what is said, to its end. False: nothing more is to be said, whatever comes.
+async fn forward(mut lines: mpsc::Receiver<String>, out: &Pieces, mut ends: Pin<&mut impl Future<Output = &'static str>>) -> bool {
     loop {
         let next = tokio::select! {
             next = timeout(KEEP_ALIVE, lines.recv()) => next,
-            () = stop.cancelled() => {
-                let _ = line(out, "Berth is stopping. The run goes on when it is back.").await;
-                return;
+            why = ends.as_mut() => {
+                let _ = line(out, why).await;
+                return false;
             }
         };
         let sent = match next {
             Ok(Some(text)) => line(out, &text).await,
-            Ok(None) => return,
+            Ok(None) => return true,
             Err(_) => out.send(Ok(band(Band::Data, b""))).await,
         };
         if sent.is_err() {
-            return;
+            return false;
         }
     }
 }

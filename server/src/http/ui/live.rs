@@ -15,7 +15,7 @@ use futures::StreamExt as _;
 use serde::Deserialize;
 
 use super::Console;
-use crate::http::{live, problem::Problem};
+use crate::http::{live, problem::Problem, standing::Ends};
 
 /// Most lines in one event.
 const LINES: usize = 500;
@@ -25,7 +25,7 @@ fn nobody() -> Response {
 }
 
 /// Topics of what changed in the teams one sees. They carry no content: who listens looks again.
-pub(super) async fn changes(State(console): State<Console>, actor: Option<Extension<Arc<Actor>>>) -> Response {
+pub(super) async fn changes(State(console): State<Console>, actor: Option<Extension<Arc<Actor>>>, ends: Ends) -> Response {
     let Some(Extension(actor)) = actor else { return nobody() };
     match console.backend.platform.changes(&actor).await {
         Ok(changes) => {
@@ -33,7 +33,7 @@ pub(super) async fn changes(State(console): State<Console>, actor: Option<Extens
                 let topic = if changed.topic == "lost" { "*".to_owned() } else { changed.topic };
                 Event::default().event("changed").data(topic)
             });
-            live::answer(events, console.stop)
+            live::answer(events, ends)
         }
         Err(error) => Problem(error).into_response(),
     }
@@ -51,6 +51,7 @@ pub(super) async fn log(
     Path(step): Path<String>,
     Query(From { from }): Query<From>,
     actor: Option<Extension<Arc<Actor>>>,
+    ends: Ends,
 ) -> Response {
     let Some(Extension(actor)) = actor else { return nobody() };
     match console.backend.runs.follow(&actor, &StepId::from_text(step), from.unwrap_or(1)).await {
@@ -59,7 +60,7 @@ pub(super) async fn log(
                 .ready_chunks(LINES)
                 .map(|lines| Event::default().event("lines").data(serde_json::to_string(&lines).unwrap_or_default()));
             let end = futures::stream::iter([Event::default().event("end").data("")]);
-            live::answer(events.chain(end), console.stop)
+            live::answer(events.chain(end), ends)
         }
         Err(error) => Problem(error).into_response(),
     }

@@ -18,6 +18,7 @@ use crate::{
         plan::{Ending, Failure, Reason, Stop, plan},
         workload,
     },
+    secrets::Masks,
     store::{
         StoreError, Tx, backends,
         events::{self, NewEvent},
@@ -60,9 +61,6 @@ impl Rollout<'_> {
             Some(found) => self.last_lines_of(&found.id).await,
             None => std::mem::take(&mut self.command_lines),
         };
-        let mut values: Vec<&String> = self.recipe.variables.values().filter(|value| value.len() >= 6).collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        let last_lines = last_lines.iter().map(|line| hide(line, &values)).collect();
         let mut ports = USUAL_PORTS.to_vec();
         ports.push(self.recipe.port);
         let open_ports = match found.and_then(|found| found.address) {
@@ -91,7 +89,7 @@ impl Rollout<'_> {
             while let Some(Ok(piece)) = stream.next().await {
                 text.extend_from_slice(&piece.bytes);
             }
-            Some(last_lines(&text))
+            Some(last_lines(&text, &self.recipe.masks()))
         };
         timeout(Duration::from_secs(5), read).await.ok().flatten().unwrap_or_default()
     }
@@ -173,15 +171,11 @@ pub(super) async fn tell(
     events::insert(tx, &Actor::system("Berth"), event).await
 }
 
-/// Hides the values of variables: a program that dies often prints them, and who may read a failure may not read those.
-/// Courtesy only, for values of at least six bytes as they stand.
-fn hide(line: &str, values: &[&String]) -> String {
-    values.iter().fold(line.to_owned(), |line, value| line.replace(value.as_str(), "***"))
-}
-
-/// The last lines of a text that may hold anything.
-pub(super) fn last_lines(text: &[u8]) -> Vec<String> {
+/// The last lines of a text that may hold anything. Values of variables are hidden before a line is cut: a program that
+/// dies often prints them, and who may read a failure may not read those.
+pub(super) fn last_lines(text: &[u8], masks: &Masks) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES as usize)..].iter().map(|line| line.chars().take(2_000).collect()).collect()
+    let last = &lines[lines.len().saturating_sub(LAST_LINES as usize)..];
+    last.iter().map(|line| masks.hide((*line).to_owned()).chars().take(2_000).collect()).collect()
 }

@@ -1,0 +1,312 @@
+//! Every door, and what each kind of asker gets there: REST, pages, their forms, streams, Git, what is open to all. The
+//! lists come from the routers; a path without a row here fails the test.
+
+use std::collections::BTreeSet;
+
+use app::routes::{Need, PAGES};
+use serde_json::Value;
+
+use super::cast::Kind;
+use crate::{
+    api::matrix::{
+        self, CHANGE,
+        Gets::{self, Gone, In, No},
+        OWN, SHIP, STEP, VIEW, World,
+    },
+    house::source,
+};
+
+/// What nobody gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nobody {
+    /// 401.
+    Refused,
+    /// The way to the form that signs in; a token that is no good: 401.
+    Away,
+    /// What everybody gets; a token that is no good: 401.
+    Same,
+    /// What everybody gets: nobody looks at credentials.
+    Free,
+}
+
+/// One thing that can be asked.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// The list it is in, and its path there: `page /teams/{team}`.
+    pub(super) listed: String,
+    /// The method.
+    pub(super) method: String,
+    /// The path, filled in.
+    pub(super) path: String,
+    /// The body with its type.
+    pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// What the other team's owner, viewer, developer, owner and a developer's deploy-only token get.
+    pub(super) roles: [Gets; 5],
+    /// What nobody gets.
+    pub(super) nobody: Nobody,
+    /// Afterwards the asker or the thing is gone: whoever may is tested by a journey of its own.
+    pub(super) once: bool,
+}
+
+impl Door {
+    /// What somebody of this kind gets here.
+    pub(super) fn expected(&self, kind: Kind) -> Expected {
+        match (kind, self.nobody) {
+            (Kind::Somebody(n), _) => Expected::of(self.roles[n]),
+            (Kind::BadToken, Nobody::Free) | (Kind::Nobody, Nobody::Same | Nobody::Free) => Expected::of(self.roles[0]),
+            (Kind::BadToken, _) | (_, Nobody::Refused) => Expected::Status(401),
+            (Kind::Nobody, Nobody::Away) => Expected::Away,
+        }
+    }
+}
+
+/// What an answer is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Anything but a refusal and a fault.
+    In,
+    /// This status.
+    Status(u16),
+    /// 303 to the form that signs in.
+    Away,
+}
+
+impl Expected {
+    fn of(gets: Gets) -> Self {
+        match gets {
+            In => Self::In,
+            No => Self::Status(403),
+            Gone => Self::Status(404),
+        }
+    }
+
+    /// Whether an answer is that.
+    pub(super) fn fits(self, status: u16, location: &str) -> bool {
+        match self {
+            Self::In => ![401, 403, 404].contains(&status) && status < 500 && !location.starts_with("/login?"),
+            Self::Status(wanted) => status == wanted,
+            Self::Away => status == 303 && location.starts_with("/login?to="),
+        }
+    }
+}
+
+/// Everybody the same.
+const ALL: [Gets; 5] = [In; 5];
+const NONE: [Gets; 5] = [Gone; 5];
+/// Whoever is signed in; a deploy-only token may neither read nor change oneself.
+const SELF: [Gets; 5] = [In, In, In, In, No];
+/// As [`SHIP`], where the form also reads what a deploy-only token may not.
+const SHIP_SEEING: [Gets; 5] = [Gone, No, In, In, No];
+
+/// REST.
+pub(super) fn rest(world: &World) -> Vec<Door> {
+    let gone = ["delete /teams/{team}/members/{user}", "delete /teams/{team}/invitations/{id}", "post /me/actions/sign-out-everywhere"];
+    let mut doors: Vec<Door> = matrix::rows()
+        .into_iter()
+        .map(|row| Door {
+            listed: format!("rest {} {}", row.method, row.path),
+            method: row.method.to_uppercase(),
+            path: format!("/api/v1{}", world.path(row.path)),
+            body: body(&row.body),
+            roles: row.expected,
+            nobody: Nobody::Refused,
+            once: gone.contains(&format!("{} {}", row.method, row.path).as_str()),
+        })
+        .collect();
+    let open = [("/actions/setup", Gone), ("/actions/accept-invitation", Gone)];
+    let nobody = r#"{"token":"none","email":"n@a.test","name":"N","password":"correct horse battery"}"#;
+    for (path, gets) in open {
+        doors.push(Door { body: Some(("application/json", nobody.into())), ..free("rest post", "POST", path, [gets; 5]) });
+    }
+    let login = r#"{"email":"owner@a.test","password":"correct horse battery"}"#;
+    doors.push(Door { body: Some(("application/json", login.into())), ..free("rest post", "POST", "/actions/login", ALL) });
+    doors.push(free("rest get", "GET", "/openapi.json", ALL));
+    for door in doors.iter_mut().rev().take(4) {
+        door.path = format!("/api/v1{}", door.path);
+        door.nobody = Nobody::Same;
+    }
+    doors
+}
+
+fn body(value: &Value) -> Option<(&'static str, Vec<u8>)> {
+    (!value.is_null()).then(|| ("application/json", value.to_string().into_bytes()))
+}
+
+fn free(list: &str, method: &str, path: &str, roles: [Gets; 5]) -> Door {
+    Door {
+        listed: format!("{list} {path}"),
+        method: method.into(),
+        path: path.into(),
+        body: None,
+        roles,
+        nobody: Nobody::Free,
+        once: false,
+    }
+}
+
+/// What the pages show.
+const SHOWN: &[(&str, [Gets; 5])] = &[
+    ("/", ALL),
+    // There is an administrator already, and the links are of nobody.
+    ("/setup/{token}", [No; 5]),
+    ("/login", ALL),
+    ("/sign-in/{token}", ALL),
+    ("/invite/{token}", NONE),
+    ("/welcome", ALL),
+    ("/me", ALL),
+    ("/tokens", SELF),
+    ("/activity", SELF),
+    ("/teams", SELF),
+    ("/teams/new", ALL),
+    ("/teams/{team}", VIEW),
+    ("/teams/{team}/activity", VIEW),
+    ("/teams/{team}/people", VIEW),
+    ("/teams/{team}/services/new", VIEW),
+    ("/teams/{team}/services/{service}", VIEW),
+    ("/teams/{team}/services/{service}/runs", VIEW),
+    ("/teams/{team}/services/{service}/runs/{number}", VIEW),
+    ("/teams/{team}/services/{service}/settings", VIEW),
+    ("/teams/{team}/services/{service}/targets/{environment}", VIEW),
+    ("/teams/{team}/services/{service}/targets/{environment}/logs", VIEW),
+    ("/rollouts/{rollout}", VIEW),
+    // Not to be known of but by administrators.
+    ("/platform/environments", NONE),
+    ("/platform/hosts", NONE),
+    ("/platform/people", NONE),
+];
+
+/// What their forms do: the verb, the other fields, who may. `once`: see [`Door::once`].
+#[rustfmt::skip]
+const SENT: &[(&str, &str, &[(&str, &str)], [Gets; 5], bool)] = &[
+    ("/setup/{token}", "create", &[("email", "n@a.test"), ("name", "N"), ("password", "correct horse battery")], NONE, false),
+    ("/login", "login", &[("email", "owner@a.test"), ("password", "correct horse battery")], ALL, true),
+    ("/logout", "", &[], ALL, true),
+    ("/sign-in/{token}", "sign-in", &[], NONE, false),
+    ("/invite/{token}", "join", &[("name", "N"), ("password", "correct horse battery")], NONE, false),
+    ("/me", "language", &[("language", "en")], SELF, false),
+    ("/me", "password", &[("old", "wrong"), ("new", "another good password")], SELF, false),
+    ("/me", "everywhere", &[], SELF, true),
+    ("/tokens", "create", &[("name", "x"), ("scopes", "read")], SELF, false),
+    ("/tokens", "revoke", &[("of", "none")], [Gone, Gone, Gone, Gone, No], false),
+    ("/teams/new", "create", &[("name", "a")], SELF, false),
+    ("/teams/{team}/people", "invite", &[("email", "y@a.test"), ("role", "viewer")], OWN, false),
+    ("/teams/{team}/people", "withdraw", &[("of", "{id}")], OWN, true),
+    ("/teams/{team}/people", "role", &[("of", "{user}"), ("role", "owner")], OWN, false),
+    ("/teams/{team}/people", "remove", &[("of", "{user}")], OWN, true),
+    ("/teams/{team}/services/new", "create", &[("name", "hello"), ("environments", "dev")], CHANGE, false),
+    ("/teams/{team}/services/{service}", "promote", &[("of", "staging")], SHIP_SEEING, false),
+    ("/teams/{team}/services/{service}", "add", &[("environment", "dev")], CHANGE, false),
+    ("/teams/{team}/services/{service}/runs/{number}", "cancel", &[], SHIP, false),
+    ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
+    ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, true),
+    ("/teams/{team}/services/{service}/targets/{environment}", "deploy", &[("image", "hello:1")], SHIP, false),
+    ("/teams/{team}/services/{service}/targets/{environment}", "deploy-plan", &[("image", "hello:1")], SHIP_SEEING, false),
+    ("/teams/{team}/services/{service}/targets/{environment}", "scale", &[("replicas.web", "2")], SHIP, false),
+    ("/teams/{team}/services/{service}/targets/{environment}", "config", &[("new", "A=b")], CHANGE, false),
+    ("/teams/{team}/services/{service}/targets/{environment}", "add-route", &[("host", "hello.example.com")], CHANGE, false),
+    ("/teams/{team}/services/{service}/targets/{environment}", "remove-route", &[("of", "{route}")], CHANGE, true),
+    ("/rollouts/{rollout}", "cancel", &[], SHIP, false),
+    ("/rollouts/{rollout}", "rollback", &[], SHIP_SEEING, false),
+    ("/platform/people", "suspend", &[("of", "{user}")], NONE, false),
+    ("/platform/people", "restore", &[("of", "{user}")], NONE, false),
+];
+
+/// A path or a field with what stands for names in it filled in.
+fn filled(world: &World, text: &str) -> String {
+    let path = world.path(&text.replace("{id}", &world.invitation).replace("{route}", &world.route));
+    path.replace("{rollout}", &world.rollout).replace("{token}", "none")
+}
+
+/// The pages and their forms.
+pub(super) fn pages(world: &World) -> Vec<Door> {
+    let need = |path: &str| PAGES.iter().find(|page| page.path == path).map(|page| page.need);
+    let nobody = |path: &str| if need(path) == Some(Need::Nothing) { Nobody::Same } else { Nobody::Away };
+    let mut doors: Vec<Door> = SHOWN
+        .iter()
+        .map(|(path, roles)| Door { nobody: nobody(path), path: filled(world, path), ..free("page", "GET", path, *roles) })
+        .collect();
+    for (path, verb, fields, roles, once) in SENT {
+        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let all = fields.iter().map(|(name, value)| format!("&{}={}", encode(name), encode(&filled(world, value))));
+        let form = format!("do={verb}{}", all.collect::<String>());
+        doors.push(Door {
+            nobody: nobody(path),
+            path: filled(world, path),
+            body: Some(("application/x-www-form-urlencoded", form.into_bytes())),
+            once: *once,
+            ..free("form", "POST", path, *roles)
+        });
+    }
+    doors
+}
+
+/// A line of Git's protocol.
+fn line(text: &str) -> String {
+    format!("{:04x}{text}", text.len() + 4)
+}
+
+/// A push that makes a branch of a commit that is there: an empty pack goes with it.
+fn push(commit: &str) -> Vec<u8> {
+    let mut body = line(&format!("{} {commit} refs/heads/made\0report-status", "0".repeat(40))).into_bytes();
+    body.extend(b"0000PACK\0\0\0\x02\0\0\0\0");
+    body.extend(hex::decode("029d08823bd8a8eab510ad6ac75c823cfd3ed31e").unwrap());
+    body
+}
+
+/// Everything beside REST and the pages: streams of the console, Git, assets, what tells of Berth itself.
+pub(super) fn others(commit: &str) -> Vec<Door> {
+    let at = |path: &str, method: &str, real: &str, roles, nobody| Door { path: real.into(), nobody, ..free("other", method, path, roles) };
+    let git = "/git/{team}/{repository}";
+    let (fetch, pushes) = ([Gone, In, In, In, No], [Gone, No, In, In, No]);
+    let asks = line("command=ls-refs\n") + "0000";
+    vec![
+        at("/live", "GET", "/live", SELF, Nobody::Refused),
+        at("/steps/{step}/log", "GET", &format!("/steps/{STEP}/log"), VIEW, Nobody::Refused),
+        at("/api", "GET", "/api", ALL, Nobody::Same),
+        at("/api/{*rest}", "GET", "/api/v2/anything", NONE, Nobody::Same),
+        at("/healthz", "GET", "/healthz", ALL, Nobody::Free),
+        at("/readyz", "GET", "/readyz", ALL, Nobody::Free),
+        at("/schema/berth.v1.json", "GET", "/schema/berth.v1.json", ALL, Nobody::Free),
+        at("/pkg/{*path}", "GET", "/pkg/main.css", ALL, Nobody::Free),
+        at("/favicon.ico", "GET", "/favicon.ico", ALL, Nobody::Free),
+        at("/robots.txt", "GET", "/robots.txt", ALL, Nobody::Free),
+        at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-upload-pack", fetch, Nobody::Refused),
+        at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-receive-pack", pushes, Nobody::Refused),
+        Door {
+            body: Some(("application/x-git-upload-pack-request", asks.into_bytes())),
+            ..at(&format!("{git}/git-upload-pack"), "POST", "/git/a/hello.git/git-upload-pack", fetch, Nobody::Refused)
+        },
+        Door {
+            body: Some(("application/x-git-receive-pack-request", push(commit))),
+            ..at(&format!("{git}/git-receive-pack"), "POST", "/git/a/hello.git/git-receive-pack", pushes, Nobody::Refused)
+        },
+    ]
+}
+
+/// What the routers list, in the words of [`Door::listed`].
+pub(super) fn listed() -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = matrix::listed().keys().map(|route| format!("rest {route}")).collect();
+    for page in PAGES {
+        // `/logout` shows nothing of its own: what it shows is the page of oneself, to whom is signed in.
+        if page.path != "/logout" {
+            all.insert(format!("page {}", page.path));
+        }
+        if page.form.is_some() {
+            all.insert(format!("form {}", page.path));
+        }
+    }
+    for (_, code) in source::files("server/src/http") {
+        for part in code.split(".route(").skip(1) {
+            if let Some(path) = part.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) {
+                all.insert(format!("other {path}"));
+            }
+        }
+    }
+    all
+}
+
+/// The methods a path takes.
+pub(super) fn taken<'a>(doors: &'a [Door], path: &str) -> BTreeSet<&'a str> {
+    let bare = |path: &str| path.split('?').next().unwrap().to_owned();
+    doors.iter().filter(|door| bare(&door.path) == bare(path)).map(|door| door.method.as_str()).collect()
+}

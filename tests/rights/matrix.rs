@@ -1,0 +1,115 @@
+//! The matrix: every door × every method × every kind of asker. A refusal has the right status and leaves everything as it was.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use server::platform::fake::Behaviour;
+
+use super::{
+    cast::{Asker, Kind, everybody},
+    doors::{self, Door, Expected},
+    state,
+};
+use crate::{
+    api::matrix::World,
+    git::Copy,
+    support::{app::Answer, berth::until, proof},
+};
+
+/// A world with a commit in its repository, in which nothing goes on any more.
+async fn settled() -> (World, String) {
+    let mut world = World::new().await;
+    let token = world.app.client("owner@a.test").await;
+    let copy = Copy::at(&format!("http://x:{}@{}/git/a/hello.git", token.secret(), world.app.berth.console)).await;
+    copy.write("berth.yaml", "version: 1\n");
+    let commit = copy.commit("First").await;
+    copy.good(&["push", "-q", "-o", "no-wait", "berth", "main"]).await;
+    until("the run is written down", async || (token.get("/teams/a/services/hello/runs/2").await.status == 200).then_some(())).await;
+    world.settled().await;
+    // A second release, so that there is one to go back to.
+    world.app.fake.set_image("hello:2", Behaviour::saying("hello again"));
+    let change = token.post("/teams/a/services/hello/targets/dev/actions/deploy", json!({"image": "hello:2"})).await.is(202);
+    change["rollout"].as_str().unwrap().clone_into(&mut world.rollout);
+    world.settled().await;
+    (world, commit)
+}
+
+async fn ask(asker: &Asker, door: &Door, method: &str) -> Answer {
+    let body = door.body.as_ref().map(|(kind, body)| (*kind, body.clone()));
+    asker.client.ask(method, &door.path, body).await
+}
+
+fn fits(asker: &Asker, door: &Door, expected: Expected, answer: &Answer) {
+    let fits = expected.fits(answer.status, answer.header("location"));
+    let sentence = answer.text.get(..300).unwrap_or(&answer.text);
+    assert!(fits, "{}: {} {} is to be {expected:?}, was {}: {sentence}", asker.name, door.method, door.listed, answer.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_has_its_row_and_every_row_its_door() {
+    let world = World::new().await;
+    let all = [doors::rest(&world), doors::pages(&world), doors::others("0")].concat();
+    let rows: BTreeSet<String> = all.into_iter().map(|door| door.listed).collect();
+    let listed = doors::listed();
+    assert_eq!(listed.difference(&rows).collect::<Vec<_>>(), Vec::<&String>::new(), "doors without a row in tests/rights/doors.rs");
+    assert_eq!(rows.difference(&listed).collect::<Vec<_>>(), Vec::<&String>::new(), "rows without a door");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_by_everybody() {
+    let (world, commit) = settled().await;
+    let all = [doors::rest(&world), doors::pages(&world), doors::others(&commit)].concat();
+    let askers = everybody(&world.app).await;
+    let mut before = state::everything(&world.app).await;
+    let (mut refused, mut let_in, mut not_offered) = (0, 0, 0);
+    // First whoever is refused, so that what the others change does not stand in their way.
+    for asker in &askers {
+        for door in &all {
+            let expected = door.expected(asker.kind);
+            if expected == Expected::In || skips(asker, door) {
+                continue;
+            }
+            fits(asker, door, expected, &ask(asker, door, &door.method).await);
+            let now = state::everything(&world.app).await;
+            let changed = state::difference(&before, &now);
+            assert!(changed.is_empty(), "{}: {} {} changed {changed:#?}", asker.name, door.method, door.listed);
+            refused += 1;
+        }
+    }
+    // No method beside those offered, for nobody and for those who may everything else.
+    for asker in askers.iter().filter(|asker| asker.name == "anonymous" || asker.kind == Kind::Somebody(3)) {
+        for door in all.iter().filter(|door| door.listed != "other /api/{*rest}") {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                if doors::taken(&all, &door.path).contains(method) || (door.path == "/logout" && method == "GET") {
+                    continue;
+                }
+                fits(asker, door, Expected::Status(405), &ask(asker, door, method).await);
+                not_offered += 1;
+            }
+        }
+    }
+    let now = state::everything(&world.app).await;
+    assert!(state::difference(&before, &now).is_empty(), "{:#?}", state::difference(&before, &now));
+    before.clear();
+    for asker in &askers {
+        for door in all.iter().filter(|door| !door.once && !skips(asker, door)) {
+            if door.expected(asker.kind) == Expected::In {
+                fits(asker, door, Expected::In, &ask(asker, door, &door.method).await);
+                let_in += 1;
+            }
+        }
+    }
+    let doors = doors::listed().len();
+    proof(
+        "rights",
+        &format!(
+            "{doors} doors by {} askers: {refused} refused with everything left as it was, {let_in} let in, {not_offered} methods not offered",
+            askers.len()
+        ),
+    );
+}
+
+/// Git knows tokens alone: a browser there is nobody.
+fn skips(asker: &Asker, door: &Door) -> bool {
+    asker.browser && door.listed.starts_with("other /git/")
+}

@@ -1,0 +1,14 @@
+//! Who may do what, through every door there is, and that nothing else happens.
+
+mod canary;
+mod cast;
+mod doors;
+mod host;
+mod matrix;
+mod passwords;
+mod schema;
+mod secrets;
+mod sessions;
+mod started;
+mod state;
+mod strange;
