@@ -29,30 +29,23 @@ pub(super) struct Asker {
     pub(super) browser: bool,
 }
 
-impl Asker {
-    /// The token, for Git.
-    pub(super) fn new(name: &'static str, kind: Kind, client: Client, browser: bool) -> Self {
-        Self { name, kind, client, browser }
-    }
-}
-
 /// Everybody, over the teams `a` (theirs) and `b` (the strangers').
 pub(super) async fn everybody(app: &TestApp) -> Vec<Asker> {
     let mut all = nobodies(app).await;
     let people = ["owner@b.test", "viewer@a.test", "developer@a.test", "owner@a.test"];
     for (n, (name, email)) in ["other team's owner", "viewer", "developer", "owner"].into_iter().zip(people).enumerate() {
-        all.push(Asker::new(name, Kind::Somebody(n), app.client(email).await, false));
-        all.push(Asker::new(name, Kind::Somebody(n), app.browser(email).await, true));
+        all.push(Asker { name, kind: Kind::Somebody(n), client: app.client(email).await, browser: false });
+        all.push(Asker { name, kind: Kind::Somebody(n), client: app.browser(email).await, browser: true });
     }
     let deploy_only = app.scoped("developer@a.test", &[Scope::Deploy]).await;
-    all.push(Asker::new("deploy-only token", Kind::Somebody(4), deploy_only, false));
+    all.push(Asker { name: "deploy-only token", kind: Kind::Somebody(4), client: deploy_only, browser: false });
     all
 }
 
 /// Those whose credentials have ended, each in its way, and who never had one.
 async fn nobodies(app: &TestApp) -> Vec<Asker> {
     let team: TeamName = "a".parse().unwrap();
-    let mut all = vec![Asker::new("anonymous", Kind::Nobody, app.anonymous(), false)];
+    let mut all = vec![Asker { name: "anonymous", kind: Kind::Nobody, client: app.anonymous(), browser: false }];
     for (name, end) in [("revoked", "revoke"), ("expired", "expire"), ("suspended", "suspend")] {
         let email = format!("{name}@a.test");
         let user = app.join(&team, &email, app::model::Role::Owner).await;
@@ -76,8 +69,8 @@ async fn nobodies(app: &TestApp) -> Vec<Asker> {
                 app.as_admin().await.post(&format!("/people/{user}/actions/suspend"), json!({})).await.is(204);
             }
         }
-        all.push(Asker::new(name, Kind::BadToken, token, false));
-        all.push(Asker::new(name, Kind::Nobody, browser, true));
+        all.push(Asker { name, kind: Kind::BadToken, client: token, browser: false });
+        all.push(Asker { name, kind: Kind::Nobody, client: browser, browser: true });
     }
     all
 }

@@ -266,6 +266,8 @@ pub(super) fn others(commit: &str) -> Vec<Door> {
         at("/api/{*rest}", "GET", "/api/v2/anything", NONE, Nobody::Same),
         at("/healthz", "GET", "/healthz", ALL, Nobody::Free),
         at("/readyz", "GET", "/readyz", ALL, Nobody::Free),
+        // For administrators, and for tokens they made for it.
+        at("/metrics", "GET", "/metrics", [No; 5], Nobody::Refused),
         at("/schema/berth.v1.json", "GET", "/schema/berth.v1.json", ALL, Nobody::Free),
         at("/pkg/{*path}", "GET", "/pkg/main.css", ALL, Nobody::Free),
         at("/favicon.ico", "GET", "/favicon.ico", ALL, Nobody::Free),

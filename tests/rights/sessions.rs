@@ -176,12 +176,12 @@ async fn what_is_open_ends_with_the_right_to_it() {
         };
         let own = token.get("/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
         match how {
-            "revoked" => admin_ok(token.delete(&format!("/tokens/{own}")).await),
-            "signed out" => admin_ok(browser.form("/logout", &[]).await),
-            "everywhere" => admin_ok(browser.form("/me", &[("do", "everywhere")]).await),
-            "suspended" => admin_ok(admin.post(&format!("/people/{user}/actions/suspend"), json!({})).await),
-            "removed" => admin_ok(admin.delete(&format!("/teams/a/members/{user}")).await),
-            _ => admin_ok(admin.send("PUT", &format!("/teams/a/members/{user}"), Some(&json!({"role": "viewer"}))).await),
+            "revoked" => done(&token.delete(&format!("/tokens/{own}")).await),
+            "signed out" => done(&browser.form("/logout", &[]).await),
+            "everywhere" => done(&browser.form("/me", &[("do", "everywhere")]).await),
+            "suspended" => done(&admin.post(&format!("/people/{user}/actions/suspend"), json!({})).await),
+            "removed" => done(&admin.delete(&format!("/teams/a/members/{user}")).await),
+            _ => done(&admin.send("PUT", &format!("/teams/a/members/{user}"), Some(&json!({"role": "viewer"}))).await),
         }
         slowest = slowest.max(ends(open).await);
         admin.post("/teams/a/services", json!({"name": how.replace(' ', "-")})).await.is(201);
@@ -192,7 +192,7 @@ async fn what_is_open_ends_with_the_right_to_it() {
     proof("streams of ended rights", &format!("7 ways to lose one, 7 streams cut, the slowest after {} ms", slowest.as_millis()));
 }
 
-fn admin_ok(answer: Answer) {
+fn done(answer: &Answer) {
     assert!(answer.status < 400, "{}", answer.text);
 }
 
@@ -212,7 +212,7 @@ async fn a_push_is_let_go(app: &TestApp) -> Duration {
     })
     .await;
     let own = pusher.get("/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
-    admin_ok(pusher.delete(&format!("/tokens/{own}")).await);
+    done(&pusher.delete(&format!("/tokens/{own}")).await);
     let began = Instant::now();
     let shown = timeout(Duration::from_secs(10), pushing).await.expect("the push ends").unwrap();
     assert!(shown.contains("You may not see this any more"), "{shown}");
