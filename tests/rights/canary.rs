@@ -212,6 +212,11 @@ async fn nothing_of_one_team_shows_to_another() {
             let path = format!("/git/{{team}}/{{service}}.git/info/refs?service={service}");
             same(client, "GET", &path, "", None, &marked).await;
         }
+        for query in [MARK, "canary", "zq7"] {
+            let found = client.ask("GET", &format!("/api/v1/search?q={query}"), None).await;
+            assert!(!found.text.replace(&format!("\"q\":\"{query}\""), "").contains(MARK), "{}", found.text);
+            asked += 1;
+        }
         for query in [format!("service={MARK}"), format!("actor=owner@{MARK}.test"), format!("cursor={}", marked.event), "limit=200".into()]
         {
             for page in [format!("/api/v1/events?{query}"), format!("/activity?{query}"), format!("/teams/a/activity?{query}")] {

@@ -157,6 +157,7 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/tokens", SELF),
     ("/activity", SELF),
     ("/teams", SELF),
+    ("/search", SELF),
     ("/teams/new", ALL),
     ("/teams/{team}", VIEW),
     ("/teams/{team}/activity", VIEW),
