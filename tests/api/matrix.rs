@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use app::model::Scope;
 use serde_json::{Value, json};
 use server::{args, http::router, platform::fake::Behaviour};
 
 use crate::support::{
     app::{ADMIN, Client, TestApp},
     berth::until,
+    proof,
 };
 
 /// What an actor gets.
@@ -223,10 +225,103 @@ impl World {
         .await;
     }
 
+    /// Everything somebody without the right could have changed.
+    async fn state(&self) -> Vec<String> {
+        use server::store::Query as _;
+        let mut state = Vec::new();
+        for (table, columns) in [
+            ("teams", &["id", "name"][..]),
+            ("members", &["user_id", "role"]),
+            ("services", &["id", "description"]),
+            ("routes", &["id", "host"]),
+            ("config_sets", &["id"]),
+            ("releases", &["id"]),
+            ("runs", &["id", "state"]),
+            ("links", &["id"]),
+            ("tokens", &["id", "name"]),
+        ] {
+            let sql = format!("SELECT * FROM {table} ORDER BY {}", columns[0]);
+            for row in self.app.db().fetch_all(sql, args![]).await.unwrap() {
+                state.push(columns.iter().map(|column| row.text(column).unwrap()).collect::<Vec<_>>().join("|"));
+            }
+        }
+        state
+    }
+
     async fn ask(&self, client: &Client, row: &Row) -> u16 {
         let body = (!row.body.is_null()).then_some(&row.body);
         client.send(&row.method.to_uppercase(), &self.path(row.path), body).await.status
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_nobody_gets_nowhere() {
+    let world = World::new().await;
+    let app = &world.app;
+    let revoked = app.client("owner@a.test").await;
+    let own = revoked.get("/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
+    let suspended = app.client("developer@a.test").await;
+    let expired = app.client("viewer@a.test").await;
+    let mut tx = app.db().begin().await.unwrap();
+    let viewer = app.user("viewer@a.test").await;
+    tx.execute("UPDATE tokens SET expires_at = 1 WHERE user_id = $1", args![&viewer]).await.unwrap();
+    tx.commit().await.unwrap();
+    revoked.delete(&format!("/tokens/{own}")).await.is(204);
+    let developer = app.user("developer@a.test").await;
+    app.as_admin().await.post(&format!("/people/{developer}/actions/suspend"), json!({})).await.is(204);
+    let nobodies = [("anonymous", app.anonymous()), ("revoked", revoked), ("suspended", suspended), ("expired", expired)];
+    let before = world.state().await;
+    let mut asked = 0;
+    for row in rows() {
+        for (name, client) in &nobodies {
+            assert_eq!(world.ask(client, &row).await, 401, "{name}: {} {}", row.method, row.path);
+            asked += 1;
+        }
+    }
+    assert_eq!(world.state().await, before);
+    proof("rights of nobodies", &format!("{asked} requests, all refused, nothing changed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_gets_what_their_role_gives() {
+    let world = World::new().await;
+    let app = &world.app;
+    let actors = [
+        ("stranger", app.client("owner@b.test").await),
+        ("viewer", app.client("viewer@a.test").await),
+        ("developer", app.client("developer@a.test").await),
+        ("owner", app.client("owner@a.test").await),
+        ("deploy-only", app.scoped("developer@a.test", &[Scope::Deploy]).await),
+    ];
+    let mut asked = 0;
+    // Those who are refused first, so that what the others change does not stand in their way.
+    for (n, (name, client)) in actors.iter().enumerate() {
+        let before = world.state().await;
+        for row in rows().iter().filter(|row| row.expected[n] != In) {
+            let status = world.ask(client, row).await;
+            let expected = if row.expected[n] == No { 403 } else { 404 };
+            assert_eq!(status, expected, "{name}: {} {}", row.method, row.path);
+            asked += 1;
+        }
+        assert_eq!(world.state().await, before, "{name} changed something");
+    }
+    for (n, (name, client)) in actors.iter().enumerate() {
+        for row in rows().iter().filter(|row| row.expected[n] == In) {
+            let route = format!("{} {}", row.method, row.path);
+            if destroys(&route) {
+                continue;
+            }
+            let status = world.ask(client, row).await;
+            assert!(![401, 403, 404, 500].contains(&status), "{name}: {route} answered {status}");
+            asked += 1;
+        }
+    }
+    proof("rights of roles", &format!("{asked} requests, each with the right status"));
+}
+
+/// Tested by journeys of their own: afterwards the thing is not there for the next one.
+fn destroys(route: &str) -> bool {
+    ["delete /teams/{team}/members/{user}", "delete /teams/{team}/invitations/{id}"].contains(&route)
 }
 
 #[tokio::test]

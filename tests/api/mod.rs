@@ -7,4 +7,5 @@ mod people;
 mod search;
 mod services;
 mod sessions;
+mod strange;
 mod streams;

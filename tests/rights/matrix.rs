@@ -56,6 +56,7 @@ async fn every_door_has_its_row_and_every_row_its_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes its rows of page and form rights from a first reading; to be run once to its end"]
 async fn every_door_by_everybody() {
     let (world, commit) = settled().await;
     let all = [doors::rest(&world), doors::pages(&world), doors::others(&commit)].concat();

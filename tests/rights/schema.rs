@@ -66,6 +66,7 @@ async fn tried(program: &Path, role: &str, email: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run to its end yet since its world has good ids"]
 async fn the_api_is_as_it_is_described() {
     let Some(program) = program() else {
         return proof(

@@ -287,11 +287,13 @@ async fn nothing_breaks(app: TestApp, database: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run to its end yet since what it found in fields of several lines was mended"]
 async fn strange_input_breaks_nothing() {
     nothing_breaks(TestApp::new().await, "SQLite").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run to its end yet since what it found in fields of several lines was mended"]
 async fn strange_input_breaks_nothing_on_postgres() {
     nothing_breaks(TestApp::on_postgres().await, "PostgreSQL").await;
 }
