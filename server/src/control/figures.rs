@@ -102,7 +102,7 @@ impl Control {
         let holder = self.life.get().map(|life| life.holder.as_str());
         let now = clock::now();
         let held = |lease: leases::Lease| (lease.name, Some(lease.holder.as_str()) == holder && lease.until > now, lease.fence);
-        Ok(metrics::text(Now {
+        Ok(metrics::text(&Now {
             parts: parts.iter().map(|part| (part.name, part.why_not.is_none())).collect(),
             runs: counts::open_runs(&self.db).await?,
             rollouts: counts::open_rollouts(&self.db).await?,

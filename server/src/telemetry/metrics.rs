@@ -269,7 +269,7 @@ pub fn rollout_ended(result: &'static str, took: Duration) {
 }
 
 /// Everything that was noted, and what is the case now, in the format of OpenMetrics.
-pub fn text(now: Now) -> String {
+pub fn text(now: &Now) -> String {
     let mut text = String::with_capacity(16 << 10);
     let written = encode_registry(&mut text, &METRICS.registry)
         .and_then(|()| encode_registry(&mut text, &now.registry()))
@@ -290,7 +290,7 @@ mod tests {
         answered("GET", "/teams/{team}", 200, Duration::from_millis(3));
         answered("BREW", "/teams/{team}", 418, Duration::from_millis(3));
         passed("keep", false);
-        let text = text(Now::default());
+        let text = text(&Now::default());
         for line in [
             "berth_http_requests_total{method=\"GET\",route=\"/teams/{team}\",code=\"2xx\"} 1",
             "berth_http_requests_total{method=\"other\",route=\"/teams/{team}\",code=\"4xx\"} 1",
@@ -308,7 +308,7 @@ mod tests {
         for service in &services {
             edge_answered(Some(service), 200, Duration::ZERO);
         }
-        let series = || text(Now::default()).lines().filter(|line| line.starts_with("berth_edge_requests_total")).count();
+        let series = || text(&Now::default()).lines().filter(|line| line.starts_with("berth_edge_requests_total")).count();
         assert!(series() <= SERVICES + 1, "{}", series());
         drop(services);
         assert!(series() <= 1, "what is gone has no figures");

@@ -148,7 +148,7 @@ impl Platform for Docker {
     }
 
     async fn run_to_end(&self, task: &Task, sink: Sink, cancel: CancellationToken) -> Result<TaskEnd, PlatformError> {
-        self.run_task(task, sink, cancel).await
+        Box::pin(self.run_task(task, sink, cancel)).await
     }
 
     async fn exec(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError> {

@@ -47,7 +47,7 @@ impl Docker {
         self.force_remove(&name).await?;
         let mut leftover = Leftover { docker: self.clone(), name: Some(name.clone()) };
         let network = self.ensure_network(&task.network).await?;
-        let ended = self.run_container(&name, task, &image, network.as_ref(), sink, cancel).await;
+        let ended = Box::pin(self.run_container(&name, task, &image, network.as_ref(), sink, cancel)).await;
         match self.force_remove(&name).await {
             Ok(()) => leftover.name = None,
             Err(error) => tracing::warn!(%name, %error, "the container of a task is left over"),
