@@ -84,11 +84,6 @@ impl Process {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The administrator's token.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
-
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         self.child = Some(self.command("serve").stdout(Stdio::null()).spawn().unwrap());
