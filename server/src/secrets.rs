@@ -65,7 +65,7 @@ impl TryFrom<&[u8]> for RootKey {
     }
 }
 
-fn unusable(path: &Path, cause: impl ToString) -> SecretsError {
+fn unusable(path: &Path, cause: &impl ToString) -> SecretsError {
     SecretsError::KeyFile { path: path.display().to_string(), cause: cause.to_string() }
 }
 
@@ -75,8 +75,8 @@ impl RootKey {
     /// # Errors
     /// Where it cannot be read, or is no key.
     pub fn read(path: &Path) -> Result<Self, SecretsError> {
-        let bytes = fs::read(path).map_err(|error| unusable(path, error))?;
-        Self::try_from(bytes.as_slice()).map_err(|_| unusable(path, "it does not hold 32 bytes"))
+        let bytes = fs::read(path).map_err(|error| unusable(path, &error))?;
+        Self::try_from(bytes.as_slice()).map_err(|_| unusable(path, &"it does not hold 32 bytes"))
     }
 
     /// Into a file that is not there yet, for its owner's eyes alone.
@@ -85,7 +85,7 @@ impl RootKey {
     /// Where it is there, or cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SecretsError> {
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
-        file.and_then(|mut file| file.write_all(&self.0).and_then(|()| file.sync_all())).map_err(|error| unusable(path, error))
+        file.and_then(|mut file| file.write_all(&self.0).and_then(|()| file.sync_all())).map_err(|error| unusable(path, &error))
     }
 
     /// Its bytes.
@@ -148,7 +148,7 @@ impl Secrets {
                 Ok(Self::with_key(&key))
             }
             Ok(false) => Err(SecretsError::MissingKey(path.display().to_string())),
-            Err(error) => Err(unusable(path, error)),
+            Err(error) => Err(unusable(path, &error)),
         }
     }
 

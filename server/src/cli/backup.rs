@@ -103,9 +103,9 @@ fn tell(config: &Config, made: &Made, file: &Path, began: Instant, json: bool) -
         return output::json(&document);
     }
     if is_std(file) {
-        eprintln!("{sentence}")
+        eprintln!("{sentence}");
     } else {
-        output::line(&sentence)
+        output::line(&sentence);
     }
     if !with_key {
         let key = config.key_file();
