@@ -176,9 +176,12 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/platform/people", NONE),
 ];
 
-/// What their forms do: the verb, the other fields, who may. `once`: see [`Door::once`].
+/// A form of a page: its path, the verb, the other fields, who may, and `once` (see [`Door::once`]).
+type Sent = (&'static str, &'static str, &'static [(&'static str, &'static str)], [Gets; 5], bool);
+
+/// What the pages' forms do.
 #[rustfmt::skip]
-const SENT: &[(&str, &str, &[(&str, &str)], [Gets; 5], bool)] = &[
+const SENT: &[Sent] = &[
     ("/setup/{token}", "create", &[("email", "n@a.test"), ("name", "N"), ("password", "correct horse battery")], NONE, false),
     ("/login", "login", &[("email", "owner@a.test"), ("password", "correct horse battery")], ALL, true),
     ("/logout", "", &[], ALL, true),

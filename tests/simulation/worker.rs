@@ -216,7 +216,7 @@ impl Worker {
     }
 
     fn seen(&mut self, place: &mut Place, ticket: &Ticket, stop: Option<Stop>) -> Result<(), Left> {
-        self.look(place.engine.answer(ticket)).map_err(judge)?;
+        self.look(place.engine.answer(ticket)).map_err(|error| judge(&error))?;
         if !place.up() {
             return Err(Left::Store);
         }
@@ -375,7 +375,7 @@ impl Worker {
         self.next = Next::Act;
         match answer {
             Err(_) if self.mine().gives_up => Ok(()),
-            Err(error) => Err(judge(error)),
+            Err(error) => Err(judge(&error)),
             Ok(_) => Ok(()),
         }
     }
@@ -511,6 +511,6 @@ fn ending(reason: &Reason) -> Ending {
 }
 
 /// What an error of the engine means for the rollout.
-fn judge(error: PlatformError) -> Left {
+fn judge(error: &PlatformError) -> Left {
     if error.passing() { Left::Passing } else { Left::Broken(error.to_string()) }
 }
