@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock;
+
 /// How long a claim is good for without being renewed, as the store keeps it.
 pub const LEASE: Duration = Duration::from_secs(60);
 /// A claim is renewed this often: a third of its lease.
@@ -22,7 +24,7 @@ pub struct Claim {
 impl Claim {
     /// One that was asked for then, and given.
     pub fn new(asked: Instant) -> Self {
-        Self { renewed: asked, due: asked + RENEW }
+        Self { renewed: asked, due: asked + clock::pace(RENEW) }
     }
 
     /// When to renew it next.

@@ -1,13 +1,54 @@
 //! The one place that reads the wall clock. Decisions take `now` as an argument instead.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use app::model::Timestamp;
+
+/// How far the wall clock may be from where it should be without having been moved, in milliseconds.
+const MOST_DRIFT_MS: u64 = 5_000;
 
 /// Now.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    #[cfg(feature = "failpoints")]
+    let now = now.saturating_add(crate::failpoints::clock_shift());
+    Timestamp(now)
+}
+
+/// How often something is done over and over. A test hastens it, to see within seconds what is done every few minutes.
+pub fn pace(every: Duration) -> Duration {
+    #[cfg(feature = "failpoints")]
+    let every = every / crate::failpoints::haste();
+    every
+}
+
+/// Notices that the wall clock was moved, by holding it against one that cannot be.
+#[derive(Debug)]
+pub struct Moves {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Moves {
+    /// From now on.
+    pub fn new() -> Self {
+        Self { wall: now(), steady: Instant::now() }
+    }
+
+    /// Whether it was moved since this was asked last, by more than clocks drift.
+    pub fn moved(&mut self) -> bool {
+        let (wall, steady) = (now(), Instant::now());
+        let expected = self.wall.plus(steady.duration_since(self.steady));
+        *self = Self { wall, steady };
+        wall.0.abs_diff(expected.0) > MOST_DRIFT_MS
+    }
+}
+
+impl Default for Moves {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A fresh id for a request: as [`new_id`], but in no order within a millisecond, and without asking the system for randomness

@@ -29,6 +29,9 @@
 //! - every effect goes through one `authorize` in `control`, whichever door it came from;
 //! - one builder (`platform::container`) makes every container specification. Hardening lives there.
 
+#[macro_use]
+pub mod failpoints;
+
 pub mod auth;
 pub mod backup;
 pub mod claim;

@@ -84,8 +84,7 @@ impl RootKey {
     /// # Errors
     /// Where it is there, or cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SecretsError> {
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
-        file.and_then(|mut file| file.write_all(&self.0).and_then(|()| file.sync_all())).map_err(|error| unusable(path, &error))
+        write_whole(path, &self.0).map_err(|error| unusable(path, &error))
     }
 
     /// Its bytes.
@@ -104,6 +103,23 @@ impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secrets(…)")
     }
+}
+
+/// Writes a file that is not there yet, all of it or nothing: written beside, made to last, then given its name.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    point!("secrets::before_named");
+    // A second name, not a new one: where a key is there by now it stays.
+    fs::hard_link(&beside, path)?;
+    point!("secrets::after_named");
+    fs::remove_file(&beside)
 }
 
 impl Secrets {
@@ -141,7 +157,11 @@ impl Secrets {
 
     fn open_or_make(path: &Path, make: bool) -> Result<Self, SecretsError> {
         match path.try_exists() {
-            Ok(true) => Ok(Self::with_key(&RootKey::read(path)?)),
+            Ok(true) => {
+                // What a start that was cut short left of making it.
+                let _ = fs::remove_file(path.with_extension("new"));
+                Ok(Self::with_key(&RootKey::read(path)?))
+            }
             Ok(false) if make => {
                 let key = RootKey(rand::random());
                 key.write(path)?;

@@ -24,6 +24,7 @@ pub(super) fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
     let context = folder.path().join("context.tar");
     std::fs::write(&context, images::archive(&[("deploy/Dockerfile", dockerfile), ("hello", "hello\n")])).unwrap();
     Build {
+        service: app::model::ServiceId::from_text("service"),
         run: RunId::from_text("1"),
         team: TeamId::from_text("a"),
         context,

@@ -8,8 +8,9 @@ use super::source::{files, named, uses};
 /// change of the picture, not of this list alone.
 const MAY_NAME: &[(&str, &[&str])] = &[
     // Beside the picture: they know nothing of Berth but its words.
-    ("claim", &[]),
-    ("clock", &[]),
+    ("failpoints", &[]),
+    ("clock", &["failpoints"]),
+    ("claim", &["clock"]),
     ("config", &[]),
     ("telemetry", &[]),
     ("wake", &[]),
@@ -19,7 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("platform", &["clock", "telemetry"]),
     ("git", &["clock"]),
     ("secrets", &["clock"]),
-    ("store", &["claim", "clock", "telemetry"]),
+    ("store", &["claim", "clock", "failpoints", "telemetry"]),
     // Effects. A rollout waits for the edge to serve what it proved; a run ends in a rollout.
     ("edge", &["clock", "config", "store", "telemetry", "wake"]),
     ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),

@@ -33,7 +33,12 @@ pub(crate) async fn busybox_image() -> String {
     // Tests run in processes of their own, side by side; one of them makes it.
     let lock = File::create(std::env::temp_dir().join("berth-test-busybox.lock")).expect("a lock file");
     lock.lock().expect("the lock");
-    if let Some(id) = id_of(&docker, BUSYBOX).await {
+    busybox_on(&docker).await
+}
+
+/// Makes sure that [`BUSYBOX`] is on this engine and answers with its id.
+pub(crate) async fn busybox_on(docker: &Docker) -> String {
+    if let Some(id) = id_of(docker, BUSYBOX).await {
         return id;
     }
     let options = CreateImageOptionsBuilder::default()
@@ -46,7 +51,8 @@ pub(crate) async fn busybox_image() -> String {
     while let Some(line) = progress.next().await {
         line.expect("import of busybox");
     }
-    id_of(&docker, BUSYBOX).await.expect("busybox was imported")
+    drop(progress);
+    id_of(docker, BUSYBOX).await.expect("busybox was imported")
 }
 
 /// The file system of the base.
@@ -101,6 +107,11 @@ pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 /// Builds an image `FROM` the base with these lines of Dockerfile and files, once per content. Answers with its id.
 pub(crate) async fn image(lines: &[&str], files: &[(&str, &str)]) -> String {
     busybox_image().await;
+    image_on(&engine(), lines, files).await
+}
+
+/// As [`image`], on this engine, which has [`BUSYBOX`].
+pub(crate) async fn image_on(docker: &Docker, lines: &[&str], files: &[(&str, &str)]) -> String {
     let mut dockerfile = format!("FROM {BUSYBOX}\n");
     for line in lines {
         writeln!(dockerfile, "{line}").expect("a string takes it");
@@ -109,8 +120,7 @@ pub(crate) async fn image(lines: &[&str], files: &[(&str, &str)]) -> String {
     files.push(("Dockerfile", &dockerfile));
     let context = archive(&files);
     let tag = format!("berth-test/made:{}", &hex::encode(Sha256::digest(&context))[..16]);
-    let docker = engine();
-    if let Some(id) = id_of(&docker, &tag).await {
+    if let Some(id) = id_of(docker, &tag).await {
         return id;
     }
     let options = BuildImageOptionsBuilder::default().t(&tag).rm(true).forcerm(true).build();
@@ -119,13 +129,19 @@ pub(crate) async fn image(lines: &[&str], files: &[(&str, &str)]) -> String {
         line.expect("build of a test image");
     }
     drop(progress);
-    id_of(&docker, &tag).await.expect("the image was built")
+    id_of(docker, &tag).await.expect("the image was built")
 }
 
 /// A server on port 8080 which answers `text` to `/` and `ok` to `/health`.
 pub(crate) async fn web_image(text: &str) -> String {
+    busybox_image().await;
+    web_on(&engine(), text).await
+}
+
+/// As [`web_image`], on this engine, which has [`BUSYBOX`].
+pub(crate) async fn web_on(docker: &Docker, text: &str) -> String {
     let lines = ["COPY index.html health /www/", "EXPOSE 8080", STOP, "CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]"];
-    image(&lines, &[("index.html", text), ("health", "ok")]).await
+    image_on(docker, &lines, &[("index.html", text), ("health", "ok")]).await
 }
 
 /// A server on port 8080 whose every answer is 404: never healthy.

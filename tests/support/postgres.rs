@@ -52,7 +52,11 @@ fn lock_file(name: &str) -> File {
 }
 
 fn data() -> String {
-    home().join("data").display().to_string()
+    data_in(&home())
+}
+
+fn data_in(home: &Path) -> String {
+    home.join("data").display().to_string()
 }
 
 fn running() -> bool {
@@ -60,16 +64,59 @@ fn running() -> bool {
 }
 
 fn make_and_start() -> bool {
-    let home = home().display().to_string();
-    if !Path::new(&data()).join("PG_VERSION").exists() {
-        let _ = fs::remove_dir_all(data());
-        assert!(run("initdb", &["-D", &data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]), "initdb");
+    make_and_start_in(&home())
+}
+
+fn make_and_start_in(folder: &Path) -> bool {
+    let (home, data) = (folder.display(), data_in(folder));
+    if !Path::new(&data).join("PG_VERSION").exists() {
+        let _ = fs::remove_dir_all(&data);
+        assert!(run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]), "initdb");
     }
     let settings = format!(
         "-k {home} -p {PORT} -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400"
     );
     let log = format!("{home}/log");
-    run("pg_ctl", &["-D", &data(), "-w", "-t", "60", "-l", &log, "-o", &settings, "start"])
+    run("pg_ctl", &["-D", &data, "-w", "-t", "60", "-l", &log, "-o", &settings, "start"])
+}
+
+/// A server for one test alone, which may be stopped.
+pub(crate) struct Private {
+    folder: tempfile::TempDir,
+}
+
+impl Private {
+    /// A fresh one that runs.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if is_root() {
+            assert!(Command::new("chown").args([SYSTEM_USER, &folder.path().display().to_string()]).status().unwrap().success());
+        }
+        let private = Self { folder };
+        private.start();
+        private
+    }
+
+    /// The address of its first database.
+    pub(crate) fn address(&self) -> String {
+        format!("postgres://postgres@localhost:{PORT}/postgres?host={}", self.folder.path().display())
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) {
+        assert!(make_and_start_in(self.folder.path()));
+    }
+
+    /// Stops it, whoever is connected.
+    pub(crate) fn stop(&self) {
+        run("pg_ctl", &["-D", &data_in(self.folder.path()), "-m", "fast", "-w", "stop"]);
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// The right to use the cluster.

@@ -1,8 +1,8 @@
 //! The `berth` binary as a process of its own: what only a whole process can show (a kill, a restart, memory) starts here.
 
 use std::{
+    fs::File,
     net::{SocketAddr, TcpListener},
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -43,17 +43,44 @@ impl Process {
         Self::with(&[]).await
     }
 
-    /// The same, with more in its environment.
-    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let (folder, console, edge) = (tempfile::tempdir().unwrap(), free_address(), free_address());
-        let mut berth = Self { folder, console, edge, child: None, settings, token: String::new(), http: reqwest::Client::new() };
+    /// As [`Process::new`], with these variables set.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        let mut berth = Self::bare(variables);
         berth.start().await;
-        berth.admin("create-user ada@example.com --name Ada --admin --password-stdin", "correct horse battery");
-        berth.token = berth.admin("create-token ada@example.com test --scope read,git,deploy,write,admin", "").trim().to_owned();
-        berth.post("/teams", json!({ "name": "demo" })).await;
-        berth.post("/teams/demo/services", json!({ "name": "hello", "environments": ["dev"] })).await;
+        berth.furnish().await;
         berth
+    }
+
+    /// Creates the administrator, the team `demo` and its service `hello` in `dev`.
+    pub(crate) async fn furnish(&mut self) {
+        self.admin("create-user ada@example.com --name Ada --admin --password-stdin", "correct horse battery");
+        self.token = self.admin("create-token ada@example.com test --scope read,deploy,write,admin,git", "").trim().to_owned();
+        self.post("/teams", json!({ "name": "demo" })).await;
+        self.post("/teams/demo/services", json!({ "name": "hello", "environments": ["dev"] })).await;
+    }
+
+    /// One with these variables that was never started: it has no data yet.
+    pub(crate) fn bare(variables: &[(&str, &str)]) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30)).build().unwrap();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            console: free_address(),
+            edge: free_address(),
+            child: None,
+            token: String::new(),
+            http,
+            settings: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+
+    /// Its database, reached past it.
+    pub(crate) async fn db(&self) -> Db {
+        let file = format!("sqlite:{}", self.folder.path().join("berth.db").display());
+        Db::open(self.variable("BERTH_DATABASE").unwrap_or(&file)).await.unwrap()
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
     }
 
     /// `berth` with these arguments and the settings of this one.
@@ -86,9 +113,29 @@ impl Process {
 
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(&mut self) {
-        self.child = Some(self.command("serve").stdout(Stdio::null()).spawn().unwrap());
+        self.begin();
         let url = format!("http://{}/readyz", self.console);
         within(Duration::from_secs(30), "it is ready", async || self.http.get(&url).send().await.ok().filter(|r| r.status() == 200)).await;
+    }
+
+    /// Starts it and waits for nothing. What it says goes to the file `said` in its folder.
+    pub(crate) fn begin(&mut self) {
+        let said = File::options().create(true).append(true).open(self.folder.path().join("said")).unwrap();
+        self.child = Some(self.command("serve").stdout(Stdio::null()).stderr(said).spawn().unwrap());
+    }
+
+    /// All that it said so far.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    }
+
+    /// Whether it ended by itself, or was never started.
+    pub(crate) fn is_over(&mut self) -> bool {
+        let over = self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
+        if over {
+            self.child = None;
+        }
+        over
     }
 
     /// Kills it with no warning.
@@ -96,6 +143,19 @@ impl Process {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// A request to the console, as nobody.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method.parse().unwrap(), format!("http://{}{path}", self.console))
+    }
+
+    /// Asks as the administrator; none where no answer comes.
+    pub(crate) async fn try_answer(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
+        let response = request.bearer_auth(&self.token).send().await.ok()?;
+        let status = response.status().as_u16();
+        let text = response.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 
     /// Asks as the administrator; the answer must be a success.
@@ -129,21 +189,28 @@ impl Process {
 
     /// What `hello` in `dev` answers through the edge.
     pub(crate) async fn ask(&self) -> String {
-        let request = self.http.get(format!("http://{}/", self.edge)).header("host", "hello-demo.dev.localhost");
-        request.send().await.unwrap().text().await.unwrap().trim().to_owned()
+        self.ask_host("hello-demo.dev.localhost").await.unwrap()
+    }
+
+    /// What this host answers through the edge; none where nothing does.
+    pub(crate) async fn ask_host(&self, host: &str) -> Option<String> {
+        let request = self.http.get(format!("http://{}/", self.edge)).header("host", host);
+        Some(request.send().await.ok()?.text().await.ok()?.trim().to_owned())
+    }
+
+    /// The engine as this Berth sees it.
+    async fn engine(&self) -> Docker {
+        let db = self.db().await;
+        let instance = settings::once(&db, "instance", String::new).await.unwrap();
+        db.close().await;
+        let address = self.variable("BERTH_DOCKER").map(ToOwned::to_owned);
+        Docker::new(Settings { address, instance, subnets: "10.201.0.0/16".into(), deadlines: Deadlines::default() }).unwrap()
     }
 
     /// What this Berth has on the engine.
     pub(crate) async fn observed(&self) -> Vec<Observed> {
-        engine(self.folder.path()).await.observe(&Scope::All).await.unwrap()
+        self.engine().await.observe(&Scope::All).await.unwrap()
     }
-}
-
-async fn engine(data: &Path) -> Docker {
-    let db = Db::open(&format!("sqlite:{}", data.join("berth.db").display())).await.unwrap();
-    let instance = settings::once(&db, "instance", String::new).await.unwrap();
-    db.close().await;
-    Docker::new(Settings { address: None, instance, subnets: "10.201.0.0/16".into(), deadlines: Deadlines::default() }).unwrap()
 }
 
 impl Drop for Process {

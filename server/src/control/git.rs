@@ -58,14 +58,12 @@ impl Control {
 
     async fn write_down(&self, actor: &Actor, repository: &RepositoryRow) -> Result<Vec<RefChange>> {
         let refs = git::refs(&self.repository_folder(repository)).await.map_err(Error::internal)?;
-        fail::fail_point!("push::before_record");
         let mut tx = self.db.begin().await?;
         let changes = repositories::record_refs(&mut tx, repository, &refs, &actor.name).await?;
         for change in &changes {
             events::insert(&mut tx, actor, event(repository, change)).await?;
         }
         tx.commit().await?;
-        fail::fail_point!("push::after_record");
         Ok(changes)
     }
 

@@ -120,7 +120,7 @@ fn save(file: &Path, table: &Table) -> std::io::Result<()> {
     let mut written = File::create(&beside)?;
     written.write_all(&serde_json::to_vec(table)?)?;
     written.sync_all()?;
-    fail::fail_point!("edge::before_table_rename");
+    point!("edge::before_table_rename");
     fs::rename(&beside, file)?;
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
@@ -130,6 +130,8 @@ fn save(file: &Path, table: &Table) -> std::io::Result<()> {
 
 /// The last good table; none where there is none, or it does not read.
 pub(super) fn load(file: &Path) -> Option<Table> {
+    // Of a write that was cut short.
+    let _ = fs::remove_file(file.with_extension("new"));
     let bytes = fs::read(file).ok()?;
     let table: Table = serde_json::from_slice(&bytes)
         .inspect_err(|error| tracing::warn!(%error, file = %file.display(), "the edge's last table does not read"))

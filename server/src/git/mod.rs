@@ -115,7 +115,9 @@ pub async fn ensure_bare(repository: &Path, default_branch: &str) -> Result<()> 
     }
     let mut init = command(None);
     init.args(["init", "--quiet", "--bare", "--template="]).arg(format!("--initial-branch={default_branch}")).arg("--").arg(repository);
+    point!("git::before_init");
     output(init, "init", DEADLINE).await?;
+    point!("git::after_init");
     Ok(())
 }
 

@@ -43,9 +43,7 @@ pub async fn carry_out(
         Ok(()) => {
             let build = order(run, pipeline, context.clone());
             let (sink, output) = mpsc::channel(64);
-            fail::fail_point!("build::before_build");
             let (built, pumped) = tokio::join!(ctx.platform.build(&build, sink, cancel.clone()), log.pump(output));
-            fail::fail_point!("build::after_build");
             pumped?;
             built.map_err(|error| judge(&error, &log, pipeline))
         }
@@ -89,6 +87,7 @@ fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
     Build {
         run: run.id.clone(),
         team: run.team_id.clone(),
+        service: run.service_id.clone(),
         context,
         dockerfile: pipeline.dockerfile.clone(),
         target: pipeline.target.clone(),
@@ -104,6 +103,8 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
         PlatformError::BuildFailed(_) | PlatformError::ImageNotFound { .. } => RunState::Failed,
         PlatformError::TimedOut(_) => RunState::TimedOut,
         PlatformError::Cancelled => RunState::Cancelled,
+        // Nobody knows how it ended: it is tried again.
+        error if error.passing() => RunState::Lost,
         _ => RunState::Errored,
     };
     let failure = match error {

@@ -12,7 +12,7 @@ use super::{
     select::{Decision, branch, decide, supersedes},
 };
 use crate::{
-    git,
+    clock, git,
     store::{
         StoreError,
         events::{self, NewEvent},
@@ -35,7 +35,7 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
         let again = if compare_refs(&ctx, &mut compared).await { COMPARE } else { AGAIN };
         handle_all(&ctx).await;
         let wait = async {
-            while let Ok(()) = timeout(again, ctx.wake.woken(Duty::Pushes)).await {
+            while let Ok(()) = timeout(clock::pace(again), ctx.wake.woken(Duty::Pushes)).await {
                 handle_all(&ctx).await;
             }
         };
@@ -138,7 +138,6 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     let (Some(branch), Some(intake)) = (branch(&change.reference), take_in(ctx, &repository, change).await?) else {
         return done(ctx, change).await;
     };
-    fail::fail_point!("intake::before_commit");
     let mut tx = ctx.db.begin().await?;
     if !repositories::handled(&mut tx, &change.id).await? {
         return Ok(());
@@ -168,7 +167,6 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
         tell_failure(&mut tx, &repository, number, intake.failure.as_deref().unwrap_or_default()).await?;
     }
     tx.commit().await?;
-    fail::fail_point!("intake::after_commit");
     tracing::info!(%run, service = %repository.service, number, state = intake.state.name(), "a push made a run");
     for run in superseded.iter().chain([&run]) {
         ctx.run_changed(&repository.team_id, run);

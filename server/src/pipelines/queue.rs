@@ -2,12 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use app::model::RunId;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{Context, runner};
-use crate::{claim::Claim, clock, store::runs, telemetry::metrics, wake::Duty};
+use crate::{
+    claim::Claim,
+    clock,
+    platform::PlatformError,
+    store::{StoreError, candidates, leases, runs},
+    telemetry::metrics,
+    wake::Duty,
+};
 
 /// Without a wake-up the queue is looked at this often: what a crash or another Berth left is found.
 const LAZY: Duration = Duration::from_secs(60);
@@ -20,7 +28,13 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     claim_all(&ctx, &mut under_way, &stop).await;
     sweep(&ctx).await;
+    let mut moves = clock::Moves::new();
     loop {
+        if moves.moved()
+            && let Err(error) = leases::renew_all(&ctx.db, &ctx.holder).await
+        {
+            tracing::warn!(%error, "the clock was moved, and the claims could not be renewed");
+        }
         claim_all(&ctx, &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
@@ -53,8 +67,39 @@ async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &Cancella
     }
 }
 
-/// Removes what runs that are not under way left on the engines.
+/// Removes what runs that are not under way left on the engines: containers, workspaces, networks, and images that became
+/// no candidate.
 pub async fn sweep(ctx: &Context) {
+    sweep_leftovers(ctx).await;
+    if let Err(error) = sweep_images(ctx).await {
+        tracing::warn!(%error, "images of runs that made no candidate could not be removed");
+    }
+}
+
+/// What can go wrong while images are looked for; the next sweep does it.
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Engine(#[from] PlatformError),
+}
+
+async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
+    // In this order: a run that ends in between has its candidate by the time it is looked for.
+    let built = ctx.platform.built_images().await?;
+    let of: Vec<RunId> = built.iter().map(|(_, run)| run.clone()).collect();
+    let gone = runs::not_under_way(&ctx.db, &of).await?;
+    for (image, run) in built.into_iter().filter(|(_, run)| gone.contains(run)) {
+        if !candidates::is_named(&ctx.db, &image).await? {
+            ctx.platform.remove_image(&image).await?;
+            tracing::info!(%run, image, "removed an image that became no candidate");
+        }
+    }
+    Ok(())
+}
+
+async fn sweep_leftovers(ctx: &Context) {
     let left = match ctx.platform.runs_with_leftovers().await {
         Ok(left) => left,
         Err(error) => return tracing::warn!(%error, "leftovers of runs cannot be looked for now"),

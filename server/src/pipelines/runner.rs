@@ -5,6 +5,8 @@ mod finish;
 mod prepare;
 mod watch;
 
+use std::time::Duration;
+
 use app::model::{RunState, StageKind};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +24,11 @@ use crate::{
         StoreError,
         runs::{self, RunRow, StageRow, TakenUp},
     },
+    wake::Duty,
 };
+
+/// How long until a run is taken up again after the engine went away.
+const ENGINE_AGAIN: Duration = Duration::from_secs(2);
 
 /// How a run ends.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ enum Left {
     Leaving,
     /// The store.
     Store(StoreError),
+    /// The engine went away in the middle of a stage: the run is taken up again, as after a crash of Berth.
+    Engine(String),
 }
 
 impl From<StoreError> for Left {
@@ -65,6 +73,14 @@ pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: Cancellati
         Ok(()) => {}
         Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
         Err(Left::Store(error)) => tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer"),
+        Err(Left::Engine(why)) => {
+            tracing::warn!(run = %run.id, why, "left as it is; it is taken up again");
+            tokio::time::sleep(ENGINE_AGAIN).await;
+            if let Err(error) = runs::let_go(&ctx.db, &run.id, run.fence).await {
+                tracing::warn!(run = %run.id, %error, "its claim runs out by itself");
+            }
+            ctx.wake.duty(Duty::Runs);
+        }
     }
     ctx.run_changed(&run.team_id, &run.id);
     ended
@@ -80,7 +96,6 @@ async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
     if halt.leaving() {
         return Err(Left::Leaving);
     }
-    fail::fail_point!("run::before_clean");
     if let Err(error) = ctx.platform.clean_run(&run.id).await {
         tracing::warn!(run = %run.id, %error, "what it left could not be removed; the next sweep does it");
     }
@@ -97,8 +112,8 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
         Some(TakenUp::ToDo(to_do)) => to_do,
         // Interrupted between the end of a stage and the run's: what stopped it then stops it now.
         Some(TakenUp::Ended(stage)) => {
-            let sentence = format!("The stage `{}` ended before Berth was interrupted; its steps say why.", stage.name);
-            return Ok(Outcome::not(stage.state, sentence));
+            let why = runs::why(&ctx.db, &stage).await?;
+            return Ok(Outcome::not(stage.state, ended_before(&stage, why)));
         }
     };
     if to_do.is_empty() {
@@ -127,6 +142,16 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     Ok(Outcome::not(RunState::Errored, "The run has no stage that makes an image."))
 }
 
+/// The sentence of a stage that had ended when Berth was interrupted: the same as without.
+fn ended_before(stage: &StageRow, why: Option<(String, String)>) -> String {
+    match (stage.state, stage.kind, why) {
+        (RunState::Cancelled, ..) => "It was cancelled.".into(),
+        (_, StageKind::Steps, Some((step, failure))) => format!("Stage {}, step {step}: {failure}", stage.name),
+        (_, StageKind::Image, Some((_, failure))) => format!("Stage {}: {failure}", stage.name),
+        (_, _, None) => format!("Stage {}: it did not pass.", stage.name),
+    }
+}
+
 fn may_try_again(pipeline: &Pipeline, stage: &StageRow) -> bool {
     let planned = pipeline.stages.iter().find(|planned| planned.name == stage.name);
     stage.attempt <= planned.map_or(2, |planned| planned.lost_retries)
@@ -137,7 +162,6 @@ fn cancelled() -> Outcome {
 }
 
 async fn begin(ctx: &Context, run: &RunRow, stage: &StageRow) -> Result<(), Left> {
-    fail::fail_point!("run::before_stage");
     let mut tx = ctx.db.begin().await?;
     let ours = runs::begin_stage(&mut tx, &run.id, run.fence, stage).await?;
     tx.commit().await?;
@@ -168,11 +192,13 @@ async fn one_stage(
     if halt.leaving() {
         return Err(Left::Leaving);
     }
+    if let Some(lost) = ends.iter().find(|end| end.state == RunState::Lost) {
+        return Err(Left::Engine(lost.failure.clone().unwrap_or_default()));
+    }
     let worst = worst(&ends);
     let state = worst.map_or(RunState::Passed, |index| ends[index].state);
     let mut tx = ctx.db.begin().await?;
     let ours = runs::end_stage(&mut tx, &run.id, run.fence, &stage.id, state).await?;
-    fail::fail_point!("run::before_stage_commit");
     tx.commit().await?;
     if !ours {
         return Err(Left::Leaving);
@@ -223,6 +249,9 @@ async fn image_stage(
     let (end, image) = build::carry_out(ctx, run, pipeline, &step, notes, halt.token()).await?;
     if halt.leaving() {
         return Err(Left::Leaving);
+    }
+    if end.state == RunState::Lost {
+        return Err(Left::Engine(end.failure.unwrap_or_default()));
     }
     if let Some(image) = image {
         return Ok(Outcome { state: RunState::Passed, failure: None, image: Some((stage, image)) });

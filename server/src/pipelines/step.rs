@@ -72,9 +72,7 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     log.expect(marks);
     log.mask(Masks::named(&job.step.env));
     let (sink, output) = mpsc::channel(WAITING);
-    fail::fail_point!("step::before_run");
     let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
-    fail::fail_point!("step::after_run");
     pumped?;
     let end = judge(end, job.step, &log);
     // A cancelled one may be carried on by the next holder: it has no last word.
@@ -150,6 +148,8 @@ fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, log: &Log) -> 
             StepEnd::not(RunState::Failed, format!("The image {} could not be started with `sh`: {cause}", step.image))
         }
         Err(error @ PlatformError::ImageNotFound { .. }) => StepEnd::not(RunState::Failed, error.to_string()),
+        // Nobody knows how it ended: its stage is tried again.
+        Err(error) if error.passing() => StepEnd::not(RunState::Lost, error.to_string()),
         Err(error) => StepEnd::not(RunState::Errored, error.to_string()),
     }
 }

@@ -8,7 +8,7 @@ pub mod network;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 
-use app::model::{Host, Profile, RunId, ServiceName, TargetId, TeamId, Timestamp};
+use app::model::{Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
@@ -229,6 +229,8 @@ pub struct Build {
     pub run: RunId,
     /// The team.
     pub team: TeamId,
+    /// The service: what its builds leave beside their images is kept for the next.
+    pub service: ServiceId,
     /// A tar archive of the context: a file, so that no context is held in memory.
     pub context: PathBuf,
     /// The Dockerfile's path in the context.
@@ -329,6 +331,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Builds an image. The text of the build goes to the sink.
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;
+
+    /// The images that were built here and are still there, each with the run that built it: found by labels.
+    async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError>;
+
+    /// Removes what the builds of a service left beside their images.
+    async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError>;
 
     /// Removes an image by id, if nothing uses it.
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError>;

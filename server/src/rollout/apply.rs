@@ -8,7 +8,6 @@ use app::{
     error::{Error, Result},
     model::{Evidence, HealthCheck, Phase, RolloutId, RolloutState, RunId},
 };
-use fail::fail_point;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -297,12 +296,10 @@ impl<'a> Rollout<'a> {
             Action::RunCommand => return self.run_command().await,
             Action::Start(slot) => {
                 self.record(Some(format!("Starting {slot}."))).await?;
-                fail_point!("rollout::before_start");
                 let workload = self.recipe.workload(&slot, self.row.fence);
                 if let Err(error) = self.ctx.platform.ensure(&workload).await {
                     return Ok(Err(error));
                 }
-                fail_point!("rollout::after_start");
             }
             Action::Route(slots) => self.route(&slots, observed).await?,
             Action::SendFirstRequest => {
@@ -318,14 +315,12 @@ impl<'a> Rollout<'a> {
             Action::Remove(id) => {
                 // Others of the same plan may have taken long: what is somebody else's by now is left to them.
                 self.stop().await?;
-                fail_point!("rollout::before_remove");
                 // What never served has nothing to finish.
                 let grace = if self.progress.draining { self.desired.drain } else { Duration::ZERO };
                 let grace = grace.clamp(Duration::from_secs(1), Duration::from_secs(30));
                 if let Err(error) = self.ctx.platform.remove(&id, grace).await {
                     return Ok(Err(error));
                 }
-                fail_point!("rollout::after_remove");
             }
             Action::GiveUp(reason) => self.decide(&reason, observed).await?,
             Action::Wait(..) | Action::End => {}
@@ -371,10 +366,8 @@ impl<'a> Rollout<'a> {
         if !facts.is_empty() {
             self.prove(Phase::Routed, format!("The edge sends requests to {}.", facts.join(", ")));
         }
-        fail_point!("rollout::before_route");
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        fail_point!("rollout::after_route");
         self.ctx.wake.duty(Duty::Edge);
         let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_for(&self.recipe.target.id, self.desired.generation)).await;
         self.changed();
@@ -402,10 +395,8 @@ impl<'a> Rollout<'a> {
         releases::serve(&mut tx, &self.recipe.release).await?;
         self.progress.draining = true;
         self.draining_since.get_or_insert_with(Instant::now);
-        fail_point!("rollout::before_drain");
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        fail_point!("rollout::after_drain");
         self.ctx.wake.duty(Duty::Edge);
         if let Some(from) = self.from.as_ref().filter(|from| from.generation != self.desired.generation) {
             let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
@@ -429,10 +420,8 @@ impl<'a> Rollout<'a> {
         for row in rows {
             backends::remove_one(&mut tx, &row.target, row.release, &row.process, row.slot).await?;
         }
-        fail_point!("rollout::before_unroute");
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        fail_point!("rollout::after_unroute");
         self.ctx.wake.duty(Duty::Edge);
         for generation in rows.iter().map(|row| row.release).collect::<std::collections::BTreeSet<_>>() {
             let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, generation)).await;
@@ -445,7 +434,7 @@ impl<'a> Rollout<'a> {
         let Some(command) = self.recipe.release.shape.release.clone() else { return Ok(Ok(())) };
         self.progress.command = Command::Begun;
         self.record(Some("Running the release command.".to_owned())).await?;
-        fail_point!("rollout::after_command_begun");
+        point!("rollout::after_command_begun");
         let (sink, mut output) = mpsc::channel::<crate::platform::Output>(64);
         let masks = self.recipe.masks();
         let lines = tokio::spawn(async move {

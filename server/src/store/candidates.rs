@@ -132,3 +132,24 @@ async fn serving(q: impl Query, service: &ServiceId) -> Result<Vec<(CandidateId,
         .await?;
     Ok(readable(&rows, |row| Ok((CandidateId::from_text(row.text("candidate_id")?), row.parsed("name")?))))
 }
+
+/// The images that go with a service: its candidates', where nothing of another service is made from them.
+pub async fn images_of(q: impl Query, service: &ServiceId) -> Result<Vec<String>> {
+    let rows = q
+        .fetch_all(
+            "SELECT DISTINCT c.image FROM candidates c WHERE c.service_id = $1
+               AND NOT EXISTS (SELECT 1 FROM candidates o WHERE o.image = c.image AND o.service_id <> $1)
+               AND NOT EXISTS (SELECT 1 FROM releases r JOIN targets t ON t.id = r.target_id
+                                WHERE r.image = c.image AND t.service_id <> $1)",
+            args![service],
+        )
+        .await?;
+    rows.iter().map(|row| row.text("image")).collect()
+}
+
+/// Whether anything is made from this image: a candidate or a release.
+pub async fn is_named(q: impl Query, image: &str) -> Result<bool> {
+    let sql =
+        "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM candidates WHERE image = $1) OR EXISTS (SELECT 1 FROM releases WHERE image = $1)";
+    Ok(q.fetch_opt(sql, args![image]).await?.is_some())
+}

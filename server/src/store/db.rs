@@ -87,7 +87,8 @@ impl From<StoreError> for Error {
                     Self::invalid("invalid_text", "A text holds a character that cannot be stored (NUL). Leave it out.").because(error)
                 } else if message.contains("locked") || message.contains("busy") {
                     Self::unavailable("store_busy", "The database is busy. Try again in a moment.").because(error)
-                } else if message.contains("full") || message.contains("No space") {
+                } else if message.contains("full") || message.contains("No space") || message.contains("disk I/O error") {
+                    // SQLite says of the files beside its own only that they could not be written.
                     Self::unavailable("disk_full", "The disk under the database is full. Make room, then try again.").because(error)
                 } else {
                     Self::internal(error)
@@ -464,14 +465,21 @@ impl Tx {
         }
     }
 
-    /// Makes the change last.
-    pub async fn commit(self) -> Result<()> {
-        let done = match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
-        };
-        metrics::change_ended(done.is_ok());
-        Ok(done?)
+    /// Makes the change last. Before and after it is a fail point, named by the place that commits.
+    #[track_caller]
+    pub fn commit(self) -> impl Future<Output = Result<()>> + Send {
+        #[cfg(feature = "failpoints")]
+        let place = std::panic::Location::caller();
+        async move {
+            point!(&crate::failpoints::at("commit::before", place), Err(sqlx::Error::PoolTimedOut.into()));
+            let done = match self {
+                Self::Sqlite(tx) => tx.commit().await,
+                Self::Postgres(tx) => tx.commit().await,
+            };
+            metrics::change_ended(done.is_ok());
+            point!(&crate::failpoints::at("commit::after", place), Err(sqlx::Error::PoolTimedOut.into()));
+            Ok(done?)
+        }
     }
 
     /// Makes everybody who asks for the same name wait until this change ends. On SQLite there is one writer anyway.

@@ -8,7 +8,7 @@ use super::{
     Db, Query, Row,
     db::{Result, readable},
 };
-use crate::{args, clock};
+use crate::{args, claim::LEASE, clock};
 
 /// A duty as it is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,18 @@ pub async fn all(q: impl Query) -> Result<Vec<Lease>> {
     let read =
         |row: &Row| Ok(Lease { name: row.text("name")?, holder: row.text("holder")?, fence: row.num("fence")?, until: row.time("until")? });
     Ok(readable(&rows, read))
+}
+
+/// Renews every claim of a holder at once: its clock was moved, and what it works on would seem abandoned, or held for ever.
+pub async fn renew_all(db: &Db, holder: &str) -> Result<()> {
+    let mut tx = db.begin().await?;
+    let now = clock::now();
+    for table in ["runs", "rollouts"] {
+        let sql = format!("UPDATE {table} SET lease_until = $1 WHERE holder = $2 AND state = 'running' AND lease_until > 0");
+        tx.execute(sql, args![now.plus(LEASE), holder]).await?;
+    }
+    tx.execute("UPDATE leases SET until = $1 WHERE holder = $2", args![now.plus(LEASE), holder]).await?;
+    tx.commit().await
 }
 
 /// Takes or renews the lease of a duty. The answer is its fence while it is ours; none while somebody else holds it.

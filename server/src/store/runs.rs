@@ -287,6 +287,13 @@ pub async fn release_held_by(db: &Db, holder: &str) -> Result<u64> {
     Ok(count)
 }
 
+/// Lets go of a claim, so that the run is taken up again at once.
+pub async fn let_go(db: &Db, run: &RunId, fence: i64) -> Result<()> {
+    let mut tx = db.begin().await?;
+    tx.execute("UPDATE runs SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'running'", args![run, fence]).await?;
+    tx.commit().await
+}
+
 /// Renews a claim. None: it is somebody else's now, stop. Otherwise whether cancelling was asked for.
 pub async fn renew(db: &Db, run: &RunId, fence: i64) -> Result<Option<bool>> {
     let mut tx = db.begin().await?;
@@ -429,6 +436,18 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
     }
     to_do.sort_by_key(|stage| (stage.position, stage.attempt));
     Ok(Some(TakenUp::ToDo(to_do)))
+}
+
+/// What a stage that did not pass came to: the step that decided, with its failure.
+pub async fn why(q: impl Query, stage: &StageRow) -> Result<Option<(String, String)>> {
+    let rows = q
+        .fetch_all(
+            "SELECT name, failure FROM steps WHERE stage_id = $1 AND failure IS NOT NULL
+              ORDER BY CASE WHEN state = $2 THEN 0 ELSE 1 END, position LIMIT 1",
+            args![stage.id.as_str(), stage.state.name()],
+        )
+        .await?;
+    rows.first().map(|row| Ok((row.text("name")?, row.text("failure")?))).transpose()
 }
 
 async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<Vec<(String, String)>> {

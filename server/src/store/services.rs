@@ -110,8 +110,14 @@ pub async fn withdraw(tx: &mut Tx, id: &ServiceId) -> Result<()> {
     Ok(())
 }
 
-/// Removes every row of a service but its events. The answer is its repository, where no other service uses it.
-pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<Option<String>> {
+/// The repository that goes with a service: one that was asked to be deleted with it.
+pub async fn abandoned_repository(q: impl Query, id: &ServiceId) -> Result<Option<String>> {
+    let sql = "SELECT r.id FROM services s JOIN repositories r ON r.id = s.repository_id WHERE s.id = $1 AND r.deleted_at IS NOT NULL";
+    q.fetch_opt(sql, args![id]).await?.map(|row| row.text("id")).transpose()
+}
+
+/// Removes every row of a service but its events; with the last service of a repository the repository's too.
+pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
     let mine = "(SELECT id FROM targets WHERE service_id = $1)";
     let runs = "(SELECT id FROM runs WHERE service_id = $1)";
     let statements = [
@@ -131,12 +137,12 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<Option<String>> {
         tx.execute(statement, args![id]).await?;
     }
     let row = tx.fetch_opt("DELETE FROM services WHERE id = $1 RETURNING repository_id", args![id]).await?;
-    let Some(repository) = row.map(|row| row.text("repository_id")).transpose()? else { return Ok(None) };
+    let Some(repository) = row.map(|row| row.text("repository_id")).transpose()? else { return Ok(()) };
     let shared = tx.fetch_opt("SELECT id FROM services WHERE repository_id = $1 LIMIT 1", args![&repository]).await?;
     if shared.is_some() {
-        return Ok(None);
+        return Ok(());
     }
     tx.execute("DELETE FROM ref_changes WHERE repository_id = $1", args![&repository]).await?;
     tx.execute("DELETE FROM repositories WHERE id = $1", args![&repository]).await?;
-    Ok(Some(repository))
+    Ok(())
 }

@@ -1,15 +1,19 @@
-//! Takes down services that were asked to be deleted: off the edge, then their instances, then their repository and rows.
+//! Takes down services that were asked to be deleted: off the edge, then their instances, images and repository, then their
+//! rows. The rows go last: as long as they are there, whatever a crash left is found and taken down again.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use app::{error::Result, model::ServiceId};
+use app::{
+    error::{Error, Result},
+    model::ServiceId,
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     platform::Scope,
     rollout::Context,
-    store::{backends, services, targets},
+    store::{backends, candidates, services, targets},
     tasks::LAZY,
     telemetry::metrics,
     wake::Duty,
@@ -52,21 +56,33 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
             engine(ctx.platform.remove(&observed.id, Duration::from_secs(10)).await)?;
         }
     }
-    let mut tx = ctx.db.begin().await?;
-    let repository = services::purge(&mut tx, service).await?;
-    tx.commit().await?;
-    if let Some(repository) = repository {
-        let path = ctx.config.repositories().join(format!("{repository}.git"));
-        if let Err(error) = tokio::fs::remove_dir_all(&path).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), %error, "a repository's folder could not be removed");
-        }
+    engine(ctx.platform.forget_builds(service).await)?;
+    for image in candidates::images_of(&ctx.db, service).await? {
+        engine(ctx.platform.remove_image(&image).await)?;
     }
+    if let Some(repository) = services::abandoned_repository(&ctx.db, service).await? {
+        remove_folder(&ctx.config.repositories().join(format!("{repository}.git"))).await?;
+    }
+    let mut tx = ctx.db.begin().await?;
+    services::purge(&mut tx, service).await?;
+    tx.commit().await?;
     tracing::info!(%service, "deleted");
     Ok(())
 }
 
+async fn remove_folder(path: &Path) -> Result<()> {
+    point!("deletions::before_folder");
+    match tokio::fs::remove_dir_all(path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let sentence = format!("The repository's folder {} cannot be removed: {error}.", path.display());
+            return Err(Error::unavailable("repository_kept", sentence));
+        }
+        _ => {}
+    }
+    point!("deletions::after_folder");
+    Ok(())
+}
+
 fn engine<T>(result: Result<T, crate::platform::PlatformError>) -> Result<T> {
-    result.map_err(|error| app::error::Error::unavailable("engine_unavailable", error.to_string()))
+    result.map_err(|error| Error::unavailable("engine_unavailable", error.to_string()))
 }

@@ -14,7 +14,7 @@ use crate::{
     claim::Claim,
     clock,
     rollout::{Context, apply},
-    store::{Db, rollouts},
+    store::{Db, leases, rollouts},
     tasks::LAZY,
     telemetry::metrics,
     wake::Duty,
@@ -30,7 +30,13 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     }
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut under_way = JoinSet::new();
+    let mut moves = clock::Moves::new();
     loop {
+        if moves.moved()
+            && let Err(error) = leases::renew_all(&ctx.db, &ctx.holder).await
+        {
+            tracing::warn!(%error, "the clock was moved, and the claims could not be renewed");
+        }
         while under_way.try_join_next().is_some() {}
         claim_all(&ctx, &room, &mut under_way, &stop).await;
         tokio::select! {

@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
-    while timeout(EVERY, stop.cancelled()).await.is_err() {
+    loop {
         let swept = async {
             let mut tx = ctx.db.begin().await?;
             sessions::delete_expired(&mut tx, clock::now()).await?;
@@ -20,6 +20,9 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
         metrics::passed("sweep", swept.is_ok());
         if let Err(error) = swept {
             tracing::warn!(%error, "old sessions could not be forgotten");
+        }
+        if timeout(EVERY, stop.cancelled()).await.is_ok() {
+            return;
         }
     }
 }

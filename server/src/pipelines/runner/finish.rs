@@ -22,7 +22,6 @@ use crate::{
 
 /// Writes the end.
 pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeline>, outcome: Outcome) -> std::result::Result<(), Left> {
-    fail::fail_point!("run::before_finish");
     let mut tx = ctx.db.begin().await?;
     let candidate = match (&outcome.image, pipeline) {
         (Some((stage, image)), Some(pipeline)) => make_candidate(&mut tx, run, pipeline, stage, image).await?,
@@ -38,9 +37,7 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
         None => Vec::new(),
     };
     tell(&mut tx, run, &outcome, candidate.as_ref()).await?;
-    fail::fail_point!("run::before_finish_commit");
     tx.commit().await?;
-    fail::fail_point!("run::after_finish_commit");
     metrics::run_ended(outcome.state.name(), clock::now().since(run.created_at));
     tracing::info!(run = %run.id, state = outcome.state.name(), deployed = deployed.len(), "ended");
     if let Some((stage, _)) = &outcome.image {

@@ -30,7 +30,6 @@ pub(super) async fn prepare(
         Err(error) => return Ok(Some(Outcome::not(RunState::Errored, error.to_string()))),
     };
     for (image, user) in images.into_iter().chain(dockerfile) {
-        fail::fail_point!("run::before_image");
         let found = patiently(halt, || ctx.platform.image(&image)).await;
         match found {
             Ok(_) => {}
@@ -80,9 +79,7 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
         return Ok(Some(Outcome::not(RunState::Errored, format!("The files of the commit could not be read: {error}"))));
     }
     let workspace = Workspace { run: run.id.clone(), team: run.team_id.clone() };
-    fail::fail_point!("run::before_fill");
     let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone())).await;
-    fail::fail_point!("run::after_fill");
     // What is left over goes with the scratch folder at the next start.
     let _ = tokio::fs::remove_file(&archive).await;
     Ok(match filled {

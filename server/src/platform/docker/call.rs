@@ -41,7 +41,7 @@ impl Default for Deadlines {
     }
 }
 
-/// The calls. Each has two fail points: `docker::before_<name>` and `docker::after_<name>`; told to return, they are answers
+/// The calls. Each has two fail points: `docker::before_<name>` and `docker::after_<name>`; told to lose, they are answers
 /// that got lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -59,6 +59,7 @@ pub(super) enum Call {
     Upload,
     Pull,
     ImageImport,
+    ImageTag,
     ImageRemove,
 }
 
@@ -75,6 +76,7 @@ impl Call {
             | Self::VolumeCreate
             | Self::VolumeRemove
             | Self::ImageImport
+            | Self::ImageTag
             | Self::ImageRemove => of.long,
             Self::Upload | Self::Pull => of.transfer,
             Self::Exec(time) => time,
@@ -98,6 +100,7 @@ impl Call {
             Self::Upload => "upload",
             Self::Pull => "pull",
             Self::ImageImport => "image_import",
+            Self::ImageTag => "image_tag",
             Self::ImageRemove => "image_remove",
         }
     }
@@ -173,9 +176,9 @@ impl Docker {
     ) -> Result<T, Failure> {
         let after = call.deadline(&self.0.deadlines) + extra;
         let hung = || Failure::Other(PlatformError::Hung { what: format!("{call:?} {about}"), after });
-        fail::fail_point!(&format!("docker::before_{}", call.name()), |_| Err(hung()));
+        point!(&format!("docker::before_{}", call.name()), Err(hung()));
         let answer = tokio::time::timeout(after, Box::pin(future)).await.map_err(|_| hung())?;
-        fail::fail_point!(&format!("docker::after_{}", call.name()), |_| Err(hung()));
+        point!(&format!("docker::after_{}", call.name()), Err(hung()));
         answer.map_err(errors::read)
     }
 

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use app::model::RunId;
 use bollard::{
     models::{BuildInfo, ImageInspect},
-    query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, RemoveImageOptionsBuilder},
+    query_parameters::{
+        BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+    },
 };
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
@@ -13,8 +15,10 @@ use tokio_util::{io::ReaderStream, sync::CancellationToken};
 use super::{
     super::{Build, ImageInfo, Network, Output, PlatformError, Sink, container},
     Docker,
+    cache::Stages,
     call::Call,
     errors,
+    networks::with_labels,
 };
 
 /// How many images a hint lists.
@@ -90,7 +94,7 @@ impl Docker {
             Err(_) => Vec::new(),
         };
         let mut tags: Vec<String> = there.into_iter().flat_map(|image| image.repo_tags).filter(|tag| !tag.contains('<')).collect();
-        tags.retain(|tag| !tag.starts_with(EMPTY.0));
+        tags.retain(|tag| !tag.starts_with(EMPTY.0) && !tag.starts_with("berth-cache-"));
         tags.sort();
         let more = tags.len().saturating_sub(LISTED);
         tags.truncate(LISTED);
@@ -100,6 +104,13 @@ impl Docker {
             (false, more) => format!("The engine has: {} and {more} more.", tags.join(", ")),
         };
         PlatformError::ImageNotFound { image: image.into(), hint: format!("{because}{listed}") }
+    }
+
+    pub(super) async fn list_built(&self) -> Result<Vec<(String, RunId)>, PlatformError> {
+        let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, "")]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let found = self.within(Call::Ask, "images", self.client().await?.list_images(Some(options))).await?;
+        Ok(found.into_iter().filter_map(|mut image| Some((image.id, RunId::from_text(image.labels.remove(container::RUN)?)))).collect())
     }
 
     pub(super) async fn drop_image(&self, id: &str) -> Result<(), PlatformError> {
@@ -141,17 +152,19 @@ impl Docker {
             .labels(&self.build_labels(build))
             .build();
         let context = body(&build.context).await?;
-        fail::fail_point!("docker::before_build");
+        point!("docker::before_build");
         let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
-        let mut reader = Reader { sink, id: None, from: None, hidden: false };
+        let mut reader = Reader { sink, id: None, from: None, stages: Stages::default(), hidden: false };
         let read = reader.read(progress);
         let ended = tokio::select! {
             ended = read => ended,
             // Dropping the stream closes the connection, upon which the engine stops the build.
-            () = cancel.cancelled() => return Err(PlatformError::Cancelled),
-            () = tokio::time::sleep(build.timeout) => return Err(PlatformError::TimedOut(build.timeout)),
+            () = cancel.cancelled() => Err(PlatformError::Cancelled),
+            () = tokio::time::sleep(build.timeout) => Err(PlatformError::TimedOut(build.timeout)),
         };
-        fail::fail_point!("docker::after_build");
+        point!("docker::after_build");
+        let image = reader.id.as_deref().filter(|_| ended.is_ok());
+        self.keep_cache(&build.service, &std::mem::take(&mut reader.stages).beside(image)).await;
         match ended {
             Ok(()) => {}
             Err(PlatformError::Refused(why) | PlatformError::NotFound(why)) => {
@@ -209,6 +222,7 @@ struct Reader {
     id: Option<String>,
     /// The base of the step under way, where it is a `FROM`.
     from: Option<String>,
+    stages: Stages,
     /// Whether the piece before was left out.
     hidden: bool,
 }
@@ -242,7 +256,9 @@ impl Reader {
             let mut words = step.1.split_whitespace();
             let from = words.next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"));
             self.from = words.find(|word| !word.starts_with("--")).filter(|_| from).map(str::to_owned);
+            self.stages.step(from);
         }
+        self.stages.made(text);
         if let Some(id) = text.strip_prefix("Successfully built ") {
             self.id.get_or_insert_with(|| id.trim().to_owned());
         }
@@ -307,7 +323,7 @@ mod tests {
     #[test]
     fn the_base_of_a_step_is_noted() {
         let (sink, _held) = tokio::sync::mpsc::channel(1);
-        let mut reader = Reader { sink, id: None, from: None, hidden: false };
+        let mut reader = Reader { sink, id: None, from: None, stages: Stages::default(), hidden: false };
         reader.note("Step 1/3 : FROM --platform=linux/amd64 base:1 AS build\n");
         assert_eq!(reader.from.as_deref(), Some("base:1"));
         reader.note("Step 2/3 : COPY --from=other a b\n");

@@ -3,6 +3,7 @@
 //! What runs is always read from the engine, by labels: nothing here needs to survive a crash. A call that changes
 //! something can be made again.
 
+mod cache;
 mod call;
 mod connect;
 mod containers;
@@ -26,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use app::model::{Host, RunId};
+use app::model::{Host, RunId, ServiceId};
 use async_trait::async_trait;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::{Stream, StreamExt};
@@ -184,6 +185,14 @@ impl Platform for Docker {
 
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
         self.build_image(build, sink, cancel).await
+    }
+
+    async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError> {
+        self.list_built().await
+    }
+
+    async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError> {
+        self.drop_cache(service, 0).await
     }
 
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError> {

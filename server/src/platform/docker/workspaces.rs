@@ -25,7 +25,8 @@ impl Docker {
         let archive = images::body(archive).await?;
         let name = container::workspace_name(&self.0.instance, &workspace.run);
         let helper = container::helper_name(&self.0.instance, &workspace.run);
-        self.force_remove(&helper).await?;
+        // Of an attempt that was cut short, the helper and whatever step it came to.
+        self.remove_containers(&workspace.run).await?;
         self.drop_volume(&name).await?;
         let labels =
             container::labels(&self.0.instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
@@ -50,7 +51,7 @@ impl Docker {
         }
     }
 
-    pub(super) async fn clean(&self, run: &RunId) -> Result<(), PlatformError> {
+    async fn remove_containers(&self, run: &RunId) -> Result<(), PlatformError> {
         let docker = self.client().await?;
         let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, run.as_str())]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -61,6 +62,13 @@ impl Docker {
                 self.drop_network(&network).await?;
             }
         }
+        Ok(())
+    }
+
+    pub(super) async fn clean(&self, run: &RunId) -> Result<(), PlatformError> {
+        self.remove_containers(run).await?;
+        let docker = self.client().await?;
+        let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, run.as_str())]);
         let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
         let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
         for volume in found.volumes.unwrap_or_default() {

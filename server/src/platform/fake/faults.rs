@@ -21,6 +21,8 @@ pub enum Verb {
     Hosts,
     Image,
     Build,
+    BuiltImages,
+    ForgetBuilds,
     RemoveImage,
     FillWorkspace,
     CleanRun,

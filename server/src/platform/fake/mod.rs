@@ -8,7 +8,7 @@ mod state;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use app::model::{EngineState, Host, RunId};
+use app::model::{EngineState, Host, RunId, ServiceId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -290,13 +290,30 @@ impl Platform for Fake {
         }
         let behaviour = result?;
         let id = image_id(build.run.as_str());
-        self.0.lock().images.insert(id.clone(), behaviour.clone());
+        let mut state = self.0.lock();
+        state.images.insert(id.clone(), behaviour.clone());
+        state.built.insert(id.clone(), build.run.clone());
+        drop(state);
         self.answer(lost, "build", behaviour.info(&id))
+    }
+
+    async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError> {
+        let lost = self.meet(Verb::BuiltImages, "").await?;
+        let built = self.0.lock().built.iter().map(|(image, run)| (image.clone(), run.clone())).collect();
+        self.answer(lost, "built_images", built)
+    }
+
+    async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::ForgetBuilds, service.as_str()).await?;
+        self.answer(lost, "forget_builds", ())
     }
 
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError> {
         let lost = self.meet(Verb::RemoveImage, id).await?;
-        self.0.lock().images.remove(id);
+        let mut state = self.0.lock();
+        state.images.remove(id);
+        state.built.remove(id);
+        drop(state);
         self.answer(lost, "remove_image", ())
     }
 

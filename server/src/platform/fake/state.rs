@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) ensured: Vec<Workload>,
     pub(super) tasks: Vec<Task>,
     pub(super) leftovers: BTreeSet<RunId>,
+    /// Images by id, with the run that built them.
+    pub(super) built: BTreeMap<String, RunId>,
     pub(super) on_task: Option<Arc<OnTask>>,
     pub(super) on_build: Option<Arc<OnBuild>>,
 }
@@ -70,6 +72,7 @@ impl Inner {
                 ensured: Vec::new(),
                 tasks: Vec::new(),
                 leftovers: BTreeSet::new(),
+                built: BTreeMap::new(),
                 on_task: None,
                 on_build: None,
             }),

@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::model::{Actor, Phase, RolloutId, RolloutState};
-use fail::fail_point;
 use futures::StreamExt as _;
 use tokio::time::timeout;
 
@@ -100,7 +99,6 @@ impl Rollout<'_> {
         if ending.state == RolloutState::Succeeded && self.from.is_some() {
             self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
         }
-        fail_point!("rollout::before_end");
         let mut tx = self.ctx.db.begin().await?;
         self.record_in(&mut tx, None).await?;
         let ours =
@@ -115,7 +113,6 @@ impl Rollout<'_> {
         }
         self.write_event(&mut tx, &ending).await?;
         tx.commit().await?;
-        fail_point!("rollout::after_end");
         self.changed();
         self.ctx.wake.duty(Duty::Rollouts);
         self.ctx.wake.duty(Duty::Keep);

@@ -1,0 +1,193 @@
+//! The harness: find the points an operation reaches, then cut it short at each of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures::{FutureExt as _, StreamExt as _};
+
+use super::{
+    operations::{Operation, all},
+    points,
+    world::World,
+};
+use crate::support::proof;
+
+/// Worlds side by side.
+pub(super) const SIDE_BY_SIDE: u8 = 2;
+/// How long a point is waited for.
+const REACHED_WITHIN: Duration = Duration::from_secs(25);
+
+/// What all worlds share.
+struct Shared {
+    /// Operations still to be done, by their place in the list.
+    open: Mutex<VecDeque<usize>>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    /// The points taken up by somebody, so that each is cut short once.
+    taken: BTreeSet<String>,
+    /// The points at which something was killed, came back, and kept its promises.
+    exercised: BTreeSet<String>,
+    failures: Vec<String>,
+}
+
+impl Shared {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; run it by name with --run-ignored all"]
+fn killed_at_every_point_of_every_operation_it_keeps_its_promises_on_the_engine() {
+    let defined = points::defined();
+    // For one who works on one of them: `BERTH_CRASH=push`.
+    let only = std::env::var("BERTH_CRASH").unwrap_or_default();
+    let open = (0..all().len()).filter(|index| all()[*index].name().contains(&only)).collect();
+    let shared = Shared { open: Mutex::new(open), found: Mutex::default() };
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 0..SIDE_BY_SIDE {
+            let (shared, defined) = (&shared, &defined);
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(work(number, shared, defined));
+            });
+        }
+    });
+    let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let missed: Vec<&String> = defined.iter().filter(|(point, _)| !found.exercised.contains(*point)).map(|(_, called)| called).collect();
+    let seconds = began.elapsed().as_secs();
+    println!("in {seconds} s; not exercised: {missed:#?}");
+    assert!(found.failures.is_empty(), "{} promises were broken:\n\n{}", found.failures.len(), found.failures.join("\n\n"));
+    if only.is_empty() {
+        assert!(missed.is_empty(), "reached by no operation; add one that does: {missed:#?}");
+        let (defined, exercised) = (defined.len(), found.exercised.len());
+        proof("crashes", &format!("{defined} points defined, {exercised} exercised, 0 leaked, 0 release commands repeated"));
+    }
+}
+
+async fn work(number: u8, shared: &Shared, defined: &BTreeMap<String, String>) {
+    let mut world = World::new(number).await;
+    loop {
+        let Some(index) = shared.open.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+        let mut operation = all().remove(index);
+        let name = operation.name();
+        let reached = match AssertUnwindSafe(uncut(&mut world, operation.as_mut())).catch_unwind().await {
+            Ok(reached) => reached,
+            Err(panic) => {
+                fail(&mut world, shared, &format!("{name}, uncut"), panic.as_ref());
+                (world, operation) = (World::new(number).await, all().remove(index));
+                continue;
+            }
+        };
+        for point in reached {
+            if !defined.contains_key(&point) || !shared.found().taken.insert(point.clone()) {
+                continue;
+            }
+            let began = Instant::now();
+            match AssertUnwindSafe(cut(&mut world, operation.as_mut(), &point)).catch_unwind().await {
+                Ok(true) => drop(shared.found().exercised.insert(point.clone())),
+                Ok(false) => drop(shared.found().taken.remove(&point)),
+                Err(panic) => {
+                    fail(&mut world, shared, &format!("{name}, {}", defined[&point]), panic.as_ref());
+                    (world, operation) = (World::new(number).await, all().remove(index));
+                }
+            }
+            println!("{name}, {}: {:.1} s", defined[&point], began.elapsed().as_secs_f32());
+        }
+    }
+}
+
+fn fail(world: &mut World, shared: &Shared, what: &str, panic: &(dyn std::any::Any + Send)) {
+    let text = panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    let failure = format!("{what}: {}\n{}", text.unwrap_or_default(), world.end_of_log());
+    println!("BROKEN {failure}");
+    shared.found().failures.push(failure);
+}
+
+/// Does an operation with nothing in its way; the points it reaches, each once, in their order.
+async fn uncut(world: &mut World, operation: &mut dyn Operation) -> Vec<String> {
+    prepare(world, operation, "").await;
+    operation.act(world).await;
+    let left = world.calm().await;
+    world.rest().await;
+    let mut seen = BTreeSet::new();
+    let reached = world.reached().into_iter().filter(|point| seen.insert(point.clone())).collect();
+    world.disarm();
+    world.aside = false;
+    assert_eq!(left, Vec::<String>::new(), "left over");
+    operation.judge(world).await;
+    reached
+}
+
+async fn prepare(world: &mut World, operation: &mut dyn Operation, kill: &str) {
+    operation.prepare(world).await;
+    world.aside = operation.aside();
+    world.disarm();
+    world.arm(&format!("{}{kill}", operation.beside()));
+}
+
+/// Cuts an operation short at a point, and sees it come back. False: it never came there this time.
+async fn cut(world: &mut World, operation: &mut dyn Operation, point: &str) -> bool {
+    let since = SystemTime::now();
+    prepare(world, operation, &format!("kill {point}")).await;
+    operation.act(world).await;
+    let died = dies(world, operation).await;
+    let last = world.reached().last().cloned();
+    world.disarm();
+    world.aside = false;
+    if died {
+        assert_eq!(last.as_deref(), Some(point), "killed elsewhere");
+        operation.restart(world).await;
+        if !operation.taken(world).await {
+            operation.act(world).await;
+        }
+    }
+    let left = world.calm().await;
+    assert_eq!(left, Vec::<String>::new(), "left over");
+    operation.judge(world).await;
+    once_only(world, since).await;
+    died
+}
+
+/// Waits for the end of what is to be killed, or until nothing moves any more.
+async fn dies(world: &mut World, operation: &mut dyn Operation) -> bool {
+    let began = Instant::now();
+    let mut still = 0;
+    while began.elapsed() < REACHED_WITHIN && still < 60 {
+        if operation.died(world) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        still = if world.moves().await { 0 } else { still + 1 };
+    }
+    operation.died(world)
+}
+
+/// No release command was started twice since then, as the engine itself saw it.
+async fn once_only(world: &World, since: SystemTime) {
+    let stamp = |time: SystemTime| {
+        let since = time.duration_since(UNIX_EPOCH).unwrap();
+        format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
+    };
+    let filters = [("type", "container"), ("event", "start")].map(|(key, value)| (key.to_owned(), vec![value.to_owned()]));
+    let (since, until) = (stamp(since), stamp(SystemTime::now()));
+    let options = EventsOptionsBuilder::default().since(&since).until(&until).filters(&filters.into()).build();
+    let docker = world.engine.docker();
+    let mut events = std::pin::pin!(docker.events(Some(options)));
+    let mut started = BTreeSet::new();
+    while let Some(Ok(event)) = events.next().await {
+        let name = event.actor.and_then(|actor| actor.attributes).and_then(|mut names| names.remove("name")).unwrap_or_default();
+        if name.contains("release-") {
+            assert!(started.insert(name.clone()), "the release command {name} ran twice");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is there and belongs to nobody: on the engine, in the database, in the data folder.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
+
+use super::world::World;
+
+/// What a test itself brought to the engine, and the image of nothing that Berth keeps.
+const KEPT: [&str; 3] = ["berth-test/busybox:", "berth-test/made:", "berth-empty:"];
+
+/// Everything that belongs to nobody, one line each.
+pub(super) async fn find(world: &World) -> Vec<String> {
+    let mut left = containers(world).await;
+    left.extend(networks_and_volumes(world).await);
+    left.extend(images(world).await);
+    left.extend(rows(world).await);
+    left.extend(folders(world).await);
+    left
+}
+
+/// Every container is a running copy of a release that serves; as many as it wants.
+async fn containers(world: &World) -> Vec<String> {
+    let wanted: i64 = {
+        let rows = world.rows("SELECT r.replicas FROM targets t JOIN releases r ON r.id = t.release_id").await;
+        rows.iter().flat_map(|row| row.json::<std::collections::BTreeMap<String, i64>>("replicas").unwrap().into_values()).sum()
+    };
+    let options = ListContainersOptionsBuilder::default().all(true).build();
+    let all = world.engine.docker().list_containers(Some(options)).await.unwrap();
+    let mut left = Vec::new();
+    let mut copies = 0;
+    for container in all {
+        let state = format!("{:?}", container.state);
+        if container.labels.unwrap_or_default().contains_key("berth.slot") && state.contains("RUNNING") {
+            copies += 1;
+        } else {
+            left.push(format!("container {:?} {state}", container.names.unwrap_or_default()));
+        }
+    }
+    if copies != wanted {
+        left.push(format!("{copies} copies run and {wanted} are wanted"));
+    }
+    left
+}
+
+async fn networks_and_volumes(world: &World) -> Vec<String> {
+    let docker = world.engine.docker();
+    let own = ["host", "none", "bridge"];
+    let mut left = Vec::new();
+    for network in docker.list_networks(None::<ListNetworksOptions>).await.unwrap() {
+        let name = network.name.unwrap_or_default();
+        if own.contains(&name.as_str()) {
+            continue;
+        }
+        let found = docker.inspect_network(&name, None::<bollard::query_parameters::InspectNetworkOptions>).await;
+        if found.is_ok_and(|found| found.containers.unwrap_or_default().is_empty()) {
+            left.push(format!("network {name}"));
+        }
+    }
+    let volumes = docker.list_volumes(None::<ListVolumesOptions>).await.unwrap().volumes.unwrap_or_default();
+    left.extend(volumes.into_iter().map(|volume| format!("volume {}", volume.name)));
+    left
+}
+
+/// Every image is a candidate's, one is made from it, it is the cache of a service that is there, or the test's own.
+async fn images(world: &World) -> Vec<String> {
+    let options = ListImagesOptionsBuilder::default().build();
+    let all = world.engine.docker().list_images(Some(options)).await.unwrap();
+    let named: BTreeSet<String> = {
+        let rows = world.rows("SELECT image FROM candidates").await;
+        rows.iter().map(|row| row.text("image").unwrap()).collect()
+    };
+    let services: Vec<String> = {
+        let rows = world.rows("SELECT id FROM services").await;
+        rows.iter().map(|row| row.text("id").unwrap()).collect()
+    };
+    let there: BTreeSet<&String> = all.iter().map(|image| &image.id).collect();
+    let mut left: Vec<String> =
+        named.iter().filter(|id| !there.contains(id)).map(|id| format!("a candidate's image {id} is gone")).collect();
+    for image in &all {
+        let kept = image.repo_tags.iter().any(|tag| KEPT.iter().any(|kept| tag.starts_with(kept)));
+        let cache =
+            image.repo_tags.iter().any(|tag| services.iter().any(|service| tag.starts_with("berth-cache-") && tag.contains(service)));
+        if !kept && !cache && !named.contains(&image.id) {
+            left.push(format!("image {} of {:?}", image.id, image.labels.get("berth.run")));
+        }
+    }
+    left
+}
+
+/// Rows that say of something that it goes on, in runs that ended.
+async fn rows(world: &World) -> Vec<String> {
+    let mut left = Vec::new();
+    for table in ["stages", "steps"] {
+        let open = format!("SELECT COUNT(*) AS number FROM {table} WHERE state = 'running'");
+        if world.number(&open).await > 0 {
+            left.push(format!("rows of {table} are left running"));
+        }
+    }
+    let backends = "SELECT COUNT(*) AS number FROM backends b LEFT JOIN targets t ON t.id = b.target_id
+                     WHERE t.release_id IS NULL OR b.draining_since IS NOT NULL";
+    if world.number(backends).await > 0 {
+        left.push("backends of nothing that serves".into());
+    }
+    left
+}
+
+/// Files of runs, and repositories without a service.
+async fn folders(world: &World) -> Vec<String> {
+    let data = world.berth.folder.path();
+    let known: BTreeSet<String> = {
+        let rows = world.rows("SELECT id FROM repositories").await;
+        rows.iter().map(|row| format!("{}.git", row.text("id").unwrap())).collect()
+    };
+    let mut left: Vec<String> = names(&data.join("scratch")).into_iter().map(|name| format!("file scratch/{name}")).collect();
+    left.extend(
+        names(&data.join("repositories")).into_iter().filter(|name| !known.contains(name)).map(|name| format!("repository {name}")),
+    );
+    left.extend(names(data).into_iter().filter(|name| name.ends_with(".new")).map(|name| format!("file {name}")));
+    left
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}

@@ -1,0 +1,12 @@
+//! Berth is killed at every fail point of everything it does, started again, and held to what it promises.
+
+mod changing;
+mod engine;
+mod kill;
+mod leaks;
+mod operations;
+mod points;
+mod pushing;
+mod starting;
+mod store;
+mod world;

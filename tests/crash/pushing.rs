@@ -1,0 +1,213 @@
+//! Operations that begin with `git push`.
+
+use std::fs;
+
+use async_trait::async_trait;
+use bollard::query_parameters::RemoveImageOptions;
+
+use super::{
+    operations::Operation,
+    world::{HELLO, World},
+};
+use crate::support::images::BUSYBOX;
+
+/// How a run is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Live in `dev`.
+    Live,
+    /// A step fails.
+    StepFails,
+    /// The image cannot be built.
+    BuildFails,
+    /// The engine goes away in the middle of a step.
+    EngineAway,
+    /// The file does not read.
+    BadFile,
+    /// It is cancelled.
+    Cancelled,
+    /// Run again, by hand.
+    Again,
+    /// A branch is deleted.
+    BranchGone,
+}
+
+pub(super) fn all() -> Vec<Box<dyn Operation>> {
+    let courses = [
+        Course::Live,
+        Course::StepFails,
+        Course::BuildFails,
+        Course::EngineAway,
+        Course::BadFile,
+        Course::Cancelled,
+        Course::Again,
+        Course::BranchGone,
+    ];
+    courses.map(|course| Box::new(Push { course, commit: String::new(), text: String::new(), before: 0 }) as Box<dyn Operation>).into()
+}
+
+struct Push {
+    course: Course,
+    commit: String,
+    text: String,
+    /// The newest run before.
+    before: i64,
+}
+
+const NEWEST_RUN: &str =
+    "SELECT COALESCE(MAX(r.number), 0) AS number FROM runs r JOIN services s ON s.id = r.service_id WHERE s.name = 'hello'";
+
+impl Push {
+    /// The pipeline: a step, an image, a release command, and a health command.
+    fn file(&self) -> String {
+        let step = match self.course {
+            Course::StepFails => "sleep 1.2; false",
+            Course::Cancelled => "sleep 100",
+            _ => "test -f www/index.html",
+        };
+        let file = format!(
+            "version: 1
+services:
+  hello:
+    stages:
+      - name: fast
+        steps:
+          - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"{step}\"] }}
+    release: [\"sh\", \"-c\", \"sleep 0.2\"]
+    processes:
+      web: {{ port: 8080, health: {{ command: [\"test\", \"-f\", \"/www/index.html\"], interval: 100ms }}, drain: 0s }}
+"
+        );
+        if self.course == Course::BadFile { file.replace("stages", "stayges") } else { file }
+    }
+
+    /// Writes and commits what is to be pushed.
+    fn write(&mut self, world: &mut World) {
+        world.count += 1;
+        self.text = format!("text {}", world.count);
+        let dockerfile =
+            format!("FROM {BUSYBOX}\nCOPY www /www\nSTOPSIGNAL SIGKILL\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n");
+        let dockerfile = if self.course == Course::BuildFails { format!("{dockerfile}RUN false\n") } else { dockerfile };
+        fs::create_dir_all(world.copy.join("www")).unwrap();
+        fs::write(world.copy.join("www/index.html"), &self.text).unwrap();
+        fs::write(world.copy.join("Dockerfile"), dockerfile).unwrap();
+        fs::write(world.copy.join("berth.yaml"), self.file()).unwrap();
+        world.git(&["add", "-A"]);
+        world.git(&["commit", "-q", "-m", &self.text]);
+        self.commit = world.git(&["rev-parse", "HEAD"]);
+    }
+
+    async fn state(&self, world: &World) -> (String, String) {
+        let state = world.text(&format!("SELECT state AS text FROM runs WHERE commit_id = '{}' ORDER BY number DESC", self.commit)).await;
+        let failure =
+            world.text(&format!("SELECT failure AS text FROM runs WHERE commit_id = '{}' ORDER BY number DESC", self.commit)).await;
+        (state, failure)
+    }
+
+    /// The rollout that followed: live, or ended with what nobody can know.
+    async fn judge_rollout(&self, world: &World) {
+        let newest = "FROM rollouts o JOIN services s ON s.id = o.service_id WHERE s.name = 'hello' ORDER BY o.id DESC";
+        let state = world.text(&format!("SELECT o.state AS text {newest}")).await;
+        let failure = world.text(&format!("SELECT o.failure AS text {newest}")).await;
+        if state == "failed" {
+            assert!(failure.contains("release command"), "{failure}");
+        } else {
+            assert_eq!(state, "succeeded", "{failure}");
+            assert_eq!(world.berth.ask().await, self.text);
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Operation for Push {
+    fn name(&self) -> String {
+        format!("push: {:?}", self.course)
+    }
+
+    fn beside(&self) -> String {
+        match self.course {
+            Course::EngineAway => "lose docker::after_attach\n".into(),
+            _ => String::new(),
+        }
+    }
+
+    async fn prepare(&mut self, world: &mut World) {
+        // So that it is made anew each time: that is a call of the engine too.
+        let _ = world.engine.docker().remove_image("berth-empty:1", None::<RemoveImageOptions>, None).await;
+        self.before = world.number(NEWEST_RUN).await;
+        match self.course {
+            Course::Again => {
+                if self.commit.is_empty() {
+                    self.write(world);
+                    world.git(&["push", "-q", "berth", "main"]);
+                    assert!(world.calm().await.is_empty());
+                    self.before = world.number(NEWEST_RUN).await;
+                }
+            }
+            Course::BranchGone => {
+                if !world.try_git(&["rev-parse", "-q", "--verify", "main"]).0 {
+                    self.write(world);
+                }
+                world.git(&["push", "-q", "-o", "no-wait", "berth", "main:gone"]);
+                world.calm().await;
+            }
+            Course::Cancelled => {
+                self.write(world);
+                world.git(&["push", "-q", "-o", "no-wait", "berth", "main"]);
+                let running = "SELECT COUNT(*) AS number FROM steps WHERE state = 'running'";
+                world.until("the step runs", async || (world.number(running).await > 0).then_some(())).await;
+                self.before = world.number(NEWEST_RUN).await;
+            }
+            _ => self.write(world),
+        }
+    }
+
+    async fn act(&mut self, world: &mut World) {
+        let run = format!("{HELLO}/runs/{}/actions", self.before);
+        match self.course {
+            Course::Again => drop(world.send("POST", &format!("{run}/retry"), serde_json::Value::Null).await),
+            Course::Cancelled => drop(world.send("POST", &format!("{run}/cancel"), serde_json::Value::Null).await),
+            Course::BranchGone => drop(world.try_git(&["push", "-q", "berth", ":gone"])),
+            _ => drop(world.try_git(&["push", "-q", "-o", "no-wait", "berth", "main"])),
+        }
+    }
+
+    async fn taken(&mut self, world: &World) -> bool {
+        match self.course {
+            Course::Again => world.number(NEWEST_RUN).await > self.before,
+            Course::Cancelled => {
+                let asked =
+                    format!("SELECT COUNT(*) AS number FROM runs WHERE commit_id = '{}' AND cancel_asked_at IS NOT NULL", self.commit);
+                world.number(&asked).await > 0
+            }
+            _ => {
+                let name = if self.course == Course::BranchGone { "refs/heads/gone" } else { "refs/heads/main" };
+                let there = world.git(&["ls-remote", "berth", name]);
+                if self.course == Course::BranchGone {
+                    return there.is_empty();
+                }
+                if !there.starts_with(&self.commit) {
+                    return false;
+                }
+                // A push that reached the repository is never lost.
+                world.until("the push made a run", async || (!self.state(world).await.0.is_empty()).then_some(())).await;
+                true
+            }
+        }
+    }
+
+    async fn judge(&mut self, world: &World) {
+        let (state, failure) = self.state(world).await;
+        match self.course {
+            Course::Live | Course::Again | Course::EngineAway => {
+                assert_eq!(state, "passed", "{failure}");
+                self.judge_rollout(world).await;
+            }
+            Course::StepFails => assert_eq!((state.as_str(), failure.contains("exit code 1")), ("failed", true), "{failure}"),
+            Course::BuildFails => assert_eq!((state.as_str(), failure.contains("could not be built")), ("failed", true), "{failure}"),
+            Course::BadFile => assert_eq!((state.as_str(), failure.contains("stayges")), ("failed", true), "{failure}"),
+            Course::Cancelled => assert_eq!(state, "cancelled", "{failure}"),
+            Course::BranchGone => assert_eq!(world.git(&["ls-remote", "berth", "gone"]), ""),
+        }
+    }
+}
