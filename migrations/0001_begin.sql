@@ -48,7 +48,6 @@ CREATE TABLE links (                      -- one-time links: the first administr
   used_at BIGINT
 );
 CREATE INDEX links_by_team ON links (team_id);
-CREATE INDEX links_by_creator ON links (created_by);
 
 CREATE TABLE tokens (
   id TEXT PRIMARY KEY,
@@ -83,7 +82,6 @@ CREATE TABLE repositories (
   team_id TEXT NOT NULL REFERENCES teams (id),
   name TEXT NOT NULL,
   default_branch TEXT NOT NULL,
-  refs_moved_at BIGINT,                   -- nanoseconds: when its refs had moved last as they were compared with ref_changes
   created_at BIGINT NOT NULL,
   deleted_at BIGINT
 );
@@ -116,8 +114,6 @@ CREATE TABLE services (
 );
 CREATE UNIQUE INDEX services_by_name ON services (team_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX services_by_repository ON services (repository_id);
-CREATE INDEX services_by_bare_name ON services (name);
-CREATE INDEX services_leaving ON services (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
@@ -144,7 +140,7 @@ CREATE TABLE runs (
   finished_at BIGINT,
   UNIQUE (service_id, number)
 );
-CREATE INDEX runs_open ON runs (service_id, branch, number) WHERE finished_at IS NULL;
+CREATE INDEX runs_open ON runs (state, created_at) WHERE finished_at IS NULL;
 
 CREATE TABLE stages (
   id TEXT PRIMARY KEY,
@@ -175,7 +171,6 @@ CREATE TABLE steps (
   finished_at BIGINT
 );
 CREATE INDEX steps_by_run ON steps (run_id);
-CREATE INDEX steps_by_stage ON steps (stage_id);
 
 CREATE TABLE log_chunks (                 -- append-only; a chunk is many lines, never one row a line
   step_id TEXT NOT NULL REFERENCES steps (id),
@@ -201,7 +196,6 @@ CREATE TABLE candidates (
   created_at BIGINT NOT NULL,
   UNIQUE (service_id, number)
 );
-CREATE INDEX candidates_by_run ON candidates (run_id);
 
 CREATE TABLE targets (
   id TEXT PRIMARY KEY,
@@ -218,7 +212,6 @@ CREATE TABLE targets (
   UNIQUE (service_id, environment_id)
 );
 CREATE INDEX targets_by_team ON targets (team_id);
-CREATE INDEX targets_by_environment ON targets (environment_id);
 
 CREATE TABLE config_sets (
   id TEXT PRIMARY KEY,
@@ -249,8 +242,6 @@ CREATE TABLE releases (
   created_at BIGINT NOT NULL,
   UNIQUE (target_id, number)
 );
-CREATE INDEX releases_by_candidate ON releases (candidate_id);
-CREATE INDEX releases_by_config_set ON releases (config_set_id);
 
 CREATE TABLE rollouts (
   id TEXT PRIMARY KEY,
@@ -278,10 +269,7 @@ CREATE TABLE rollouts (
   finished_at BIGINT
 );
 CREATE INDEX rollouts_by_target ON rollouts (target_id, created_at);
-CREATE INDEX rollouts_by_service ON rollouts (service_id);
-CREATE INDEX rollouts_by_release ON rollouts (release_id);
-CREATE INDEX rollouts_by_release_before ON rollouts (from_release_id);
-CREATE INDEX rollouts_open ON rollouts (target_id) WHERE finished_at IS NULL;
+CREATE INDEX rollouts_open ON rollouts (created_at) WHERE finished_at IS NULL;
 CREATE UNIQUE INDEX rollouts_one_running ON rollouts (target_id) WHERE state = 'running';
 
 CREATE TABLE routes (
@@ -324,7 +312,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_team ON events (team_id, id);
 CREATE INDEX events_by_service ON events (service_id, id);
-CREATE INDEX events_by_actor ON events (actor, id);
 
 CREATE TABLE leases (                     -- duties that only one Berth at a time carries out
   name TEXT PRIMARY KEY,

@@ -121,11 +121,17 @@ impl Names {
     }
 }
 
-/// The tables with their columns and types, as the migration makes them.
+/// The tables with their columns and types, as the migrations make them.
 fn tables() -> Vec<(String, Vec<(String, String)>)> {
     let mut tables: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for line in include_str!("../../migrations/0001_begin.sql").lines() {
-        if let Some(name) = line.strip_prefix("CREATE TABLE ") {
+    let migrations = [include_str!("../../migrations/0001_begin.sql"), include_str!("../../migrations/0002_indexes.sql")];
+    for line in migrations.iter().flat_map(|text| text.lines()) {
+        if let Some(added) = line.strip_prefix("ALTER TABLE ") {
+            let words: Vec<&str> = added.split([' ', ';']).collect();
+            let [table, "ADD", "COLUMN", name, kind, ..] = words[..] else { panic!("{line}") };
+            let (_, columns) = tables.iter_mut().find(|(name, _)| name == table).unwrap();
+            columns.push((name.to_owned(), kind.to_owned()));
+        } else if let Some(name) = line.strip_prefix("CREATE TABLE ") {
             tables.push((name.split_whitespace().next().unwrap().to_owned(), Vec::new()));
         } else if let Some(column) = line.strip_prefix("  ") {
             let words: Vec<&str> = column.split([' ', ',']).collect();
@@ -134,7 +140,7 @@ fn tables() -> Vec<(String, Vec<(String, String)>)> {
             }
         }
     }
-    assert!(tables.len() > 20, "the migration reads");
+    assert!(tables.len() > 20, "the migrations read");
     tables
 }
 
