@@ -66,7 +66,7 @@ fn commits_calls_and_names_are_found() {
     let points = defined();
     let called: Vec<&str> = points.values().map(String::as_str).collect();
     for expected in [
-        "before the commit of control/git.rs::pushed",
+        "before the commit of control/git.rs::write_down",
         "after the commit of store/rollouts.rs::claim",
         "after the engine's call network_create",
         "deletions::before_folder in tasks/deletions.rs",
