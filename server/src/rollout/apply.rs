@@ -43,6 +43,9 @@ const LAST_LINES: u32 = 30;
 const USUAL_PORTS: [u16; 11] = [80, 3000, 3333, 4000, 5000, 5173, 8000, 8080, 8081, 8888, 9000];
 /// How long until a rollout is taken up again after the store did not answer.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
+/// How long the edge may take to leave what is about to be stopped; it takes milliseconds unless the machine hardly moves. What
+/// still gets requests must not be stopped, so this is far beyond that.
+const LEFT: Duration = Duration::from_secs(30);
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
 
@@ -399,7 +402,7 @@ impl<'a> Rollout<'a> {
         tx.commit().await?;
         self.ctx.wake.duty(Duty::Edge);
         if let Some(from) = self.from.as_ref().filter(|from| from.generation != self.desired.generation) {
-            let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
+            let _ = timeout(LEFT, self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
         }
         self.changed();
         Ok(())
