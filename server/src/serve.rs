@@ -12,6 +12,7 @@ use std::{
 use app::{
     backend::Backend,
     error::{Error, Result},
+    model::TargetId,
 };
 use async_trait::async_trait;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -21,7 +22,7 @@ use crate::{
     clock,
     config::Config,
     control::{Control, Life, platform::seed},
-    edge::{Edge, Handle, Options, Source},
+    edge::{Edge, Handle, Options, Rows, Source},
     http, pipelines,
     platform::{
         Platform,
@@ -29,7 +30,7 @@ use crate::{
     },
     rollout::{self, health},
     secrets::Secrets,
-    store::{Db, StoreError, backends::BackendRow, routes::EdgeRoute, settings, users},
+    store::{Db, StoreError, settings, users},
     tasks,
     wake::{Duty, Wake},
     wall,
@@ -247,10 +248,17 @@ impl Late {
 
 #[async_trait]
 impl Source for Late {
-    async fn read(&self) -> Result<(Vec<EdgeRoute>, Vec<BackendRow>)> {
+    async fn read(&self) -> Result<Rows> {
         match self.0.get() {
             Some(db) => db.read().await,
             None => Err(Error::unavailable("database", "The database is not open yet.")),
+        }
+    }
+
+    async fn read_target(&self, target: &TargetId) -> Result<Option<Rows>> {
+        match self.0.get() {
+            Some(db) => db.read_target(target).await,
+            None => Ok(None),
         }
     }
 

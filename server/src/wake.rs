@@ -1,8 +1,15 @@
 //! Wake-ups within the process. They only make things quicker: correctness never depends on one arriving.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use app::{backend::Changed, model::TeamId};
+use app::{
+    backend::Changed,
+    model::{TargetId, TeamId},
+};
 use tokio::sync::{Notify, broadcast, watch};
 
 /// A background duty that can be woken.
@@ -16,7 +23,7 @@ pub enum Duty {
     Runs,
     /// Rollouts to claim, or whose intent changed.
     Rollouts,
-    /// Routes or backends changed: the edge's table.
+    /// Routes or backends changed, of whatever targets: the edge's table. See [`Wake::route`] for one target.
     Edge,
     /// Services asked to be deleted.
     Deletions,
@@ -26,10 +33,26 @@ pub enum Duty {
 
 const DUTIES: usize = 7;
 
+/// Which targets' routes and instances the edge must look at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routes {
+    /// Of these.
+    Of(BTreeSet<TargetId>),
+    /// Of all.
+    All,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self::Of(BTreeSet::new())
+    }
+}
+
 /// Hands out wake-ups. Cheap to clone.
 #[derive(Clone)]
 pub struct Wake {
     duties: Arc<[Notify; DUTIES]>,
+    routes: Arc<Mutex<Routes>>,
     changes: broadcast::Sender<Changed>,
     engine: watch::Sender<u64>,
     rights: watch::Sender<u64>,
@@ -39,6 +62,7 @@ impl Default for Wake {
     fn default() -> Self {
         Self {
             duties: Arc::new(std::array::from_fn(|_| Notify::new())),
+            routes: Arc::default(),
             changes: broadcast::channel(1_024).0,
             engine: watch::Sender::new(0),
             rights: watch::Sender::new(0),
@@ -53,7 +77,34 @@ impl Wake {
             // Who carries one out wants to know that it was cancelled or superseded.
             self.engine_moved();
         }
+        if duty == Duty::Edge {
+            *self.lock_routes() = Routes::All;
+        }
         self.duties[duty as usize].notify_one();
+    }
+
+    /// Wakes the edge for the routes and instances of a target.
+    pub fn route(&self, target: &TargetId) {
+        if let Routes::Of(targets) = &mut *self.lock_routes() {
+            targets.insert(target.clone());
+        }
+        self.duties[Duty::Edge as usize].notify_one();
+    }
+
+    /// Waits until the edge is woken; says for what, all wake-ups since it asked last together.
+    pub async fn routes(&self) -> Routes {
+        loop {
+            self.woken(Duty::Edge).await;
+            let moved = mem::take(&mut *self.lock_routes());
+            // A wake-up whose target was told with the one before.
+            if moved != Routes::default() {
+                return moved;
+            }
+        }
+    }
+
+    fn lock_routes(&self) -> std::sync::MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the duty is woken.

@@ -129,6 +129,7 @@ async fn an_address_given_out_again_leads_nobody_astray() {
     assert_eq!(backend.connections.load(Ordering::SeqCst), 1);
 
     edge.remove("mine", 1);
+    edge.serve_without("mine", 1).await;
     edge.backend("yours", 1, 0, backend.address, 2);
     edge.serve("yours", 1).await;
     *owner.lock().unwrap() = "yours";

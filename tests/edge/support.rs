@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use server::{
     edge::{Edge, Handle, Options, Source},
     store::{backends::BackendRow, routes::EdgeRoute},
-    wake::{Duty, Wake},
+    wake::Wake,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,6 +46,13 @@ impl Source for Rows {
             return Err(Error::unavailable("store_unavailable", "The database does not answer."));
         }
         Ok(self.0.rows.lock().unwrap().clone())
+    }
+
+    async fn read_target(&self, target: &TargetId) -> Result<Option<(Vec<EdgeRoute>, Vec<BackendRow>)>> {
+        let (mut routes, mut backends) = self.read().await?;
+        routes.retain(|row| row.target == *target);
+        backends.retain(|row| row.target == *target);
+        Ok(Some((routes, backends)))
     }
 }
 
@@ -117,14 +124,16 @@ impl TestEdge {
 
     /// Wakes the edge and waits until it serves this release.
     pub(super) async fn serve(&self, target: &str, release: u64) {
-        self.wake.duty(Duty::Edge);
-        timeout(SOON, self.handle.wait_for(&TargetId::from_text(target), release)).await.unwrap();
+        let target = TargetId::from_text(target);
+        self.wake.route(&target);
+        timeout(SOON, self.handle.wait_for(&target, release)).await.unwrap();
     }
 
     /// Wakes the edge and waits until it gives this release no new request.
     pub(super) async fn serve_without(&self, target: &str, release: u64) {
-        self.wake.duty(Duty::Edge);
-        timeout(SOON, self.handle.wait_without(&TargetId::from_text(target), release)).await.unwrap();
+        let target = TargetId::from_text(target);
+        self.wake.route(&target);
+        timeout(SOON, self.handle.wait_without(&target, release)).await.unwrap();
     }
 
     /// An edge with one route and one instance of it.

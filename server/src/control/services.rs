@@ -272,7 +272,7 @@ impl Services for Control {
         let detail = format!("{}{} leads to {}.", row.host, row.path, environment);
         events::insert(&mut tx, actor, event(&service, "route.added", detail)).await?;
         tx.commit().await?;
-        self.wake.duty(Duty::Edge);
+        self.wake.route(&row.target);
         self.told(&service);
         Ok(self.route(row))
     }
@@ -293,7 +293,7 @@ impl Services for Control {
         let detail = format!("{}{} leads nowhere now.", row.host, row.path);
         events::insert(&mut tx, actor, event(&service, "route.removed", detail)).await?;
         tx.commit().await?;
-        self.wake.duty(Duty::Edge);
+        self.wake.route(&row.target);
         self.told(&service);
         Ok(())
     }

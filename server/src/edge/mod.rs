@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
 use crate::wake::Wake;
-pub use refresh::Source;
+pub use refresh::{Rows, Source};
 pub use serving::{By, FirstRequest};
 use serving::{Instance, Lasting, Registry, Serving};
 use table::Table;
@@ -78,6 +78,8 @@ pub struct Handle {
     shared: Arc<Shared>,
     stop: watch::Sender<Option<Duration>>,
     threads: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
+    /// What writes the table to disk: its last write is waited for.
+    keeper: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
 }
 
 /// What is under way, kind by kind.
@@ -131,6 +133,23 @@ impl Shared {
         self.registry.settle(&serving);
         self.generation.send_modify(|generation| *generation += 1);
     }
+
+    /// Serves these targets as they are now. False where one of them has had no route yet: only the whole table has room for it.
+    fn change(&self, changed: &[(TargetId, Rows)]) -> bool {
+        let before = self.serving.load_full();
+        let mut table = before.table.clone();
+        let mut places = Vec::with_capacity(changed.len());
+        for (target, (routes, backends)) in changed {
+            let Some(place) = before.place(target) else { return routes.is_empty() };
+            table = table.with(place, routes, backends);
+            places.push(place);
+        }
+        let serving = Arc::new(self.registry.bring_to_life_at(&before, table, &places));
+        self.serving.store(Arc::clone(&serving));
+        Registry::settle_at(&before, &serving, &places);
+        self.generation.send_modify(|generation| *generation += 1);
+        true
+    }
 }
 
 impl Edge {
@@ -174,8 +193,9 @@ impl Edge {
             let own = listener.try_clone().map_err(Error::internal)?;
             threads.push(listen::start(own, Arc::clone(&shared), Arc::clone(&room), stopped.clone())?);
         }
-        tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped, kept));
-        Ok(Handle { shared, stop, threads: Arc::new(Mutex::new(threads)) })
+        tokio::spawn(refresh::run(Arc::clone(&shared), source, wake, stopped.clone()));
+        let keeper = tokio::spawn(refresh::keep(Arc::clone(&shared), stopped, kept));
+        Ok(Handle { shared, stop, threads: Arc::new(Mutex::new(threads)), keeper: Arc::new(Mutex::new(Some(keeper))) })
     }
 }
 
@@ -208,17 +228,17 @@ impl Handle {
     /// Waits until the table that is served has an instance of this release that takes requests. Ends only then: the caller
     /// sets the deadline.
     pub async fn wait_for(&self, target: &TargetId, release: u64) {
-        self.wait_until(|serving| serving.table.serves(target, release)).await;
+        self.wait_until(|serving| serving.serves(target, release)).await;
     }
 
     /// Waits until the table that is served gives no new request to this release. From then on [`Handle::open_of`] only falls.
     pub async fn wait_without(&self, target: &TargetId, release: u64) {
-        self.wait_until(|serving| !serving.table.serves(target, release)).await;
+        self.wait_until(|serving| !serving.serves(target, release)).await;
     }
 
     /// Whether the table that is served has an instance of this release that takes requests.
     pub fn serves(&self, target: &TargetId, release: u64) -> bool {
-        self.shared.serving.load().table.serves(target, release)
+        self.shared.serving.load().serves(target, release)
     }
 
     async fn wait_until(&self, holds: impl Fn(&Serving) -> bool) {
@@ -297,6 +317,10 @@ impl Handle {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keeper) = keeper {
+            let _ = keeper.await;
+        }
     }
 }
 

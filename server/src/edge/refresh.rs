@@ -2,6 +2,7 @@
 //! store.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::Write,
     path::Path,
@@ -9,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use app::error::{Error, Result};
+use app::{
+    error::{Error, Result},
+    model::TargetId,
+};
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 
@@ -20,7 +24,7 @@ use super::{
 use crate::{
     store::{Db, backends, routes},
     telemetry::metrics,
-    wake::{Duty, Wake},
+    wake::{Routes, Wake},
 };
 
 /// How long the store may take.
@@ -32,6 +36,14 @@ const LAZIER: Duration = Duration::from_secs(600);
 /// How soon to look again after the store could not be read.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How soon after a write of the table to disk it may be written again: a hundred changes in a row are a few writes.
+const WRITES: Duration = Duration::from_millis(200);
+/// With more targets changed at once than this, everything is read: that is cheaper.
+const FEW: usize = 64;
+
+/// Routes, and the instances they lead to.
+pub type Rows = (Vec<routes::EdgeRoute>, Vec<backends::BackendRow>);
+
 /// Where the table comes from: the store. Tests have their own.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
@@ -39,7 +51,15 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where they cannot be read now.
-    async fn read(&self) -> Result<(Vec<routes::EdgeRoute>, Vec<backends::BackendRow>)>;
+    async fn read(&self) -> Result<Rows>;
+
+    /// The routes and instances of a target; none where only everything can be read.
+    ///
+    /// # Errors
+    /// Where they cannot be read now.
+    async fn read_target(&self, _target: &TargetId) -> Result<Option<Rows>> {
+        Ok(None)
+    }
 
     /// How long may pass until it is read again without being woken.
     fn rest(&self) -> Duration {
@@ -49,10 +69,15 @@ pub trait Source: Send + Sync + 'static {
 
 #[async_trait]
 impl Source for Db {
-    async fn read(&self) -> Result<(Vec<routes::EdgeRoute>, Vec<backends::BackendRow>)> {
+    async fn read(&self) -> Result<Rows> {
         // Instances first: one that is removed while the routes are read is at worst in this table, never the other way round.
         let backends = backends::all(self).await?;
         Ok((routes::all_for_edge(self).await?, backends))
+    }
+
+    async fn read_target(&self, target: &TargetId) -> Result<Option<Rows>> {
+        let backends = backends::of_target(self, target).await?;
+        Ok(Some((routes::of_target_for_edge(self, target).await?, backends)))
     }
 
     fn rest(&self) -> Duration {
@@ -60,32 +85,55 @@ impl Source for Db {
     }
 }
 
+/// What the source says, unless it takes too long.
+async fn in_time<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = || Error::unavailable("store_unavailable", "The database does not answer. Try again in a moment.");
+    timeout(STORE, read).await.map_err(|_| late())?
+}
+
 /// The table as the store has it now.
 pub(super) async fn read(source: &dyn Source) -> Result<Table> {
-    let late = || Error::unavailable("store_unavailable", "The database does not answer. Try again in a moment.");
-    let (routes, backends) = timeout(STORE, source.read()).await.map_err(|_| late())??;
+    let (routes, backends) = in_time(source.read()).await?;
     Ok(table::build(&routes, &backends))
 }
 
-/// Keeps the table up to date until the edge stops. `kept`: what is served is what is on disk.
-pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop, mut kept: bool) {
-    let mut failing = false;
+/// Reads what moved and serves by it.
+async fn follow(shared: &Shared, source: &dyn Source, moved: Routes) -> Result<()> {
+    if let Routes::Of(targets) = moved
+        && targets.len() <= FEW
+        && let Some(changed) = in_time(read_targets(source, targets)).await?
+        && shared.change(&changed)
+    {
+        return Ok(());
+    }
+    let table = read(source).await?;
+    if shared.serving.load().table != table {
+        shared.swap(table);
+    }
+    Ok(())
+}
+
+async fn read_targets(source: &dyn Source, targets: BTreeSet<TargetId>) -> Result<Option<Vec<(TargetId, Rows)>>> {
+    let mut changed = Vec::with_capacity(targets.len());
+    for target in targets {
+        let Some(rows) = source.read_target(&target).await? else { return Ok(None) };
+        changed.push((target, rows));
+    }
+    Ok(Some(changed))
+}
+
+/// Keeps the table up to date until the edge stops.
+pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake, mut stop: listen::Stop) {
+    let (mut failing, mut moved) = (false, Routes::All);
     loop {
-        let read = read(&*source).await;
-        metrics::passed("edge", read.is_ok());
-        let pause = match read {
-            Ok(table) => {
+        let followed = follow(&shared, &*source, moved).await;
+        metrics::passed("edge", followed.is_ok());
+        let pause = match followed {
+            Ok(()) => {
                 if failing {
                     tracing::info!("the edge reads the store again");
                 }
                 failing = false;
-                if shared.serving.load().table != table {
-                    shared.swap(table);
-                    kept = false;
-                }
-                if !kept {
-                    kept = keep(&shared).await;
-                }
                 source.rest()
             }
             Err(error) => {
@@ -96,22 +144,53 @@ pub(super) async fn run(shared: Arc<Shared>, source: Arc<dyn Source>, wake: Wake
                 AGAIN
             }
         };
-        tokio::select! {
-            () = wake.woken(Duty::Edge) => {}
-            () = sleep(pause) => {}
+        moved = tokio::select! {
+            moved = wake.routes() => if failing { Routes::All } else { moved },
+            () = sleep(pause) => Routes::All,
             _ = stop.wait_for(Option::is_some) => return,
+        };
+    }
+}
+
+/// Keeps what is served on disk, beside the serving: a slow disk delays no change. Ends when the edge stops, after a last write
+/// where one is due. `kept`: what is served at first is what is on disk.
+pub(super) async fn keep(shared: Arc<Shared>, mut stop: listen::Stop, kept: bool) {
+    let mut generation = shared.generation.subscribe();
+    if !kept {
+        generation.mark_changed();
+    }
+    let mut failing = false;
+    loop {
+        let ends = tokio::select! {
+            changed = generation.changed() => changed.is_err(),
+            _ = stop.wait_for(Option::is_some) => true,
+        };
+        if ends && !generation.has_changed().unwrap_or(false) {
+            return;
+        }
+        generation.mark_unchanged();
+        let written = write(&shared).await;
+        if let Err(error) = &written {
+            generation.mark_changed();
+            if !failing {
+                tracing::warn!(%error, file = %shared.table_file.display(), "the edge cannot keep its table on disk");
+            }
+        }
+        failing = written.is_err();
+        if ends {
+            return;
+        }
+        tokio::select! {
+            () = sleep(if failing { AGAIN } else { WRITES }) => {}
+            _ = stop.wait_for(Option::is_some) => {}
         }
     }
 }
 
-/// Keeps the table on disk; a disk that does not take it is no reason to stop serving.
-async fn keep(shared: &Shared) -> bool {
+/// Writes the table to disk; a disk that does not take it is no reason to stop serving.
+async fn write(shared: &Shared) -> std::io::Result<()> {
     let (file, serving) = (shared.table_file.clone(), shared.serving.load_full());
-    let kept = tokio::task::spawn_blocking(move || save(&file, &serving.table)).await.map_err(std::io::Error::other).flatten();
-    if let Err(error) = &kept {
-        tracing::warn!(%error, file = %shared.table_file.display(), "the edge cannot keep its table on disk");
-    }
-    kept.is_ok()
+    tokio::task::spawn_blocking(move || save(&file, &serving.table)).await.map_err(std::io::Error::other).flatten()
 }
 
 /// Writes the table beside the file, makes it last, and puts it in the file's place in one step.
@@ -137,6 +216,6 @@ pub(super) fn load(file: &Path) -> Option<Table> {
         .inspect_err(|error| tracing::warn!(%error, file = %file.display(), "the edge's last table does not read"))
         .ok()?;
     // A place that is not there would be a fault of whoever changed the file by hand.
-    let whole = table.hosts.values().flatten().all(|prefix| prefix.target < table.targets.len());
+    let whole = table.hosts.values().flat_map(|paths| paths.iter()).all(|prefix| prefix.target < table.targets.len());
     whole.then_some(table)
 }

@@ -15,7 +15,7 @@ use std::{
 use app::model::{TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::table::{Backend, Found, Table};
+use super::table::{Backend, Found, Table, Target};
 use crate::telemetry::metrics::Service;
 
 /// How long an instance that refused a connection is asked last.
@@ -148,7 +148,7 @@ pub(super) struct Pool {
     /// Those that take requests.
     pub(super) instances: Vec<Arc<Instance>>,
     /// Those that finish what they have: held so that what is known of them stays known.
-    _draining: Vec<Arc<Instance>>,
+    draining: Vec<Arc<Instance>>,
 }
 
 impl Pool {
@@ -176,7 +176,9 @@ impl Pool {
 #[derive(Debug, Default)]
 pub(super) struct Serving {
     pub(super) table: Table,
-    pools: Vec<Pool>,
+    /// By the same places as the targets of the table.
+    pools: Vec<Arc<Pool>>,
+    places: Arc<HashMap<TargetId, usize>>,
 }
 
 /// Where a request goes.
@@ -199,7 +201,18 @@ impl Serving {
     }
 
     pub(super) fn pool(&self, place: usize) -> Option<&Pool> {
-        self.pools.get(place)
+        self.pools.get(place).map(|pool| &**pool)
+    }
+
+    /// The place of a target; none where it has never had a route in this table.
+    pub(super) fn place(&self, target: &TargetId) -> Option<usize> {
+        self.places.get(target).copied()
+    }
+
+    /// Whether this release of the target has an instance that takes requests.
+    pub(super) fn serves(&self, target: &TargetId, release: u64) -> bool {
+        let pool = self.place(target).and_then(|place| self.pool(place));
+        pool.is_some_and(|pool| pool.instances.iter().any(|instance| instance.backend.release == release))
     }
 
     /// Whether this instance takes requests.
@@ -229,15 +242,36 @@ impl Registry {
         let Known { instances, services } = &mut *known;
         let mut pools = Vec::with_capacity(table.targets.len());
         for (target, host) in table.targets.iter().zip(table.names()) {
-            let (draining, taking): (Vec<_>, Vec<_>) = target.backends.iter().partition(|backend| backend.draining);
-            let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(instances, &target.id, one)).collect();
-            let service = service(services, &target.id, host);
-            pools.push(Pool { next: AtomicUsize::new(0), service, instances: alive(taking), _draining: alive(draining) });
+            pools.push(Arc::new(pool(instances, target, service(services, &target.id, host), 0)));
         }
-        for pool in &pools {
-            pool.instances.iter().for_each(|instance| instance.gone.store(false, Ordering::SeqCst));
+        let places = table.targets.iter().enumerate().map(|(place, target)| (target.id.clone(), place)).collect();
+        Serving { table, pools, places: Arc::new(places) }
+    }
+
+    /// The same for a table that differs from the one that is served in the targets at these places, and only there. Call
+    /// [`Registry::settle_at`] once it is swapped in.
+    pub(super) fn bring_to_life_at(&self, served: &Serving, table: Table, places: &[usize]) -> Serving {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = served.pools.clone();
+        for place in places {
+            if let (Some(old), Some(target)) = (pools.get_mut(*place), table.targets.get(*place)) {
+                let next = old.next.load(Ordering::Relaxed);
+                *old = Arc::new(pool(&mut known.instances, target, Arc::clone(&old.service), next));
+            }
         }
-        Serving { table, pools }
+        Serving { table, pools, places: Arc::clone(&served.places) }
+    }
+
+    /// After the swap, as [`Registry::settle`], for a table that differs from the one before at these places only.
+    pub(super) fn settle_at(before: &Serving, serving: &Serving, places: &[usize]) {
+        for place in places {
+            let (Some(old), Some(new)) = (before.pool(*place), serving.pool(*place)) else { continue };
+            for instance in old.instances.iter().chain(&old.draining) {
+                if !new.instances.iter().any(|one| one.key == instance.key) {
+                    instance.gone.store(true, Ordering::SeqCst);
+                }
+            }
+        }
     }
 
     /// After the swap: whoever still holds the old table gets no request through to an instance that is not in the new one.
@@ -260,6 +294,14 @@ impl Registry {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.instances.values().filter_map(Weak::upgrade).filter(|instance| wanted(instance)).collect()
     }
+}
+
+fn pool(known: &mut HashMap<Identity, Weak<Instance>>, target: &Target, service: Arc<Service>, next: usize) -> Pool {
+    let (draining, taking): (Vec<_>, Vec<_>) = target.backends.iter().partition(|backend| backend.draining);
+    let mut alive = |backends: Vec<&Backend>| backends.into_iter().map(|one| instance(known, &target.id, one)).collect::<Vec<_>>();
+    let pool = Pool { next: AtomicUsize::new(next), service, instances: alive(taking), draining: alive(draining) };
+    pool.instances.iter().for_each(|instance| instance.gone.store(false, Ordering::SeqCst));
+    pool
 }
 
 fn service(known: &mut HashMap<TargetId, Weak<Service>>, target: &TargetId, host: &str) -> Arc<Service> {

@@ -1,6 +1,6 @@
 //! The table: which host name and path leads to which instances. Plain data, built purely from rows, kept on disk as JSON.
 
-use std::{borrow::Cow, collections::HashMap, net::SocketAddr};
+use std::{borrow::Cow, collections::HashMap, net::SocketAddr, sync::Arc};
 
 use app::model::{TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,14 @@ const PROCESS: &str = "web";
 /// Longest host name there is.
 const HOST_MAX: usize = 253;
 
-/// Which host name and path leads to which instances.
+/// Which host name and path leads to which instances. Its parts are shared, so that a copy in which one target differs costs
+/// little however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// The paths of each host name, longest first.
-    pub hosts: HashMap<Box<str>, Vec<Prefix>>,
+    pub hosts: HashMap<Arc<str>, Arc<[Prefix]>>,
     /// What the paths lead to; [`Prefix::target`] is a place in here.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Arc<Target>>,
 }
 
 /// A path of a host name.
@@ -70,26 +71,37 @@ pub enum Found {
 
 /// Builds the table. Routes without instances stay in it: their host name is known, nothing is proven yet.
 pub fn build(routes: &[EdgeRoute], backends: &[BackendRow]) -> Table {
-    let mut table = Table::default();
+    let mut targets: Vec<Target> = Vec::new();
+    let mut hosts: HashMap<Arc<str>, Vec<Prefix>> = HashMap::with_capacity(routes.len());
     let mut places: HashMap<&TargetId, usize> = HashMap::new();
     for route in routes {
         let Some(host) = normal_host(&route.host) else { continue };
         let target = *places.entry(&route.target).or_insert_with(|| {
-            table.targets.push(Target { id: route.target.clone(), backends: Vec::new() });
-            table.targets.len() - 1
+            targets.push(Target { id: route.target.clone(), backends: Vec::new() });
+            targets.len() - 1
         });
-        let path = route.path.trim_end_matches('/').into();
-        table.hosts.entry(host.as_ref().into()).or_default().push(Prefix { path, target });
+        hosts.entry(host.as_ref().into()).or_default().push(prefix(route, target));
     }
-    for paths in table.hosts.values_mut() {
-        paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
-    }
-    for row in backends.iter().filter(|row| row.process == PROCESS) {
+    for row in taking(backends) {
         if let Some(place) = places.get(&row.target) {
-            table.targets[*place].backends.push(backend(row));
+            targets[*place].backends.push(backend(row));
         }
     }
-    table
+    let hosts = hosts.into_iter().map(|(host, paths)| (host, in_order(paths))).collect();
+    Table { hosts, targets: targets.into_iter().map(Arc::new).collect() }
+}
+
+fn prefix(route: &EdgeRoute, target: usize) -> Prefix {
+    Prefix { path: route.path.trim_end_matches('/').into(), target }
+}
+
+fn in_order(mut paths: Vec<Prefix>) -> Arc<[Prefix]> {
+    paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
+    paths.into()
+}
+
+fn taking(backends: &[BackendRow]) -> impl Iterator<Item = &BackendRow> {
+    backends.iter().filter(|row| row.process == PROCESS)
 }
 
 fn backend(row: &BackendRow) -> Backend {
@@ -98,11 +110,35 @@ fn backend(row: &BackendRow) -> Backend {
 }
 
 impl Table {
+    /// The same table with other routes and instances of the target at this place. Both are all that the target has now.
+    pub fn with(&self, place: usize, routes: &[EdgeRoute], backends: &[BackendRow]) -> Self {
+        let mut table = self.clone();
+        let had =
+            self.hosts.iter().filter(|(_, paths)| paths.iter().any(|prefix| prefix.target == place)).map(|(host, _)| Arc::clone(host));
+        let mut hosts: HashMap<Arc<str>, Vec<Prefix>> = had.map(|host| (host, Vec::new())).collect();
+        for route in routes {
+            let Some(host) = normal_host(&route.host) else { continue };
+            hosts.entry(host.as_ref().into()).or_default().push(prefix(route, place));
+        }
+        for (host, mut paths) in hosts {
+            paths.extend(self.hosts.get(&host).into_iter().flat_map(|known| known.iter()).filter(|prefix| prefix.target != place).cloned());
+            if paths.is_empty() {
+                table.hosts.remove(&host)
+            } else {
+                table.hosts.insert(host, in_order(paths))
+            };
+        }
+        if let Some(target) = table.targets.get_mut(place) {
+            *target = Arc::new(Target { id: target.id.clone(), backends: taking(backends).map(backend).collect() });
+        }
+        table
+    }
+
     /// What a host name in its normal form and a path lead to. One look-up by host, then the host's own few paths.
     pub fn find(&self, host: &str, path: &str) -> Found {
         let Some(paths) = self.hosts.get(host) else { return Found::NoHost };
         // The usual case: the host has no paths of its own, so that the path's spelling does not matter.
-        if let [only] = paths.as_slice()
+        if let [only] = &**paths
             && only.path.is_empty()
         {
             return Found::Target(only.target);
@@ -306,6 +342,28 @@ mod tests {
         assert!(!table.serves(&TargetId::from_text("empty"), 1));
         assert_eq!(table.address_of(&id), Some(("a", "")));
         assert_eq!(table.address_of(&TargetId::from_text("unknown")), None);
+    }
+
+    #[test]
+    fn one_target_changed_is_as_if_all_were_built_anew() {
+        let (a, b) = (route("a", "/", "t"), route("b", "/x", "t"));
+        let (shared, other) = (route("b", "/", "u"), route("c", "/", "u"));
+        let (old, new, others) = (row("t", 1, 0, false), row("t", 2, 0, false), row("u", 7, 0, false));
+        let before = build(&[a.clone(), b.clone(), shared.clone(), other.clone()], &[old.clone(), others.clone()]);
+        let cases: [(&[EdgeRoute], &[BackendRow]); 5] = [
+            (&[a.clone(), b.clone()], &[old.clone(), new.clone()]),
+            (std::slice::from_ref(&a), std::slice::from_ref(&new)),
+            (&[a.clone(), route("b", "/y", "t"), route("d", "/", "t")], &[]),
+            (&[a.clone(), route("c", "/deep/er", "t")], &[row("t", 1, 0, true), new.clone()]),
+            (&[a.clone(), b], std::slice::from_ref(&old)),
+        ];
+        for (routes, backends) in cases {
+            let all_routes = [routes, &[shared.clone(), other.clone()]].concat();
+            let all_backends = [backends, std::slice::from_ref(&others)].concat();
+            assert_eq!(before.with(0, routes, backends), build(&all_routes, &all_backends), "{routes:?}");
+        }
+        let none = before.with(0, &[], &[]);
+        assert_eq!((none.find("a", "/"), none.find("b", "/x")), (Found::NoHost, Found::Target(1)));
     }
 
     #[test]

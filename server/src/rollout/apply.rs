@@ -371,7 +371,7 @@ impl<'a> Rollout<'a> {
         }
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        self.ctx.wake.duty(Duty::Edge);
+        self.ctx.wake.route(&self.recipe.target.id);
         let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_for(&self.recipe.target.id, self.desired.generation)).await;
         self.changed();
         Ok(())
@@ -400,7 +400,7 @@ impl<'a> Rollout<'a> {
         self.draining_since.get_or_insert_with(Instant::now);
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        self.ctx.wake.duty(Duty::Edge);
+        self.ctx.wake.route(&self.recipe.target.id);
         if let Some(from) = self.from.as_ref().filter(|from| from.generation != self.desired.generation) {
             let _ = timeout(LEFT, self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
         }
@@ -425,7 +425,7 @@ impl<'a> Rollout<'a> {
         }
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
-        self.ctx.wake.duty(Duty::Edge);
+        self.ctx.wake.route(&self.recipe.target.id);
         for generation in rows.iter().map(|row| row.release).collect::<std::collections::BTreeSet<_>>() {
             let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, generation)).await;
         }

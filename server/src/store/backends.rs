@@ -99,8 +99,7 @@ pub async fn of_target(q: impl Query, target: &TargetId) -> Result<Vec<BackendRo
 
 /// All instances, in a fixed order.
 pub async fn all(q: impl Query) -> Result<Vec<BackendRow>> {
-    let rows = q.fetch_all("SELECT * FROM backends ORDER BY target_id, release_number, process, slot", args![]).await?;
-    Ok(readable(&rows, read))
+    q.fetch_each("SELECT * FROM backends ORDER BY target_id, release_number, process, slot", args![], read).await
 }
 
 fn read(row: &Row) -> Result<BackendRow> {

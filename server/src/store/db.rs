@@ -265,6 +265,16 @@ pub trait Query: Send + Sized {
     fn fetch_opt(self, sql: impl Into<String> + Send, args: Vec<Value>) -> impl Future<Output = Result<Option<Row>>> + Send {
         async { Ok(self.fetch_all(sql, args).await?.into_iter().next()) }
     }
+
+    /// What is read of each row of a statement. A row that does not read is set aside with a line in the log.
+    fn fetch_each<T: Send>(
+        self,
+        sql: &str,
+        args: Vec<Value>,
+        read: impl Fn(&Row) -> Result<T> + Send,
+    ) -> impl Future<Output = Result<Vec<T>>> + Send {
+        async move { Ok(readable(&self.fetch_all(sql, args).await?, read)) }
+    }
 }
 
 /// What a database is opened for.
@@ -437,6 +447,20 @@ impl Query for &Db {
             Db::Sqlite { readers, .. } => bind_sqlite(sql.into(), args).fetch_all(readers).await?.into_iter().map(Row::Sqlite).collect(),
             Db::Postgres(pool) => bind_postgres(sql.into(), args).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
         })
+    }
+
+    /// As the rows come: however many there are, few are held.
+    async fn fetch_each<T: Send>(self, sql: &str, args: Vec<Value>, read: impl Fn(&Row) -> Result<T> + Send) -> Result<Vec<T>> {
+        let sql = sql.to_owned();
+        let mut rows: BoxStream<'_, Result<Row>> = match self {
+            Db::Sqlite { readers, .. } => Box::pin(bind_sqlite(sql, args).fetch(readers).map_ok(Row::Sqlite).map_err(StoreError::from)),
+            Db::Postgres(pool) => Box::pin(bind_postgres(sql, args).fetch(pool).map_ok(Row::Postgres).map_err(StoreError::from)),
+        };
+        let mut all = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            all.extend(readable(std::slice::from_ref(&row), &read));
+        }
+        Ok(all)
     }
 }
 

@@ -22,8 +22,13 @@ pub struct EdgeRoute {
 
 /// Every route of every team, in a fixed order. For the edge alone.
 pub async fn all_for_edge(q: impl Query) -> Result<Vec<EdgeRoute>> {
-    let rows = q.fetch_all("SELECT host, path, target_id FROM routes ORDER BY host, path", args![]).await?;
-    Ok(readable(&rows, read_for_edge))
+    q.fetch_each("SELECT host, path, target_id FROM routes ORDER BY host, path", args![], read_for_edge).await
+}
+
+/// The routes of a target, in a fixed order. For the edge alone.
+pub async fn of_target_for_edge(q: impl Query, target: &TargetId) -> Result<Vec<EdgeRoute>> {
+    let sql = "SELECT host, path, target_id FROM routes WHERE target_id = $1 ORDER BY host, path";
+    Ok(readable(&q.fetch_all(sql, args![target]).await?, read_for_edge))
 }
 
 fn read_for_edge(row: &Row) -> Result<EdgeRoute> {

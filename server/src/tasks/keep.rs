@@ -247,7 +247,7 @@ impl One<'_> {
                 let mut tx = self.ctx.db.begin().await?;
                 backends::remove_one(&mut tx, &backend.target, backend.release, &backend.process, backend.slot).await?;
                 tx.commit().await?;
-                self.ctx.wake.duty(Duty::Edge);
+                self.ctx.wake.route(&backend.target);
             }
             (Action::Remove(id), _) => {
                 if let Err(error) = self.ctx.platform.remove(&id, Duration::from_secs(10)).await {
@@ -299,7 +299,7 @@ impl One<'_> {
         }
         backends::put(&mut tx, self.target, recipe.release.generation, &slot.process, slot.index, address, clock::now()).await?;
         tx.commit().await?;
-        self.ctx.wake.duty(Duty::Edge);
+        self.ctx.wake.route(self.target);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        LazyLock,
+        LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -128,14 +128,14 @@ impl Metrics {
 }
 
 /// The class of a status: `2xx`.
-const fn class(status: u16) -> &'static str {
+/// Classes of answers; the first is no answer at all.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The place of an answer in [`CLASSES`].
+const fn class(status: u16) -> usize {
     match status {
-        100..200 => "1xx",
-        200..300 => "2xx",
-        300..400 => "3xx",
-        400..500 => "4xx",
-        500..600 => "5xx",
-        _ => "none",
+        100..600 => (status / 100) as usize,
+        _ => 0,
     }
 }
 
@@ -147,7 +147,7 @@ fn method(name: &str) -> &'static str {
 /// An answer of console, API or Git.
 pub fn answered(name: &str, route: &str, status: u16, took: Duration) {
     let route = || label("route", route.to_owned());
-    METRICS.http.get_or_create(&[label("method", method(name)), route(), label("code", class(status))]).inc();
+    METRICS.http.get_or_create(&[label("method", method(name)), route(), label("code", CLASSES[class(status)])]).inc();
     METRICS.http_time.get_or_create(&[route()]).observe(took.as_secs_f64());
 }
 
@@ -155,13 +155,21 @@ pub fn answered(name: &str, route: &str, status: u16, took: Duration) {
 #[derive(Debug)]
 pub struct Service {
     name: Cow<'static, str>,
+    /// Its answers by class, each looked up once.
+    answers: [OnceLock<Counter>; CLASSES.len()],
 }
 
 impl Service {
     /// By its host name; beyond [`SERVICES`] of them one is like another.
     pub fn named(host: &str) -> Self {
         let place = METRICS.edge_services.fetch_add(1, Ordering::Relaxed);
-        Self { name: if place < SERVICES { host.to_owned().into() } else { "other".into() } }
+        let name = if place < SERVICES { host.to_owned().into() } else { "other".into() };
+        Self { name, answers: Default::default() }
+    }
+
+    fn answered(&self, class: usize) {
+        let found = || METRICS.edge.get_or_create(&[label("service", self.name.clone()), label("code", CLASSES[class])]).clone();
+        self.answers[class].get_or_init(found).inc();
     }
 }
 
@@ -169,7 +177,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         METRICS.edge_services.fetch_sub(1, Ordering::Relaxed);
         if self.name != "other" {
-            for code in ["1xx", "2xx", "3xx", "4xx", "5xx", "none"] {
+            for code in CLASSES {
                 METRICS.edge.remove(&[label("service", self.name.clone()), label("code", code)]);
             }
         }
@@ -196,9 +204,14 @@ impl Drop for AtEdge {
 
 /// A request at the edge is over; `service`: the one it was for, where there is one; `status`: 0 where nothing was answered.
 pub fn edge_answered(service: Option<&Service>, status: u16, took: Duration) {
-    let (name, code) = (service.map_or(Cow::Borrowed("none"), |service| service.name.clone()), class(status));
-    METRICS.edge.get_or_create(&[label("service", name), label("code", code)]).inc();
-    METRICS.edge_time.get_or_create(&[label("code", code)]).observe(took.as_secs_f64());
+    static TIMES: LazyLock<[Histogram; CLASSES.len()]> =
+        LazyLock::new(|| CLASSES.map(|code| METRICS.edge_time.get_or_create(&[label("code", code)]).clone()));
+    let class = class(status);
+    match service {
+        Some(service) => service.answered(class),
+        None => drop(METRICS.edge.get_or_create(&[label("service", "none"), label("code", CLASSES[class])]).inc()),
+    }
+    TIMES[class].observe(took.as_secs_f64());
 }
 
 /// The edge answered by itself.

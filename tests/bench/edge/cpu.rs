@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -44,11 +45,11 @@ impl Proxy {
     fn berth(service: SocketAddr, routes: usize) -> Self {
         let (folder, address) = (tempfile::tempdir().unwrap(), free());
         let backend = Backend { release: 1, slot: 0, address: service, since: 1, draining: false };
-        let target = |n: usize| Target { id: TargetId::from_text(format!("t{n}")), backends: vec![backend.clone()] };
+        let target = |n: usize| Arc::new(Target { id: TargetId::from_text(format!("t{n}")), backends: vec![backend.clone()] });
         let host = |n: usize| {
             (
                 format!("service{}-team{}.production.apps.example.org", n + 7, (n + 7) % 100).into(),
-                vec![Prefix { path: "".into(), target: n }],
+                vec![Prefix { path: "".into(), target: n }].into(),
             )
         };
         let table = EdgeTable { hosts: (0..routes).map(host).collect::<HashMap<_, _>>(), targets: (0..routes).map(target).collect() };

@@ -7,7 +7,7 @@ use server::{
     args,
     edge::{Edge, Options},
     store::{Db, backends},
-    wake::{Duty, Wake},
+    wake::Wake,
 };
 
 use crate::method::{Row, Table, bootstrap, said};
@@ -43,7 +43,7 @@ async fn changes() -> Vec<f64> {
         backends::put(&mut tx, &target, release, "web", 0, ([10, 0, 0, 2], 8_080).into(), Timestamp(1)).await.unwrap();
         tx.commit().await.unwrap();
         let began = Instant::now();
-        wake.duty(Duty::Edge);
+        wake.route(&target);
         edge.wait_for(&target, release).await;
         seconds.push(began.elapsed().as_secs_f64());
     }
