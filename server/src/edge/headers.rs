@@ -4,10 +4,11 @@
 //! connection (`Connection` and what it names, `Keep-Alive`, `TE`, `Upgrade` …) never reach the service; the proxy library
 //! drops them before these are set. There is no `Via`: services turn compression off when they see it.
 
-use std::net::IpAddr;
+use std::{fmt::Write as _, net::IpAddr};
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use pingora_core::Result;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// The request id, to the service and back to the client.
@@ -33,31 +34,41 @@ pub(super) struct Origin<'a> {
 
 /// Sets the fields of a request to a service.
 pub(super) fn set(request: &mut RequestHeader, origin: Origin<'_>) -> Result<()> {
-    let host = text(request, &header::HOST).unwrap_or_default().to_owned();
     let said = if origin.trusted { Said::of(request) } else { Said::default() };
     for name in untrusted(request) {
         request.remove_header(&name);
     }
+    let host = said.host.or_else(|| request.headers.get(header::HOST).cloned()).unwrap_or_else(|| HeaderValue::from_static(""));
     let peer = origin.peer.to_canonical();
-    let chain = said.chain.map_or_else(|| peer.to_string(), |chain| format!("{chain}, {peer}"));
+    let address = peer.to_string();
     let proto = said.proto.unwrap_or("http");
-    let outer_host = said.host.unwrap_or(host);
-    let hop = match peer {
-        IpAddr::V4(peer) => format!("for={peer};host=\"{outer_host}\";proto={proto}"),
-        IpAddr::V6(peer) => format!("for=\"[{peer}]\";host=\"{outer_host}\";proto={proto}"),
+    let (open, close) = if peer.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+    let mut forwarded = said.forwarded.map(|before| before + ", ").unwrap_or_default();
+    let _ = write!(forwarded, "for={open}{address}{close};host=\"{}\";proto={proto}", host.to_str().unwrap_or_default());
+    // The first of the chain is the client.
+    let (chain, first) = match said.chain {
+        None => {
+            let address = value(address)?;
+            (address.clone(), address)
+        }
+        Some(chain) => {
+            let first = value(chain.split(',').next().unwrap_or_default().to_owned())?;
+            (value(format!("{chain}, {address}"))?, first)
+        }
     };
-    let forwarded = match said.forwarded {
-        Some(before) => format!("{before}, {hop}"),
-        None => hop,
-    };
-    let first = chain.split(',').next().unwrap_or_default().to_owned();
     request.insert_header(FORWARDED_FOR, chain)?;
-    request.insert_header(FORWARDED_PROTO, proto)?;
-    request.insert_header(FORWARDED_HOST, outer_host)?;
+    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(proto))?;
+    request.insert_header(FORWARDED_HOST, host)?;
     request.insert_header(REAL_IP, first)?;
-    request.insert_header(header::FORWARDED, forwarded)?;
+    request.insert_header(header::FORWARDED, value(forwarded)?)?;
     request.insert_header(REQUEST_ID, origin.id.clone())?;
     Ok(())
+}
+
+/// A field's value, without copying the text.
+fn value(text: String) -> Result<HeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "a field for the service", error))
 }
 
 /// What a trusted proxy says.
@@ -65,7 +76,7 @@ pub(super) fn set(request: &mut RequestHeader, origin: Origin<'_>) -> Result<()>
 struct Said {
     chain: Option<String>,
     proto: Option<&'static str>,
-    host: Option<String>,
+    host: Option<HeaderValue>,
     forwarded: Option<String>,
 }
 
@@ -76,7 +87,8 @@ impl Said {
             Some("https") => Some("https"),
             _ => None,
         };
-        let host = own(&FORWARDED_HOST).filter(|host| super::table::normal_host(host).is_some());
+        let good = |host: &&HeaderValue| host.to_str().is_ok_and(|host| super::table::normal_host(host).is_some());
+        let host = request.headers.get(FORWARDED_HOST).filter(good).cloned();
         Self { chain: own(&FORWARDED_FOR), proto, host, forwarded: own(&header::FORWARDED) }
     }
 }
