@@ -51,7 +51,14 @@ said! {
     first_answer(slot, status, who): "web.{slot} answered {status} through the edge; {who} asked." / "엣지를 거친 요청에 web.{slot}에서 {status} 응답이 왔어요(요청: {who}).";
     somebody_outside: "somebody outside" / "외부";
     drained(count): "{count} finished what they had." / "{count}가 하던 일을 마쳤어요.";
-    still_open(count): "{count} requests were still open when the drain time was over." / "마무리 시간이 끝났을 때 요청 {count}개가 열려 있었어요.";
+    one_still_open(open): "{open} was still open when the drain time was over." / "마무리 시간이 끝났을 때 {open}가 열려 있었어요.";
+    still_open(open): "{open} were still open when the drain time was over." / "마무리 시간이 끝났을 때 {open}가 열려 있었어요.";
+    one_request: "1 request" / "요청 1개";
+    requests(count): "{count} requests" / "요청 {count}개";
+    one_event_stream: "1 event stream" / "이벤트 스트림 1개";
+    event_streams(count): "{count} event streams" / "이벤트 스트림 {count}개";
+    one_socket: "1 socket" / "소켓 1개";
+    sockets(count): "{count} sockets" / "소켓 {count}개";
     nothing_left: "Nothing is left of what this release replaces." / "이 릴리스가 대신한 것은 모두 정리됐어요.";
 
     // What a rollout or a run does, or waits for.
@@ -64,11 +71,26 @@ said! {
     letting_finish(open): "Letting {open} open requests of the old instances finish." / "이전 인스턴스에 열린 요청 {open}개가 끝나기를 기다리는 중이에요.";
     taking_away: "Taking the new instances away; the release before serves on." / "새 인스턴스를 거두는 중이에요. 이전 릴리스가 계속 요청을 처리해요.";
     waiting_engine(error): "Waiting for the engine. {error}" / "엔진을 기다리는 중이에요. {error}";
+    silent_engine(error, seconds): "{error}; it was silent for {seconds} s. Deploy again when it answers." / "{error} ({seconds}초 동안 응답 없음). 다시 응답하면 배포하세요.";
     waits_rollout: "Waits for the rollout before it, or for a free hand." / "앞선 롤아웃이 끝나거나 자리가 나기를 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";
 
+    // What an engine says.
+    engine_gone(line): "The container engine does not take connections: {line}" / "컨테이너 엔진에 연결할 수 없어요: {line}";
+    engine_hung(line, seconds): "The container engine took the call and did not answer within {seconds} s: {line}" / "컨테이너 엔진이 {seconds}초 안에 응답하지 않았어요: {line}";
+    engine_refused(line): "The container engine refused: {line}" / "컨테이너 엔진이 거절했어요: {line}";
+    engine_full(line): "The host's disk is full: {line}" / "호스트의 디스크가 가득 찼어요: {line}";
+    cannot_start(line): "The container could not be started: {line}" / "컨테이너를 시작할 수 없었어요: {line}";
+    not_there(name): "{name} is not there (any more)." / "{name}: (이제) 없어요.";
+    image_missing(name, hint): "The image {name} was not found. {hint}" / "{name} 이미지를 찾을 수 없어요. {hint}";
+    not_pulled(line, hint): "It could not be pulled ({line}). {hint}" / "내려받을 수 없었어요({line}). {hint}";
+    images_none: "The engine has no images with a name; build or load one." / "엔진에 이름 있는 이미지가 없어요. 하나를 빌드하거나 불러오세요.";
+    images_few(names): "The engine has: {names}." / "엔진에 있는 이미지: {names}.";
+    images_many(names, more): "The engine has: {names} and {more} more." / "엔진에 있는 이미지: {names} 외 {more}개.";
+
     // Why a rollout failed.
+    cause_gone: "What it was to deploy is not there any more." / "배포할 것이 이제 없어요.";
     cause_command(code): "The release command exited with {code}. Nothing was started." / "릴리스 명령이 실패했어요({code}). 아무것도 시작하지 않았어요.";
     cause_uncertain: "Berth stopped while the release command ran, so whether it finished is not known. It is not run again by itself: look at its effect, then deploy again." / "릴리스 명령이 실행되는 동안 Berth가 멈춰서 끝났는지 알 수 없어요. 저절로 다시 실행하지 않으니 결과를 확인한 뒤 다시 배포하세요.";
     cause_wrong_image(slot): "{slot} runs another image than the release names; somebody else works on this engine." / "{slot} 인스턴스가 릴리스와 다른 이미지를 실행해요. 누군가 이 엔진을 함께 쓰고 있어요.";
@@ -114,6 +136,7 @@ said! {
 
     // Why a run failed.
     in_step(stage, step, failure): "Stage {stage}, step {step}: {failure}" / "{stage} 단계, {step} 스텝: {failure}";
+    not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
     in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
     ended(command, code): "`{command}` ended with exit code {code}." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요.";
     ended_line(command, code, line): "`{command}` ended with exit code {code}: {line}" / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요: {line}";
@@ -124,6 +147,12 @@ said! {
     too_long(seconds): "It took longer than {seconds} s and was stopped." / "{seconds}초가 넘게 걸려서 멈췄어요.";
     was_cancelled: "It was cancelled." / "취소됐어요.";
     did_not_pass: "it did not pass." / "통과하지 못했어요.";
+    not_startable(image, line): "The image {image} could not be started with `sh`: {line}" / "{image} 이미지를 `sh`로 시작할 수 없었어요: {line}";
+    not_built(path, line): "`{path}` could not be built: {line}" / "`{path}`(을)를 빌드할 수 없었어요: {line}";
+    needed_by(path, failure): "`{path}`: {failure}" / "`{path}` 파일: {failure}";
+    files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
+    not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
+    pipeline_unread: "The run's pipeline does not read. Push again, or run the commit again." / "실행의 파이프라인을 읽을 수 없어요. 다시 푸시하거나 커밋을 다시 실행하세요.";
     interrupted: "Berth or its engine was interrupted in the middle of a stage, too often to try again." / "단계 중간에 Berth나 엔진이 여러 번 멈춰서 다시 시도하지 않았어요.";
 
     // Subjects and details of the activity.
@@ -133,11 +162,18 @@ said! {
     subject_service(name): "service {name}" / "{name} 서비스";
     subject_team(name): "team {name}" / "{name} 팀";
     subject_token(name): "token {name}" / "{name} 토큰";
+    subject_new_token(name, name_beginning): "token {name} ({name_beginning}…)" / "{name} 토큰({name_beginning}…)";
     subject_branch(branch, repository): "branch {branch} of {repository}" / "{repository} 저장소의 {branch} 브랜치";
+    subject_reference(reference, repository): "refs/{reference} of {repository}" / "{repository} 저장소의 refs/{reference}";
     subject_environment(name): "environment {name}" / "{name} 환경";
     detail_in(names): "In {names}." / "환경: {names}.";
     detail_as(role): "As {role}." / "역할: {role}.";
     detail_joined(role): "As {role}, by invitation." / "초대로 참여, 역할: {role}.";
+    detail_for(names): "For {names}." / "범위: {names}.";
+    detail_to(environment): "To {environment}." / "환경: {environment}.";
+    detail_leads(address, environment): "{address} leads to {environment}." / "{address} → {environment}(으)로 연결돼요.";
+    detail_leads_nowhere(address): "{address} leads nowhere now." / "{address}: 이제 연결되지 않아요.";
+    detail_release(number): "release {number}" / "릴리스 {number}";
     detail_from(old, new): "From {old} to {new}." / "{old}에서 {new}(으)로.";
     detail_image(image, commit): "Image {image} from commit {commit}." / "커밋 {commit}의 이미지 {image}.";
     first_administrator: "The first administrator." / "첫 관리자예요.";

@@ -6,6 +6,7 @@ use app::{
     model::{
         Actor, Credential, Invitation, Me, NewPerson, Page, PageRequest, Person, PlatformRole, Role, TeamId, TeamName, Timestamp, UserId,
     },
+    said,
 };
 use async_trait::async_trait;
 
@@ -176,12 +177,8 @@ impl Accounts for Control {
             return Err(link_spent());
         }
         users::insert(&mut tx, &user).await?;
-        let event = NewEvent {
-            action: "person.created",
-            subject: user.email.clone(),
-            detail: "The first administrator.".into(),
-            ..NewEvent::default()
-        };
+        let event =
+            NewEvent { action: "person.created", subject: user.email.clone(), detail: said::first_administrator(), ..NewEvent::default() };
         events::insert(&mut tx, &newcomer(&user, peer), event).await?;
         tx.commit().await?;
         Ok(user.id)
@@ -224,7 +221,7 @@ impl Accounts for Control {
             team: Some(team),
             action: "member.joined",
             subject: user.email.clone(),
-            detail: format!("As {}, by invitation.", role.name()),
+            detail: said::detail_joined(role.name()),
             ..NewEvent::default()
         };
         events::insert(&mut tx, &newcomer(&user, peer), event).await?;

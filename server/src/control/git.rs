@@ -3,6 +3,7 @@
 use app::{
     error::{Error, Result},
     model::{Actor, RepositoryName, TeamName},
+    said,
 };
 
 use super::Control;
@@ -84,14 +85,17 @@ impl Control {
 }
 
 fn event<'a>(repository: &'a RepositoryRow, change: &RefChange) -> NewEvent<'a> {
-    let short = |commit: &Option<String>| commit.as_deref().and_then(|commit| commit.get(..8)).unwrap_or("nothing").to_owned();
-    let what = branch(&change.reference).map_or_else(|| change.reference.clone(), |branch| format!("branch {branch}"));
+    let short = |commit: &Option<String>| commit.as_deref().and_then(|commit| commit.get(..8)).map_or_else(said::nothing, str::to_owned);
+    let subject = branch(&change.reference).map_or_else(
+        || said::subject_reference(change.reference.trim_start_matches("refs/"), &repository.name),
+        |branch| said::subject_branch(branch, &repository.name),
+    );
     NewEvent {
         team: Some(&repository.team_id),
         service: Some(&repository.service_id),
         action: if change.new.is_some() { "git.pushed" } else { "git.deleted" },
-        subject: format!("{what} of {}", repository.name),
+        subject,
         path: Some(format!("/teams/{}/services/{}", repository.team, repository.service)),
-        detail: format!("From {} to {}.", short(&change.old), short(&change.new)),
+        detail: said::detail_from(short(&change.old), short(&change.new)),
     }
 }

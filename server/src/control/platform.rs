@@ -9,6 +9,7 @@ use app::{
         Actor, Credential, Environment, EnvironmentId, EnvironmentName, Event, EventFilter, Found, Host, Page, PageRequest, PlatformRole,
         Profile, TeamId, Timestamp,
     },
+    said,
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, future};
@@ -59,7 +60,7 @@ pub async fn seed(db: &Db) -> Result<()> {
         environments::insert(&mut tx, &environment, clock::now()).await?;
         let event = NewEvent {
             action: "environment.created",
-            subject: format!("environment {}", environment.name),
+            subject: said::subject_environment(&environment.name),
             path: Some(format!("/environments/{}", environment.name)),
             ..NewEvent::default()
         };

@@ -127,7 +127,10 @@ impl Control {
             team: Some(&target.team_id),
             service: Some(&target.service_id),
             action,
-            subject: release.map_or_else(|| place.clone(), |(release, _)| format!("release {} of {place}", release.number)),
+            subject: release.map_or_else(
+                || place.clone(),
+                |(release, _)| said::subject_release(release.number, &target.service, &target.environment.name),
+            ),
             path: Some(release.map_or_else(
                 || format!("/teams/{}/services/{}", target.team, target.service),
                 |(_, rollout)| format!("/rollouts/{rollout}"),
@@ -435,7 +438,7 @@ impl Releases for Control {
             return Err(Error::conflict("already_ended", format!("This rollout has ended already: {}.", shown.state.name())));
         }
         rollouts::unwant_queued(&mut tx, rollout).await?;
-        let detail = format!("release {}", shown.to);
+        let detail = said::detail_release(shown.to);
         self.tell(&mut tx, actor, &target, "rollout.cancel_asked", &detail, None).await?;
         tx.commit().await?;
         self.moved(&target, Some(rollout));

@@ -9,6 +9,7 @@ use app::{
         Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, PageRequest, RepositoryId, RepositoryName, Route,
         RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
     },
+    said,
 };
 use async_trait::async_trait;
 
@@ -41,7 +42,7 @@ fn event<'a>(service: &'a Service, action: &'a str, detail: String) -> NewEvent<
         team: Some(&service.team_id),
         service: Some(&service.id),
         action,
-        subject: format!("service {}", service.name),
+        subject: said::subject_service(&service.name),
         path: path(service),
         detail,
     }
@@ -139,7 +140,7 @@ impl Services for Control {
             self.insert_target(&mut tx, actor, &service, environment, now).await?;
         }
         let names: Vec<_> = environments.iter().map(|environment| environment.name.as_str()).collect();
-        let detail = if names.is_empty() { String::new() } else { format!("In {}.", names.join(", ")) };
+        let detail = if names.is_empty() { String::new() } else { said::detail_in(names.join(", ")) };
         events::insert(&mut tx, actor, event(&service, "service.created", detail)).await?;
         tx.commit().await?;
         self.wake.duty(Duty::Edge);
@@ -228,7 +229,7 @@ impl Services for Control {
         let environment = environments::by_name(&self.db, environment).await?.ok_or_else(|| unknown_environment(environment))?;
         let mut tx = self.db.begin().await?;
         self.insert_target(&mut tx, actor, &service, &environment, clock::now()).await?;
-        let detail = format!("To {}.", environment.name);
+        let detail = said::detail_to(&environment.name);
         events::insert(&mut tx, actor, event(&service, "service.environment_added", detail)).await?;
         tx.commit().await?;
         self.wake.duty(Duty::Edge);
@@ -269,7 +270,7 @@ impl Services for Control {
         routes::insert(&mut tx, &target.team_id, &row, clock::now())
             .await
             .map_err(|error| taken(error, || host_taken(&row.host).at("host")))?;
-        let detail = format!("{}{} leads to {}.", row.host, row.path, environment);
+        let detail = said::detail_leads(format!("{}{}", row.host, row.path), environment);
         events::insert(&mut tx, actor, event(&service, "route.added", detail)).await?;
         tx.commit().await?;
         self.wake.route(&row.target);
@@ -290,7 +291,7 @@ impl Services for Control {
             return Err(Error::conflict("default_route", sentence));
         }
         routes::remove(&mut tx, &service.team_id, route).await?;
-        let detail = format!("{}{} leads nowhere now.", row.host, row.path);
+        let detail = said::detail_leads_nowhere(format!("{}{}", row.host, row.path));
         events::insert(&mut tx, actor, event(&service, "route.removed", detail)).await?;
         tx.commit().await?;
         self.wake.route(&row.target);

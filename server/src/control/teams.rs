@@ -4,6 +4,7 @@ use app::{
     backend::Teams,
     error::{Error, Result},
     model::{Actor, Invitation, LinkId, Member, NewInvitation, PlatformRole, Role, Team, TeamId, TeamName, UserId},
+    said,
 };
 use async_trait::async_trait;
 
@@ -60,8 +61,13 @@ impl Teams for Control {
             error => error.into(),
         })?;
         teams::put_member(&mut tx, &id, owner, Role::Owner, now).await?;
-        let event =
-            NewEvent { team: Some(&id), action: "team.created", subject: format!("team {name}"), path: path(name), ..NewEvent::default() };
+        let event = NewEvent {
+            team: Some(&id),
+            action: "team.created",
+            subject: said::subject_team(name),
+            path: path(name),
+            ..NewEvent::default()
+        };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
         Ok(Team { id, name: name.clone(), created_at: now, members: 1, services: 0 })
@@ -112,7 +118,7 @@ impl Teams for Control {
             action: "member.invited",
             subject: email.clone(),
             path: path(team),
-            detail: format!("As {}.", role.name()),
+            detail: said::detail_as(role.name()),
             ..NewEvent::default()
         };
         events::insert(&mut tx, actor, event).await?;
@@ -151,7 +157,7 @@ impl Teams for Control {
             action: "member.role_changed",
             subject: person.email,
             path: path(team),
-            detail: format!("From {} to {}.", held.name(), role.name()),
+            detail: said::detail_from(held.name(), role.name()),
             ..NewEvent::default()
         };
         events::insert(&mut tx, actor, event).await?;

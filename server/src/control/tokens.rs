@@ -6,6 +6,7 @@ use app::{
     backend::Tokens,
     error::{Error, Result},
     model::{Actor, CreatedToken, Credential, NewToken, Scope, Timestamp, Token, TokenId},
+    said,
 };
 use async_trait::async_trait;
 
@@ -82,8 +83,8 @@ impl Tokens for Control {
         let granted: Vec<_> = row.token.scopes.iter().map(|scope| scope.name()).collect();
         let event = NewEvent {
             action: "token.created",
-            subject: format!("token {} ({}…)", row.token.name, row.token.prefix),
-            detail: format!("For {}.", granted.join(", ")),
+            subject: said::subject_new_token(&row.token.name, &row.token.prefix),
+            detail: said::detail_for(granted.join(", ")),
             ..NewEvent::default()
         };
         events::insert(&mut tx, actor, event).await?;
@@ -106,7 +107,7 @@ impl Tokens for Control {
         let name = tokens::revoke(&mut tx, user, token, clock::now())
             .await?
             .ok_or_else(|| Error::not_found("unknown_token", "You have no such token: it was revoked before, or is another person's."))?;
-        let event = NewEvent { action: "token.revoked", subject: format!("token {name}"), ..NewEvent::default() };
+        let event = NewEvent { action: "token.revoked", subject: said::subject_token(&name), ..NewEvent::default() };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
         self.wake.rights_moved();

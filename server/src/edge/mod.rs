@@ -31,6 +31,7 @@ use std::{
 use app::{
     error::{Error, Result},
     model::TargetId,
+    said,
 };
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
@@ -96,11 +97,15 @@ pub struct Under {
 impl std::fmt::Display for Under {
     /// As the beginning of a sentence: "2 requests, 1 event stream and 1 socket".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kinds = [(self.requests, "request"), (self.events, "event stream"), (self.sockets, "socket")];
+        let kinds = [
+            (self.requests, said::one_request(), said::requests(self.requests)),
+            (self.events, said::one_event_stream(), said::event_streams(self.events)),
+            (self.sockets, said::one_socket(), said::sockets(self.sockets)),
+        ];
         let words: Vec<String> = kinds
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" }))
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, several)| if count == 1 { one } else { several })
             .collect();
         match words.as_slice() {
             [] => f.write_str("nothing"),

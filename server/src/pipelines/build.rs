@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use app::model::{RunState, StepId};
+use app::{
+    model::{RunState, StepId},
+    said,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +113,7 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
     let failure = match error {
         PlatformError::BuildFailed(cause) => {
             let line = telling(&log.last_lines()).filter(|line| !cause.contains(line.as_str())).map(|line| format!(" ({line})"));
-            format!("`{}` could not be built: {cause}{}", pipeline.dockerfile_path(), line.unwrap_or_default())
+            said::not_built(pipeline.dockerfile_path(), format!("{cause}{}", line.unwrap_or_default()))
         }
         other => other.to_string(),
     };

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use app::model::{Actor, RepositoryId, RunState, StageKind};
+use app::{
+    model::{Actor, RepositoryId, RunState, StageKind},
+    said,
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -188,7 +191,7 @@ async fn tell_failure(tx: &mut crate::store::Tx, repository: &RepositoryRow, num
         team: Some(&repository.team_id),
         service: Some(&repository.service_id),
         action: "run.failed",
-        subject: format!("run {number} of {}", repository.service),
+        subject: said::subject_run(number, &repository.service),
         path: Some(run_path(repository.team.as_str(), repository.service.as_str(), number)),
         detail: detail.to_owned(),
     };
@@ -284,7 +287,7 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
 pub async fn again(tx: &mut crate::store::Tx, run: &runs::RunRow, by: &str) -> Result<(app::model::RunId, u64), StoreError> {
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
-    let reason = format!("{by} asked for run {} again", run.number);
+    let reason = said::reason_again(by, run.number);
     let failure =
         pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
     let new = NewRun {

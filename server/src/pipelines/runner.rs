@@ -7,7 +7,10 @@ mod watch;
 
 use std::time::Duration;
 
-use app::model::{RunState, StageKind};
+use app::{
+    model::{RunState, StageKind},
+    said,
+};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +93,7 @@ async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
     ctx.run_changed(&run.team_id, &run.id);
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
     let outcome = match &pipeline {
-        None => Outcome::not(RunState::Errored, "The run's pipeline does not read. Push again, or run the commit again."),
+        None => Outcome::not(RunState::Errored, said::pipeline_unread()),
         Some(pipeline) => stages(ctx, run, pipeline, halt).await?,
     };
     if halt.leaving() {
@@ -117,7 +120,7 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
         }
     };
     if to_do.is_empty() {
-        return Ok(Outcome::not(RunState::Lost, "Berth or its engine was interrupted in the middle of a stage, too often to try again."));
+        return Ok(Outcome::not(RunState::Lost, said::interrupted()));
     }
     if let Some(refused) = pipeline.refused.first() {
         return Ok(Outcome::not(RunState::Failed, refused));
@@ -145,10 +148,10 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
 /// The sentence of a stage that had ended when Berth was interrupted: the same as without.
 fn ended_before(stage: &StageRow, why: Option<(String, String)>) -> String {
     match (stage.state, stage.kind, why) {
-        (RunState::Cancelled, ..) => "It was cancelled.".into(),
-        (_, StageKind::Steps, Some((step, failure))) => format!("Stage {}, step {step}: {failure}", stage.name),
-        (_, StageKind::Image, Some((_, failure))) => format!("Stage {}: {failure}", stage.name),
-        (_, _, None) => format!("Stage {}: it did not pass.", stage.name),
+        (RunState::Cancelled, ..) => said::was_cancelled(),
+        (_, StageKind::Steps, Some((step, failure))) => said::in_step(&stage.name, step, failure),
+        (_, StageKind::Image, Some((_, failure))) => said::not_in_step(&stage.name, failure),
+        (_, _, None) => said::not_in_step(&stage.name, said::did_not_pass()),
     }
 }
 
@@ -158,7 +161,7 @@ fn may_try_again(pipeline: &Pipeline, stage: &StageRow) -> bool {
 }
 
 fn cancelled() -> Outcome {
-    Outcome::not(RunState::Cancelled, "It was cancelled.")
+    Outcome::not(RunState::Cancelled, said::was_cancelled())
 }
 
 async fn begin(ctx: &Context, run: &RunRow, stage: &StageRow) -> Result<(), Left> {
@@ -215,10 +218,10 @@ fn worst(ends: &[step::StepEnd]) -> Option<usize> {
 
 fn sentence(stage: &StageRow, planned: &PlannedStage, step: usize, end: &step::StepEnd) -> String {
     if end.state == RunState::Cancelled {
-        return "It was cancelled.".into();
+        return said::was_cancelled();
     }
     let step = planned.steps.get(step).map(|step| step.name.as_str()).unwrap_or_default();
-    format!("Stage {}, step {step}: {}", stage.name, end.failure.as_deref().unwrap_or("it did not pass."))
+    said::in_step(&stage.name, step, end.failure.clone().unwrap_or_else(said::did_not_pass))
 }
 
 async fn one_step(ctx: &Context, job: step::Job<'_>, halt: &Halt) -> Result<step::StepEnd, Left> {
@@ -265,5 +268,5 @@ async fn image_stage(
         return Err(Left::Leaving);
     }
     let failure = end.failure.unwrap_or_default();
-    Ok(Outcome::not(end.state, if end.state == RunState::Cancelled { failure } else { format!("Stage image: {failure}") }))
+    Ok(Outcome::not(end.state, if end.state == RunState::Cancelled { failure } else { said::in_image(failure) }))
 }

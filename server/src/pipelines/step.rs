@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{Profile, RunState, StepId};
+use app::{
+    model::{Profile, RunState, StepId},
+    said,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -141,12 +144,10 @@ fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, log: &Log) -> 
         }
         Ok(TaskEnd::TimedOut) | Err(PlatformError::TimedOut(_)) => {
             let limit = Duration::from_millis(step.timeout_ms);
-            StepEnd::not(RunState::TimedOut, format!("It took longer than {} s and was stopped.", limit.as_secs()))
+            StepEnd::not(RunState::TimedOut, said::too_long(limit.as_secs()))
         }
-        Ok(TaskEnd::Cancelled) | Err(PlatformError::Cancelled) => StepEnd::not(RunState::Cancelled, "It was cancelled.".into()),
-        Err(PlatformError::CannotStart(cause)) => {
-            StepEnd::not(RunState::Failed, format!("The image {} could not be started with `sh`: {cause}", step.image))
-        }
+        Ok(TaskEnd::Cancelled) | Err(PlatformError::Cancelled) => StepEnd::not(RunState::Cancelled, said::was_cancelled()),
+        Err(PlatformError::CannotStart(cause)) => StepEnd::not(RunState::Failed, said::not_startable(&step.image, cause)),
         Err(error @ PlatformError::ImageNotFound { .. }) => StepEnd::not(RunState::Failed, error.to_string()),
         // Nobody knows how it ended: its stage is tried again.
         Err(error) if error.passing() => StepEnd::not(RunState::Lost, error.to_string()),
@@ -156,16 +157,14 @@ fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, log: &Log) -> 
 
 fn why(code: i64, out_of_memory: bool, step: &PlannedStep, log: &Log) -> String {
     if out_of_memory {
-        return format!("It used more than {} MiB of memory and was ended by the kernel.", LIMITS.memory >> 20);
+        return said::step_memory(LIMITS.memory >> 20);
     }
-    let command = log.last_command().and_then(|text| text.lines().next()).unwrap_or("the script");
-    let mut sentence = format!("`{command}` ended with exit code {code}");
-    if code == 127 {
-        sentence.push_str(&format!(" (a command that {} does not have)", step.image));
-    }
-    match telling(&log.last_lines()) {
-        Some(line) => format!("{sentence}: {line}"),
-        None => format!("{sentence}."),
+    let command = log.last_command().and_then(|text| text.lines().next()).map_or_else(said::the_script, str::to_owned);
+    match (telling(&log.last_lines()), code == 127) {
+        (Some(line), true) => said::ended_missing_line(command, code, &step.image, line),
+        (Some(line), false) => said::ended_line(command, code, line),
+        (None, true) => said::ended_missing(command, code, &step.image),
+        (None, false) => said::ended(command, code),
     }
 }
 

@@ -8,7 +8,10 @@ pub mod network;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 
-use app::model::{Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp};
+use app::{
+    model::{Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
+    said,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
@@ -251,10 +254,10 @@ pub struct Build {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// It takes no connections.
-    #[error("The container engine does not take connections: {0}")]
+    #[error("{}", said::engine_gone(.0))]
     Gone(String),
     /// It took the call and did not answer within the deadline.
-    #[error("The container engine took the call and did not answer within {} s: {what}", after.as_secs())]
+    #[error("{}", said::engine_hung(what, after.as_secs()))]
     Hung {
         /// What was asked.
         what: String,
@@ -262,7 +265,7 @@ pub enum PlatformError {
         after: Duration,
     },
     /// There is no such image, here or where it could be pulled from.
-    #[error("The image {image} was not found. {hint}")]
+    #[error("{}", said::image_missing(image, hint))]
     ImageNotFound {
         /// Which one.
         image: String,
@@ -270,25 +273,25 @@ pub enum PlatformError {
         hint: String,
     },
     /// There is no such container.
-    #[error("{0} is not there (any more).")]
+    #[error("{}", said::not_there(.0))]
     NotFound(String),
     /// The engine refused to start it: a command that does not exist, for instance.
-    #[error("The container could not be started: {0}")]
+    #[error("{}", said::cannot_start(.0))]
     CannotStart(String),
     /// The build ended with an error of its own.
     #[error("{0}")]
     BuildFailed(String),
     /// It was cancelled.
-    #[error("It was cancelled.")]
+    #[error("{}", said::was_cancelled())]
     Cancelled,
     /// It took longer than it may.
-    #[error("It took longer than {} s and was stopped.", .0.as_secs())]
+    #[error("{}", said::too_long(.0.as_secs()))]
     TimedOut(Duration),
     /// The disk of the host is full.
-    #[error("The host's disk is full: {0}")]
+    #[error("{}", said::engine_full(.0))]
     DiskFull(String),
     /// Anything else the engine says.
-    #[error("The container engine refused: {0}")]
+    #[error("{}", said::engine_refused(.0))]
     Refused(String),
 }
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use app::{
     error::{Error, Result},
     model::{Evidence, HealthCheck, Phase, RolloutId, RolloutState, RunId},
+    said,
 };
 use tokio::{
     sync::mpsc,
@@ -155,7 +156,7 @@ struct Rollout<'a> {
 
 impl<'a> Rollout<'a> {
     async fn load(ctx: &'a Context, row: RolloutRow) -> Result<Self, Left> {
-        let gone = || Left::Broken("What it was to deploy is not there any more.".to_owned());
+        let gone = || Left::Broken(said::cause_gone());
         let target = targets::by_id(&ctx.db, &row.target_id).await?.ok_or_else(gone)?;
         let mut release = releases::by_id(&ctx.db, &row.team_id, &row.release_id).await?.ok_or_else(gone)?;
         let from = match &row.from_release_id {
@@ -298,7 +299,7 @@ impl<'a> Rollout<'a> {
             }
             Action::RunCommand => return self.run_command().await,
             Action::Start(slot) => {
-                self.record(Some(format!("Starting {slot}."))).await?;
+                self.record(Some(said::starting(&slot))).await?;
                 let workload = self.recipe.workload(&slot, self.row.fence);
                 if let Err(error) = self.ctx.platform.ensure(&workload).await {
                     return Ok(Err(error));
@@ -306,7 +307,7 @@ impl<'a> Rollout<'a> {
             }
             Action::Route(slots) => self.route(&slots, observed).await?,
             Action::SendFirstRequest => {
-                self.record(Some("Sending the first request through the edge.".to_owned())).await?;
+                self.record(Some(said::sending_first())).await?;
                 let sent = self.ctx.edge.prove(&self.recipe.target.id, self.desired.generation, Duration::from_secs(5)).await;
                 if sent.is_err() || !self.situation_first_request() {
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -335,10 +336,10 @@ impl<'a> Rollout<'a> {
     fn check_words(&self) -> String {
         let web = self.recipe.release.shape.processes.get("web").map(|web| web.health.check.clone());
         match web {
-            Some(HealthCheck::Http { path }) => format!("GET {path} on port {}", self.recipe.port),
-            Some(HealthCheck::Command { command }) => format!("command {}", command.join(" ")),
-            Some(HealthCheck::Auto | HealthCheck::Tcp) => format!("port {} takes connections", self.recipe.port),
-            Some(HealthCheck::Running) | None => "it runs".to_owned(),
+            Some(HealthCheck::Http { path }) => said::check_http(path, self.recipe.port),
+            Some(HealthCheck::Command { command }) => said::check_command(command.join(" ")),
+            Some(HealthCheck::Auto | HealthCheck::Tcp) => said::check_port(self.recipe.port),
+            Some(HealthCheck::Running) | None => said::check_runs(),
         }
     }
 
@@ -362,12 +363,12 @@ impl<'a> Rollout<'a> {
             if new > 0 {
                 let stable = self.desired.stabilisation.as_secs_f32();
                 let check = self.check_words();
-                self.prove(Phase::Healthy, format!("{} healthy without a break for {stable} s ({check}).", instances(new)));
+                self.prove(Phase::Healthy, said::healthy(said::instances(new), stable, check));
             }
         }
         self.progress.route();
         if !facts.is_empty() {
-            self.prove(Phase::Routed, format!("The edge sends requests to {}.", facts.join(", ")));
+            self.prove(Phase::Routed, said::routed(facts.join(", ")));
         }
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
@@ -381,10 +382,10 @@ impl<'a> Rollout<'a> {
         self.progress.first_request = true;
         for first in self.ctx.edge.first_requests(&self.recipe.target.id, self.desired.generation) {
             let by = match first.by {
-                By::Client => "somebody outside",
-                By::Berth => "Berth",
+                By::Client => said::somebody_outside(),
+                By::Berth => "Berth".to_owned(),
             };
-            self.prove(Phase::FirstRequest, format!("web.{} answered {} through the edge; {by} asked.", first.slot, first.status));
+            self.prove(Phase::FirstRequest, said::first_answer(first.slot, first.status, by));
         }
         self.record(None).await
     }
@@ -413,9 +414,9 @@ impl<'a> Rollout<'a> {
             let addresses: Vec<_> = rows.iter().map(|row| row.address).collect();
             let open = self.ctx.edge.open_at(&addresses);
             let fact = match open.requests + open.events + open.sockets {
-                0 => format!("{} finished what they had.", instances(rows.len())),
-                1 => format!("{open} was still open when the drain time was over."),
-                _ => format!("{open} were still open when the drain time was over."),
+                0 => said::drained(said::instances(rows.len())),
+                1 => said::one_still_open(open),
+                _ => said::still_open(open),
             };
             self.prove(Phase::Drained, fact);
         }
@@ -436,7 +437,7 @@ impl<'a> Rollout<'a> {
     async fn run_command(&mut self) -> Result<Result<(), PlatformError>, Left> {
         let Some(command) = self.recipe.release.shape.release.clone() else { return Ok(Ok(())) };
         self.progress.command = Command::Begun;
-        self.record(Some("Running the release command.".to_owned())).await?;
+        self.record(Some(said::running_command())).await?;
         point!("rollout::after_command_begun");
         let (sink, mut output) = mpsc::channel::<crate::platform::Output>(64);
         let masks = self.recipe.masks();
@@ -474,7 +475,7 @@ impl<'a> Rollout<'a> {
         match ended {
             Err(error) if !error.passing() => return Ok(Err(error)),
             _ if self.progress.command == Command::Passed => {
-                self.prove(Phase::ReleaseCommand, "The release command ended with code 0.".to_owned());
+                self.prove(Phase::ReleaseCommand, said::command_ended());
             }
             _ => {}
         }
@@ -499,10 +500,9 @@ impl<'a> Rollout<'a> {
     async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
         let silent = self.silent_since.get_or_insert_with(Instant::now).elapsed();
         if self.progress.gives_up(silent) {
-            let sentence = format!("{error} It was silent for {} s; deploy again when it answers.", silent.as_secs());
-            return Err(Left::Broken(sentence));
+            return Err(Left::Broken(said::silent_engine(error, silent.as_secs())));
         }
-        self.record(Some(format!("Waiting for the engine. {error}"))).await?;
+        self.record(Some(said::waiting_engine(error))).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.began += self.asked.elapsed();
         Ok(())
@@ -510,10 +510,10 @@ impl<'a> Rollout<'a> {
 
     async fn say(&mut self, what: &Waiting) -> Result<(), Left> {
         let sentence = match what {
-            Waiting::Healthy(n, of) => format!("{n} of {of} healthy."),
-            Waiting::Stabilisation(_) => format!("Healthy; watching them for {} s.", self.desired.stabilisation.as_secs_f32()),
-            Waiting::Edge => "Waiting for the edge to take over the new instances.".to_owned(),
-            Waiting::Drain(open) => format!("Letting {open} open requests of the old instances finish."),
+            Waiting::Healthy(n, of) => said::so_many_healthy(n, of),
+            Waiting::Stabilisation(_) => said::watching(self.desired.stabilisation.as_secs_f32()),
+            Waiting::Edge => said::waiting_edge(),
+            Waiting::Drain(open) => said::letting_finish(open),
         };
         self.record(Some(sentence)).await
     }
@@ -530,7 +530,7 @@ impl<'a> Rollout<'a> {
         }
         let image = self.desired.image.strip_prefix("sha256:").unwrap_or(&self.desired.image);
         let image = image.get(..12).unwrap_or(image);
-        self.prove(Phase::Started, format!("{} started from image {image}, as observed on the engine.", instances(new)));
+        self.prove(Phase::Started, said::started(said::instances(new), image));
         self.record(None).await
     }
 
@@ -575,8 +575,4 @@ where
             done => return done,
         }
     }
-}
-
-fn instances(count: usize) -> String {
-    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }

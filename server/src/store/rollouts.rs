@@ -1,7 +1,10 @@
 //! Rows of rollouts: queued with the release that makes them necessary, claimed under a lease, changed only by the one
 //! whose fence is the newest.
 
-use app::model::{Evidence, ReleaseId, Rollout, RolloutBrief, RolloutId, RolloutState, ServiceId, TargetId, TeamId, Timestamp};
+use app::{
+    model::{Evidence, ReleaseId, Rollout, RolloutBrief, RolloutId, RolloutState, ServiceId, TargetId, TeamId, Timestamp},
+    said,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -295,7 +298,7 @@ pub async fn show(q: impl Query, team: &TeamId, id: &RolloutId) -> Result<Option
 
 fn read_whole(row: &Row) -> Result<Rollout> {
     let brief = read_brief(row)?;
-    let waits = (brief.state == RolloutState::Queued).then(|| "Waits for the rollout before it, or for a free hand.".to_owned());
+    let waits = (brief.state == RolloutState::Queued).then(said::waits_rollout);
     Ok(Rollout {
         team: row.parsed("team")?,
         service: row.parsed("service")?,

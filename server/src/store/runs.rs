@@ -1,9 +1,12 @@
 //! Rows of runs, stages and steps: queued with the push that makes them necessary, claimed under a lease, changed only by
 //! the one whose fence is the newest. They only move forward.
 
-use app::model::{
-    CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind, Step,
-    StepId, TeamId, TeamName, Timestamp,
+use app::{
+    model::{
+        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind,
+        Step, StepId, TeamId, TeamName, Timestamp,
+    },
+    said,
 };
 
 use super::{
@@ -630,8 +633,8 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
 
 fn waits(before: Option<i64>, branch: &str) -> String {
     match before {
-        Some(number) => format!("Waits for run {number}, which is before it on `{branch}`."),
-        None => "Waits for a free place: other runs are under way.".to_owned(),
+        Some(number) => said::waits_run(number, branch),
+        None => said::waits_place(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The end of a run: in one transaction its state, the candidate, and the deploys that follow by themselves.
 
-use app::model::{Actor, Candidate, RunState};
+use app::{
+    model::{Actor, Candidate, RunState},
+    said,
+};
 
 use super::{Context, Left, Outcome};
 use crate::{
@@ -82,7 +85,7 @@ async fn deploy(tx: &mut Tx, run: &RunRow, candidate: &Candidate) -> std::result
     if run.branch != run.default_branch {
         return Ok(Vec::new());
     }
-    let reason = format!("candidate {} of run {}", candidate.number, run.number);
+    let reason = said::reason_of_run(candidate.number, run.number);
     let mut deployed = Vec::new();
     for target in targets::of_service(&mut *tx, &run.service_id).await? {
         if target.environment.auto_deploy {
@@ -102,7 +105,7 @@ async fn tell(tx: &mut Tx, run: &RunRow, outcome: &Outcome, candidate: Option<&C
         team: Some(&run.team_id),
         service: Some(&run.service_id),
         action: &action,
-        subject: format!("run {} of {}", run.number, run.service),
+        subject: said::subject_run(run.number, &run.service),
         path: path.clone(),
         detail: outcome.failure.clone().unwrap_or_default(),
     };
@@ -112,9 +115,9 @@ async fn tell(tx: &mut Tx, run: &RunRow, outcome: &Outcome, candidate: Option<&C
         team: Some(&run.team_id),
         service: Some(&run.service_id),
         action: "candidate.created",
-        subject: format!("candidate {} of {}", candidate.number, run.service),
+        subject: said::subject_candidate(candidate.number, &run.service),
         path,
-        detail: format!("Image {} from commit {}.", short(&candidate.image), run.commit.get(..8).unwrap_or_default()),
+        detail: said::detail_image(short(&candidate.image), run.commit.get(..8).unwrap_or_default()),
     };
     events::insert(tx, &actor, event).await
 }

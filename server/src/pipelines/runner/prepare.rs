@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use app::model::{RunState, StageKind};
+use app::{
+    model::{RunState, StageKind},
+    said,
+};
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
@@ -25,19 +28,19 @@ pub(super) async fn prepare(
     to_do: &[StageRow],
     halt: &Halt,
 ) -> Result<Option<Outcome>, Left> {
-    let (images, dockerfile) = match images(ctx, run, pipeline, to_do).await {
+    let images = match images(ctx, run, pipeline, to_do).await {
         Ok(images) => images,
         Err(error) => return Ok(Some(Outcome::not(RunState::Errored, error.to_string()))),
     };
-    for (image, user) in images.into_iter().chain(dockerfile) {
+    for (image, user) in images {
         let found = patiently(halt, || ctx.platform.image(&image)).await;
         match found {
             Ok(_) => {}
             Err(PlatformError::Cancelled) if !halt.leaving() => return Ok(Some(cancelled())),
             Err(error @ PlatformError::ImageNotFound { .. }) => {
-                return Ok(Some(Outcome::not(RunState::Failed, format!("{user}: {error}"))));
+                return Ok(Some(Outcome::not(RunState::Failed, user.misses(error))));
             }
-            Err(error) => return Ok(Some(Outcome::not(RunState::Errored, format!("{user}: {error}")))),
+            Err(error) => return Ok(Some(Outcome::not(RunState::Errored, user.misses(error)))),
         }
     }
     // The first stage begins with the commit's files; a later one goes on with what the stages before it left.
@@ -45,19 +48,32 @@ pub(super) async fn prepare(
     if first { fill(ctx, run, halt).await } else { Ok(None) }
 }
 
-type Named = Vec<(String, String)>;
+/// Who needs an image.
+enum User {
+    Step { stage: String, step: String },
+    Dockerfile(String),
+}
+
+impl User {
+    fn misses(&self, error: PlatformError) -> String {
+        match self {
+            Self::Step { stage, step } => said::in_step(stage, step, error),
+            Self::Dockerfile(path) => said::needed_by(path, error),
+        }
+    }
+}
 
 /// The images of the steps and of the Dockerfile, each with who needs it.
-async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[StageRow]) -> git::Result<(Named, Named)> {
+async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[StageRow]) -> git::Result<Vec<(String, User)>> {
     let mut seen = BTreeSet::new();
-    let mut of_steps = Vec::new();
+    let mut needed = Vec::new();
     for stage in &pipeline.stages {
         if !to_do.iter().any(|row| row.name == stage.name && row.kind == StageKind::Steps) {
             continue;
         }
         for step in &stage.steps {
             if seen.insert(step.image.clone()) {
-                of_steps.push((step.image.clone(), format!("Stage {}, step {}", stage.name, step.name)));
+                needed.push((step.image.clone(), User::Step { stage: stage.name.clone(), step: step.name.clone() }));
             }
         }
     }
@@ -65,8 +81,8 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
     let repository = ctx.repository(&run.repository_id);
     let text = git::read_file(&repository, &run.commit, &path, build::LARGEST_DOCKERFILE).await?.unwrap_or_default();
     let names = build::images_of(&String::from_utf8_lossy(&text), &pipeline.args);
-    let of_dockerfile = names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, format!("`{path}`"))).collect();
-    Ok((of_steps, of_dockerfile))
+    needed.extend(names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, User::Dockerfile(path.clone()))));
+    Ok(needed)
 }
 
 async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome>, Left> {
@@ -76,7 +92,7 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
         git::archive(&ctx.repository(&run.repository_id), &run.commit, "", &archive).await
     };
     if let Err(error) = made.await {
-        return Ok(Some(Outcome::not(RunState::Errored, format!("The files of the commit could not be read: {error}"))));
+        return Ok(Some(Outcome::not(RunState::Errored, said::files_unread(error))));
     }
     let workspace = Workspace { run: run.id.clone(), team: run.team_id.clone() };
     let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone())).await;
@@ -85,7 +101,7 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
     Ok(match filled {
         Ok(()) => None,
         Err(PlatformError::Cancelled) => Some(cancelled()),
-        Err(error) => Some(Outcome::not(RunState::Errored, format!("The workspace could not be filled: {error}"))),
+        Err(error) => Some(Outcome::not(RunState::Errored, said::not_filled(error))),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use app::model::RunId;
+use app::{model::RunId, said};
 use bollard::{
     models::{BuildInfo, ImageInspect},
     query_parameters::{
@@ -62,7 +62,7 @@ impl Docker {
     pub(super) async fn local_image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
         match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
             Ok(found) => Ok(info(found)),
-            Err(failure) if failure.is(404) => Err(self.missing(reference, "").await),
+            Err(failure) if failure.is(404) => Err(self.missing(reference, None).await),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -79,16 +79,14 @@ impl Docker {
         match self.within(Call::Pull, reference, pull).await {
             Ok(()) => self.local_image(reference).await,
             Err(failure) => match PlatformError::from(failure) {
-                PlatformError::Refused(why) | PlatformError::NotFound(why) => {
-                    Err(self.missing(reference, &format!("It could not be pulled ({}). ", why.trim())).await)
-                }
+                PlatformError::Refused(why) | PlatformError::NotFound(why) => Err(self.missing(reference, Some(why.trim())).await),
                 other => Err(other),
             },
         }
     }
 
     /// The error for an image that is not here, with what is.
-    pub(super) async fn missing(&self, image: &str, because: &str) -> PlatformError {
+    pub(super) async fn missing(&self, image: &str, not_pulled: Option<&str>) -> PlatformError {
         let there = match self.client().await {
             Ok(docker) => self.within(Call::Ask, "images", docker.list_images(None::<ListImagesOptions>)).await.unwrap_or_default(),
             Err(_) => Vec::new(),
@@ -99,11 +97,12 @@ impl Docker {
         let more = tags.len().saturating_sub(LISTED);
         tags.truncate(LISTED);
         let listed = match (tags.is_empty(), more) {
-            (true, _) => "The engine has no images with a name; build or load one.".into(),
-            (false, 0) => format!("The engine has: {}.", tags.join(", ")),
-            (false, more) => format!("The engine has: {} and {more} more.", tags.join(", ")),
+            (true, _) => said::images_none(),
+            (false, 0) => said::images_few(tags.join(", ")),
+            (false, more) => said::images_many(tags.join(", "), more),
         };
-        PlatformError::ImageNotFound { image: image.into(), hint: format!("{because}{listed}") }
+        let hint = not_pulled.map_or_else(|| listed.clone(), |why| said::not_pulled(why, &listed));
+        PlatformError::ImageNotFound { image: image.into(), hint }
     }
 
     pub(super) async fn list_built(&self) -> Result<Vec<(String, RunId)>, PlatformError> {
@@ -187,7 +186,7 @@ impl Docker {
         if errors::is_missing_image(why) {
             let copied = why.strip_prefix("invalid from flag value ").and_then(|rest| rest.split_once(": ")).map(|(name, _)| name);
             if let Some(image) = copied.or(from) {
-                return self.missing(image, "").await;
+                return self.missing(image, None).await;
             }
         }
         PlatformError::BuildFailed(why.trim().to_owned())

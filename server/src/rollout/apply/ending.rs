@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{Actor, Phase, RolloutId, RolloutState};
+use app::{
+    model::{Actor, Phase, RolloutId, RolloutState},
+    said,
+};
 use futures::StreamExt as _;
 use tokio::time::timeout;
 
@@ -45,7 +48,7 @@ impl Rollout<'_> {
             }
         };
         self.progress.ending = Some(Ending { state, failure, last_lines });
-        self.record(Some("Taking the new instances away; the release before serves on.".to_owned())).await
+        self.record(Some(said::taking_away())).await
     }
 
     /// What is known of a failure.
@@ -97,7 +100,7 @@ impl Rollout<'_> {
     pub(super) async fn end(&mut self) -> Result<(), Left> {
         let ending = self.progress.end();
         if ending.state == RolloutState::Succeeded && self.from.is_some() {
-            self.prove(Phase::Stopped, "Nothing is left of what this release replaces.".to_owned());
+            self.prove(Phase::Stopped, said::nothing_left());
         }
         let mut tx = self.ctx.db.begin().await?;
         self.record_in(&mut tx, None).await?;
@@ -161,7 +164,7 @@ pub(super) async fn tell(
         team: Some(&target.team_id),
         service: Some(&target.service_id),
         action: &format!("rollout.{}", state.name()),
-        subject: format!("release {release} of {} in {}", target.service, target.environment.name),
+        subject: said::subject_release(release, &target.service, &target.environment.name),
         path: Some(format!("/rollouts/{id}")),
         detail: detail.to_owned(),
     };
