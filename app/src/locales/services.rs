@@ -74,6 +74,7 @@ sentences! {
     scale_hint: "Instances of each process, 0 to 100." / "프로세스별 인스턴스 수예요. 0에서 100까지예요.";
     config: "Variables" / "변수";
     config_number(number): "config {number}" / "구성 {number}";
+    config_hidden(role): "Variables may hold passwords: reading them takes the role {role}." / "변수에는 비밀번호가 있을 수 있어서 읽으려면 {role} 역할이 필요해요.";
     config_empty: "No variables. What differs between environments belongs here, and nothing else." / "변수가 없어요. 환경마다 다른 값만 여기에 두세요.";
     config_new: "Add or replace" / "추가하거나 바꾸기";
     config_hint: "One NAME=value on each line. Saving makes a new release." / "한 줄에 NAME=값 하나씩 적으세요. 저장하면 새 릴리스가 생겨요.";

@@ -10,17 +10,20 @@ use crate::{
     components::{Formed, empty, typed, when},
     error::{Error, Result},
     locales::Lang,
-    model::ConfigChange,
+    model::{ConfigChange, ConfigSet, Role},
 };
 
 /// The variables, each to be changed or removed, and room for new ones.
 pub(super) fn card(there: &There<'_>) -> AnyView {
     let t = there.caller.lang;
-    let set = &there.config;
-    let made = (set.number > 0).then(|| {
+    let made = there.config.as_ref().filter(|set| set.number > 0).map(|set| {
         view! { <span class="small soft">{t.config_number(set.number)}" · "{set.by.clone()}" · "{when(t, there.caller.now(), set.created_at)}</span> }
     });
-    let content = if there.may { form(there) } else { read_only(t, &set.variables) };
+    let content = match &there.config {
+        None => empty(&t.config_hidden(t.role(Role::Developer)), ()),
+        Some(set) if there.may => form(there, set),
+        Some(set) => read_only(t, &set.variables),
+    };
     view! {
         <section class="card" id="config">
             <header><h2>{t.config()}</h2>{made}</header>
@@ -40,11 +43,10 @@ fn read_only(t: Lang, variables: &BTreeMap<String, String>) -> AnyView {
     view! { <table class="rows"><tbody>{rows.collect_view()}</tbody></table> }.into_any()
 }
 
-fn form(there: &There<'_>) -> AnyView {
+fn form(there: &There<'_>, set: &ConfigSet) -> AnyView {
     let t = there.caller.lang;
     let form = Formed::new(there.caller, "config");
-    let rows = there
-        .config
+    let rows = set
         .variables
         .iter()
         .map(|(name, old)| {
@@ -67,12 +69,12 @@ fn form(there: &There<'_>) -> AnyView {
             }
         })
         .collect_view();
-    let intro = there.config.variables.is_empty().then(|| view! { <p class="soft">{t.config_empty()}</p> });
+    let intro = set.variables.is_empty().then(|| view! { <p class="soft">{t.config_empty()}</p> });
     let error = form.error("new").or_else(|| form.error("set")).or_else(|| form.error("variables"));
     let wrong = error.is_some();
     view! {
         <form method="post" class="body stack">
-            <input type="hidden" name="base" value=there.config.number.to_string() />
+            <input type="hidden" name="base" value=set.number.to_string() />
             {form.trouble(&["new", "set", "variables"])}
             {preview(there, "config")}
             {intro}

@@ -17,7 +17,7 @@ use crate::{
         Tone, berths, empty, head, health_tone, health_word, icon, instance_tone, instance_word, rollout_status, say, sentence, status,
         table_of, when,
     },
-    error::Result,
+    error::{Kind, Result},
     model::{Change, ConfigSet, EnvironmentName, Page, Release, Role, RouteId, ServiceName, ServiceOverview, Target, TeamName},
     way::{Way, named},
 };
@@ -30,7 +30,8 @@ struct There<'a> {
     environment: EnvironmentName,
     all: ServiceOverview,
     target: Target,
-    config: ConfigSet,
+    /// Its variables; none where one may not read them.
+    config: Option<ConfigSet>,
     releases: Page<Release>,
     /// Whether one may change things.
     may: bool,
@@ -58,11 +59,19 @@ async fn load<'a>(caller: &'a Caller, plan: Option<Change>) -> Result<There<'a>>
     let (all, target, config, releases) = futures::try_join!(
         backend.services.overview(actor, &team, &name),
         backend.services.target(actor, &team, &name, &environment),
-        backend.releases.config(actor, &team, &name, &environment, None),
+        async { readable(backend.releases.config(actor, &team, &name, &environment, None).await) },
         backend.releases.releases(actor, &team, &name, &environment, &page),
     )?;
     let may = caller.may(&team, Role::Developer);
     Ok(There { caller, team, name, environment, all, target, config, releases, may, plan })
+}
+
+/// None for what one may not read: the rest of the page is theirs.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.kind == Kind::Forbidden => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// The page.
