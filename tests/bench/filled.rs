@@ -26,6 +26,7 @@ use crate::{
     method::{Sut, pinned},
     support::{
         fill::{self, ADMIN, PASSWORD, Size, fill},
+        migrations,
         reads::Sample,
     },
 };
@@ -44,8 +45,7 @@ pub(crate) fn size(services: usize) -> Size {
 pub(crate) fn data(runtime: &Runtime, services: usize) -> PathBuf {
     let cache = std::env::var_os("BERTH_CACHE").map_or_else(|| dirs::home_dir().unwrap().join(".cache/berth"), PathBuf::from);
     let mut content = Sha256::new();
-    let migrations = [include_str!("../../migrations/0001_begin.sql"), include_str!("../../migrations/0002_indexes.sql")].concat();
-    for text in [migrations.as_str(), include_str!("../support/fill.rs"), &format!("{:?}", size(services))] {
+    for text in [migrations().concat().as_str(), include_str!("../support/fill.rs"), &format!("{:?}", size(services))] {
         content.update(text);
     }
     let folder = cache.join("bench").join(format!("{services}-{}", &hex::encode(content.finalize())[..12]));

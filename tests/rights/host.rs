@@ -85,27 +85,6 @@ fn file(place: &str, text: &str) -> String {
     )
 }
 
-/// What a specification may name at all, beside what tells who somebody is within the container.
-const FIELDS: [&str; 17] = [
-    "NetworkMode",
-    "RestartPolicy",
-    "SecurityOpt",
-    "CapDrop",
-    "CapAdd",
-    "IpcMode",
-    "CgroupnsMode",
-    "Memory",
-    "MemorySwap",
-    "NanoCpus",
-    "PidsLimit",
-    "Ulimits",
-    "LogConfig",
-    "ReadonlyRootfs",
-    "Tmpfs",
-    "Mounts",
-    "Init",
-];
-
 /// Holds that a container has nothing of the host.
 fn harmless(spec: &Value) {
     let host = spec["HostConfig"].as_object().unwrap();
@@ -125,7 +104,7 @@ fn harmless(spec: &Value) {
                     && mount["VolumeOptions"]["DriverConfig"].is_null()
                     && !kernel(mount["Target"].as_str().unwrap())
             }),
-            other => FIELDS.contains(&other),
+            other => container::OF_THE_HOST.contains(&other),
         };
         assert!(fine, "{name}: {value}");
     }

@@ -11,7 +11,7 @@ use server::{
 };
 
 use super::operations::{Kind, Operation, Subject};
-use crate::support::{postgres::Database, proof};
+use crate::support::{migrations, postgres::Database, proof};
 
 /// How many histories `make test` compares.
 const HISTORIES: u64 = 200;
@@ -124,8 +124,7 @@ impl Names {
 /// The tables with their columns and types, as the migrations make them.
 fn tables() -> Vec<(String, Vec<(String, String)>)> {
     let mut tables: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    let migrations = [include_str!("../../migrations/0001_begin.sql"), include_str!("../../migrations/0002_indexes.sql")];
-    for line in migrations.iter().flat_map(|text| text.lines()) {
+    for line in migrations().iter().flat_map(|text| text.lines()) {
         if let Some(added) = line.strip_prefix("ALTER TABLE ") {
             let words: Vec<&str> = added.split([' ', ';']).collect();
             let [table, "ADD", "COLUMN", name, kind, ..] = words[..] else { panic!("{line}") };

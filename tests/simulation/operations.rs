@@ -34,6 +34,8 @@ use server::{
     },
 };
 
+use crate::support::queue::new_run;
+
 /// All the services of a team, whatever their names.
 fn every(team: &TeamId) -> board::Look<'_> {
     static ENDS: LazyLock<[ServiceName; 2]> = LazyLock::new(|| ["a".parse().unwrap(), "z".repeat(30).parse().unwrap()]);
@@ -529,19 +531,8 @@ impl Subject {
                 let service = pick(&self.services, op.a)?;
                 let branch = ["main", "topic"][op.b % 2];
                 let ended = runs::supersede(tx, &service.team_id, &service.id, branch).await?.len();
-                let new = NewRun {
-                    team: &service.team_id,
-                    service: &service.id,
-                    state: if op.c.is_multiple_of(7) { RunState::Skipped } else { RunState::Queued },
-                    failure: None,
-                    commit: "c",
-                    title: "t",
-                    author: "a",
-                    branch,
-                    pushed_by: "ann",
-                    reason: "why",
-                    pipeline: "null",
-                };
+                let state = if op.c.is_multiple_of(7) { RunState::Skipped } else { RunState::Queued };
+                let new = NewRun { state, ..new_run(&service.team_id, &service.id, branch) };
                 let stage = |position: u32, kind: StageKind| NewStage {
                     position,
                     name: format!("stage {position}"),

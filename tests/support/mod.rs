@@ -7,6 +7,7 @@ pub(crate) mod fill;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
 pub(crate) mod load;
+mod migrations;
 pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -14,4 +15,5 @@ mod proof;
 pub(crate) mod queue;
 pub(crate) mod reads;
 
+pub(crate) use migrations::migrations;
 pub(crate) use proof::proof;

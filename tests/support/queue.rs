@@ -35,9 +35,9 @@ pub(crate) async fn team(db: &Db, name: &str, services: usize) -> (TeamId, Vec<S
     (team, made)
 }
 
-/// Queues a run with one stage.
-pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
-    let new = NewRun {
+/// A run to be queued, of which nothing matters but where it belongs.
+pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a str) -> NewRun<'a> {
+    NewRun {
         team,
         service,
         state: RunState::Queued,
@@ -49,7 +49,12 @@ pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &
         pushed_by: "ann",
         reason: "why",
         pipeline: "null",
-    };
+    }
+}
+
+/// Queues a run with one stage.
+pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
+    let new = new_run(team, service, branch);
     let stage = NewStage { position: 0, name: "fast".into(), kind: StageKind::Steps, attempt: 1, steps: vec![("unit".into(), "i".into())] };
     let mut tx = db.begin().await.unwrap();
     let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();

@@ -40,6 +40,26 @@ const BASELINE_CAPABILITIES: [&str; 7] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SE
 /// known: the `nonroot` of many minimal images.
 const NOBODY: &str = "65532:65532";
 
+/// Everything of the host's part of a specification that is ever sent. Tests hold the builder to it.
+pub const OF_THE_HOST: [&str; 16] = [
+    "NetworkMode",
+    "RestartPolicy",
+    "SecurityOpt",
+    "CapDrop",
+    "CapAdd",
+    "IpcMode",
+    "CgroupnsMode",
+    "Memory",
+    "MemorySwap",
+    "NanoCpus",
+    "PidsLimit",
+    "Ulimits",
+    "LogConfig",
+    "ReadonlyRootfs",
+    "Tmpfs",
+    "Mounts",
+];
+
 /// Where a helper has the volume it fills.
 pub const HELPER_MOUNT: &str = "/workspace";
 
