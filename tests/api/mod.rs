@@ -1,11 +1,9 @@
-//! The REST door: rights, limits, sessions, the document.
+//! The REST door: limits, sessions, the document. Rights are held in `rights`.
 
 mod document;
 mod doors;
-pub(crate) mod matrix;
 mod people;
 mod search;
 mod services;
 mod sessions;
-mod strange;
 mod streams;

@@ -13,8 +13,8 @@ use server::platform::fake::{Behaviour, Script};
 use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::{rest::rows, world::World};
 use crate::{
-    api::matrix::{World, rows},
     git::Copy,
     support::{
         app::{Answer, Client, TestApp},

@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use app::routes::{Need, PAGES};
 use serde_json::Value;
 
-use super::cast::Kind;
-use crate::{
-    api::matrix::{
+use super::{
+    cast::Kind,
+    rest::{
         self, CHANGE,
         Gets::{self, Gone, In, No},
-        OWN, SHIP, STEP, VIEW, World,
+        OWN, SHIP, VIEW,
     },
-    house::source,
+    world::{STEP, World},
 };
+use crate::house::source;
 
 /// What nobody gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +102,7 @@ const SHIP_SEEING: [Gets; 5] = [Gone, No, In, In, No];
 /// REST.
 pub(super) fn rest(world: &World) -> Vec<Door> {
     let gone = ["delete /teams/{team}/members/{user}", "delete /teams/{team}/invitations/{id}", "post /me/actions/sign-out-everywhere"];
-    let mut doors: Vec<Door> = matrix::rows()
+    let mut doors: Vec<Door> = rest::rows()
         .into_iter()
         .map(|row| Door {
             listed: format!("rest {} {}", row.method, row.path),
@@ -152,7 +153,7 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/login", ALL),
     ("/sign-in/{token}", ALL),
     ("/invite/{token}", NONE),
-    ("/welcome", ALL),
+    ("/welcome", SELF),
     ("/me", ALL),
     ("/tokens", SELF),
     ("/activity", SELF),
@@ -291,7 +292,7 @@ pub(super) fn others(commit: &str) -> Vec<Door> {
 
 /// What the routers list, in the words of [`Door::listed`].
 pub(super) fn listed() -> BTreeSet<String> {
-    let mut all: BTreeSet<String> = matrix::listed().keys().map(|route| format!("rest {route}")).collect();
+    let mut all: BTreeSet<String> = rest::listed().keys().map(|route| format!("rest {route}")).collect();
     for page in PAGES {
         // `/logout` shows nothing of its own: what it shows is the page of oneself, to whom is signed in.
         if page.path != "/logout" {

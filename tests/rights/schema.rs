@@ -10,10 +10,8 @@ use std::{
 use futures::future::join_all;
 use tokio::process::Command;
 
-use crate::{
-    api::matrix::{STEP, World},
-    support::{app::ADMIN, proof},
-};
+use super::world::{STEP, World};
+use crate::support::{app::ADMIN, proof};
 
 /// Made requests for each operation, beside those that try the edges of each field.
 const EXAMPLES: &str = "6";
@@ -66,7 +64,6 @@ async fn tried(program: &Path, role: &str, email: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not run to its end yet since its world has good ids"]
 async fn the_api_is_as_it_is_described() {
     let Some(program) = program() else {
         return proof(

@@ -12,9 +12,8 @@ use server::{config::Config, control::Control, http, platform::fake::Script, sec
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::state;
+use super::{state, world::World};
 use crate::{
-    api::matrix::World,
     git::Copy,
     support::{
         app::{Answer, Client, Events, PASSWORD, TestApp},

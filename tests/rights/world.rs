@@ -1,0 +1,97 @@
+//! Two teams, of which one has one of everything that doors lead to.
+
+use serde_json::{Value, json};
+use server::{args, platform::fake::Behaviour};
+
+use crate::support::{app::TestApp, berth::until};
+
+/// The step of [`World`]'s run.
+pub(super) const STEP: &str = "01920000-0000-7000-8000-000000000003";
+
+/// A run with a step, as the pipeline would have written them.
+async fn insert_run(app: &TestApp) {
+    let (run, stage) = ("01920000-0000-7000-8000-000000000001", "01920000-0000-7000-8000-000000000002");
+    let mut tx = app.db().begin().await.unwrap();
+    let statements = [
+        (
+            "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at,
+                               started_at, finished_at)
+             SELECT $1, team_id, id, 1, 'passed', '0123456789012345678901234567890123456789', 't', 'a', 'main', 'p', 'r', '{}', 0, 0, 0
+               FROM services",
+            args![run],
+        ),
+        ("UPDATE services SET next_run = 2", args![]),
+        (
+            "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ($1, $2, 0, 'fast', 'steps', 'passed', 1)",
+            args![stage, run],
+        ),
+        (
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, finished_at)
+             SELECT $1, team_id, $2, $3, 0, 'unit', 'x', 'passed', 0 FROM services",
+            args![STEP, run, stage],
+        ),
+    ];
+    for (sql, values) in statements {
+        tx.execute(sql, values).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+pub(super) struct World {
+    pub(super) app: TestApp,
+    pub(super) rollout: String,
+    pub(super) route: String,
+    pub(super) invitation: String,
+    pub(super) member: String,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::over(TestApp::new().await).await
+    }
+
+    /// Teams `a` and `b`, and in `a` one of everything.
+    pub(super) async fn over(app: TestApp) -> Self {
+        let app = app.with_team("a").await.with_team("b").await;
+        app.fake.set_image("hello:1", Behaviour::saying("hello"));
+        let owner = app.client("owner@a.test").await;
+        owner.post("/teams/a/services", json!({"name": "hello", "environments": ["dev", "staging"]})).await.is(201);
+        let change = owner.post("/teams/a/services/hello/targets/dev/actions/deploy", json!({"image": "hello:1"})).await.is(202);
+        let rollout = change["rollout"].as_str().unwrap().to_owned();
+        let target = owner.get("/teams/a/services/hello/targets/dev").await.is(200);
+        let route = target["routes"][0]["id"].as_str().unwrap().to_owned();
+        let invited = owner.post("/teams/a/invitations", json!({"email": "x@a.test", "role": "viewer"})).await.is(201);
+        let invitation = invited["invitation"]["id"].as_str().unwrap().to_owned();
+        let member = app.join(&"a".parse().unwrap(), "member@a.test", app::model::Role::Viewer).await.to_string();
+        insert_run(&app).await;
+        Self { app, rollout, route, invitation, member }
+    }
+
+    pub(super) fn path(&self, path: &str) -> String {
+        let id = match path {
+            path if path.starts_with("/rollouts") => &self.rollout,
+            path if path.starts_with("/steps") => STEP,
+            path if path.contains("/routes/") => &self.route,
+            path if path.contains("/invitations/") => &self.invitation,
+            path if path.starts_with("/people") => &self.member,
+            _ => "none",
+        };
+        let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");
+        path.replace("{user}", &self.member).replace("{id}", id)
+    }
+
+    /// Waits until nothing goes on any more.
+    pub(super) async fn settled(&self) {
+        let owner = self.app.client("owner@a.test").await;
+        let under_way = |thing: &Value| ["queued", "running"].contains(&thing["state"].as_str().unwrap());
+        until("every run and rollout has ended", async || {
+            let runs = owner.get("/teams/a/services/hello/runs").await.is(200);
+            let target = owner.get("/teams/a/services/hello/targets/dev").await.is(200);
+            let rollout = owner.get(&format!("/rollouts/{}", self.rollout)).await.is(200);
+            let open =
+                runs["items"].as_array().unwrap().iter().any(under_way) || under_way(&rollout) || target["rollout"]["state"] == "running";
+            (!open).then_some(())
+        })
+        .await;
+    }
+}
