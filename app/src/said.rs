@@ -148,7 +148,9 @@ said! {
     was_cancelled: "It was cancelled." / "취소됐어요.";
     did_not_pass: "it did not pass." / "통과하지 못했어요.";
     not_startable(image, line): "The image {image} could not be started with `sh`: {line}" / "{image} 이미지를 `sh`로 시작할 수 없었어요: {line}";
-    not_built(path, line): "`{path}` could not be built: {line}" / "`{path}`(을)를 빌드할 수 없었어요: {line}";
+    not_built(path, failure): "`{path}` could not be built: {failure}" / "`{path}`(을)를 빌드할 수 없었어요: {failure}";
+    dockerfile_no_file: "There is no file of that name. A link is not followed: put the file itself there." / "그 이름의 파일이 없어요. 링크는 따라가지 않으니 파일을 직접 두세요.";
+    dockerfile_escapes: "Its directive `escape` is not read here. Take it out and continue lines with a backslash." / "`escape` 지시자는 쓸 수 없어요. 빼고 역슬래시로 줄을 이으세요.";
     needed_by(path, failure): "`{path}`: {failure}" / "`{path}` 파일: {failure}";
     files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";

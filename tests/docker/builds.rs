@@ -6,7 +6,8 @@ use std::{
 };
 
 use app::model::{RunId, TeamId};
-use server::platform::{Build, ImageInfo, Limits, Platform, PlatformError};
+use bollard::query_parameters::{RemoveImageOptions, TagImageOptionsBuilder};
+use server::platform::{Build, ImageInfo, Limits, Platform, PlatformError, Task};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +81,40 @@ async fn an_image_is_built_by_content() {
     for _ in 0..2 {
         platform.remove_image(&image.id).await.unwrap();
     }
-    let gone = platform.image(&image.id).await.unwrap_err();
+    let gone = platform.image(&image.id, &TeamId::from_text("a")).await.unwrap_err();
     assert!(matches!(gone, PlatformError::ImageNotFound { .. }), "{gone}");
+    clean(platform).await;
+}
+
+#[tokio::test]
+async fn what_was_built_is_there_for_its_team_alone() {
+    let platform = TestPlatform::new();
+    images::busybox_image().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dockerfile = format!("FROM {}\nCMD [\"true\"]\n", images::BUSYBOX);
+    let image = make(&platform, &build(&folder, &dockerfile), &CancellationToken::new()).await.result.unwrap().id;
+    let (own, other) = (TeamId::from_text("a"), TeamId::from_text("b"));
+    assert_eq!(platform.image(&image, &own).await.unwrap().id, image);
+    let engine = images::engine();
+    let tag = TagImageOptionsBuilder::default().repo("berth-test/of-a").tag("1").build();
+    engine.tag_image(&image, Some(tag)).await.unwrap();
+    let named = "berth-test/of-a:1";
+    let said = platform.image(named, &own).await.unwrap().id;
+    // Engines find an image by the beginning of its id too: that could be guessed, so it is no name to anybody.
+    let beginning = &image["sha256:".len()..][..12];
+    for (team, name) in [(&other, image.as_str()), (&other, named), (&other, beginning), (&own, beginning), (&own, &image[..30])] {
+        let error = platform.image(name, team).await.unwrap_err();
+        let hidden = matches!(&error, PlatformError::ImageNotFound { hint, .. } if *team == own || !hint.contains("of-a"));
+        assert!(hidden, "{name} for {team}: {error:?}");
+    }
+    let step = Task { team: other.clone(), ..super::step(&image, "true") };
+    let ran = super::run(&platform, &step).await;
+    assert!(matches!(ran.end, Err(PlatformError::ImageNotFound { .. })), "{:?}", ran.end);
+    let copy = platform.ensure(&super::of_team("b", &image)).await;
+    assert!(matches!(copy, Err(PlatformError::ImageNotFound { .. })), "{copy:?}");
+    engine.remove_image(named, None::<RemoveImageOptions>, None).await.unwrap();
+    assert_eq!(said, image);
+    platform.remove_image(&image).await.unwrap();
     clean(platform).await;
 }
 

@@ -4,6 +4,7 @@ mod canary;
 mod cast;
 mod doors;
 mod host;
+mod images;
 mod matrix;
 mod passwords;
 mod rest;

@@ -18,7 +18,7 @@ use super::Control;
 use crate::{
     auth::rights::Action,
     clock,
-    platform::{ContainerState, Observed, Scope},
+    platform::{self, ContainerState, Observed, Scope},
     rollout::request,
     store::{
         candidates,
@@ -213,14 +213,9 @@ impl Control {
     }
 }
 
-/// A reference to an image from outside: only what a reference can hold, so that it is nothing else to anybody.
+/// A reference to an image from outside.
 fn check_image(reference: &str) -> Result<()> {
-    let good = !reference.is_empty()
-        && reference.len() <= 300
-        && reference.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !reference.contains("//")
-        && reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
-    if good {
+    if platform::is_reference(reference) {
         return Ok(());
     }
     Err(Error::invalid(

@@ -1,6 +1,6 @@
 //! The image: from the Dockerfile in the service's folder, with the commit's files as its context.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, io::Read as _, path::PathBuf, time::Duration};
 
 use app::{
     model::{RunState, StepId},
@@ -45,9 +45,15 @@ pub async fn carry_out(
     let built = match archive(ctx, run, pipeline, &context).await {
         Ok(()) => {
             let build = order(run, pipeline, context.clone());
-            let (sink, output) = mpsc::channel(64);
-            let (built, pumped) = tokio::join!(ctx.platform.build(&build, sink, cancel.clone()), log.pump(output));
-            pumped?;
+            let built = match its_bases(ctx, &build).await {
+                Ok(()) => {
+                    let (sink, output) = mpsc::channel(64);
+                    let (built, pumped) = tokio::join!(ctx.platform.build(&build, sink, cancel.clone()), log.pump(output));
+                    pumped?;
+                    built
+                }
+                Err(error) => Err(error),
+            };
             built.map_err(|error| judge(&error, &log, pipeline))
         }
         Err(error) => Err(StepEnd { state: RunState::Errored, exit_code: None, failure: Some(error.to_string()) }),
@@ -79,6 +85,37 @@ pub fn short(id: &str) -> &str {
 async fn archive(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::path::Path) -> git::Result<()> {
     tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
     git::archive(&ctx.repository(&run.repository_id), &run.commit, &pipeline.path, to).await
+}
+
+/// Holds that everything the build starts from is there for its team, in the Dockerfile as the engine gets it: what is in a
+/// commit may be changed on its way into the archive.
+async fn its_bases(ctx: &Context, build: &Build) -> Result<(), PlatformError> {
+    let (context, name) = (build.context.clone(), build.dockerfile.clone());
+    let read = tokio::task::spawn_blocking(move || dockerfile_in(&context, &name)).await.map_err(std::io::Error::other);
+    let refused = |why: &dyn std::fmt::Display| PlatformError::BuildFailed(why.to_string());
+    let text = read.flatten().map_err(|error| refused(&error))?.ok_or_else(|| refused(&said::dockerfile_no_file()))?;
+    if escapes(&text) {
+        return Err(refused(&said::dockerfile_escapes()));
+    }
+    for image in images_of(&text, &build.args) {
+        ctx.platform.image(&image, &build.team).await?;
+    }
+    Ok(())
+}
+
+/// The text of a file in an archive; none where there is no file of that name, but a link for instance.
+fn dockerfile_in(archive: &std::path::Path, name: &str) -> std::io::Result<Option<String>> {
+    let mut archive = tar::Archive::new(std::io::BufReader::new(std::fs::File::open(archive)?));
+    for entry in archive.entries()? {
+        let entry = entry?;
+        if entry.path()?.components().eq(std::path::Path::new(name.trim_start_matches("./")).components()) {
+            let mut bytes = Vec::new();
+            let file = entry.header().entry_type().is_file() && entry.size() <= LARGEST_DOCKERFILE as u64;
+            entry.take(LARGEST_DOCKERFILE as u64).read_to_end(&mut bytes)?;
+            return Ok(file.then(|| String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
@@ -120,15 +157,23 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
     StepEnd { state, exit_code: None, failure: Some(failure) }
 }
 
-/// The images a Dockerfile starts from or copies from, as far as they can be told before it is built. Stages of its own,
-/// `scratch` and names made of unknown variables are left out.
+/// Whether a Dockerfile says that something else than a backslash continues a line (its directive `escape`): then what it
+/// starts from could not be told.
+pub fn escapes(dockerfile: &str) -> bool {
+    let directive = |line: &str| Some(line.trim().strip_prefix('#')?.split_once('=')?.0.trim().eq_ignore_ascii_case("escape"));
+    dockerfile.trim_start_matches('\u{feff}').lines().any(|line| directive(line) == Some(true))
+}
+
+/// The images a Dockerfile starts from or copies from. Stages of its own and `scratch` are left out. A name made of unknown
+/// variables stands as it is: an engine would find nothing by it either.
 pub fn images_of(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
     let mut known = BTreeMap::new();
     let mut stages: Vec<String> = Vec::new();
     let mut images = Vec::new();
     for line in logical_lines(dockerfile) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let Some((instruction, rest)) = words.split_first() else { continue };
+        let after = words.iter().take_while(|word| word.eq_ignore_ascii_case("onbuild")).count();
+        let Some((instruction, rest)) = words[after..].split_first() else { continue };
         match instruction.to_uppercase().as_str() {
             "ARG" if stages.is_empty() => {
                 for word in rest {
@@ -139,13 +184,14 @@ pub fn images_of(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<Strin
             }
             "FROM" => {
                 let mut rest = rest.iter().filter(|word| !word.starts_with("--"));
-                let image = rest.next().and_then(|word| expand(word, &known));
+                let image = rest.next().map(|word| named(word, &known));
                 let name = rest.next().filter(|word| word.eq_ignore_ascii_case("as")).and_then(|_| rest.next());
                 images.extend(image.filter(|image| !stages.contains(&image.to_lowercase())));
                 stages.push(name.map(|name| name.to_lowercase()).unwrap_or_default());
             }
             "COPY" | "ADD" => {
-                let from = rest.iter().find_map(|word| word.strip_prefix("--from=")).and_then(|word| expand(word, &known));
+                let flags = rest.iter().map(|word| unquoted(word));
+                let from = flags.filter_map(|word| Some(named(word.strip_prefix("--from=")?, &known)));
                 images.extend(from.filter(|from| !stages.contains(&from.to_lowercase()) && from.parse::<usize>().is_err()));
             }
             _ => {}
@@ -157,11 +203,21 @@ pub fn images_of(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<Strin
     images
 }
 
-/// The lines of a Dockerfile with continued ones joined and comments left out.
+/// What a word of a Dockerfile names.
+fn named(word: &str, known: &BTreeMap<String, String>) -> String {
+    expand(word, known).map_or_else(|| word.to_owned(), |word| unquoted(&word))
+}
+
+/// A word without what quotes: `--fr\om="x"` is `--from=x` to an engine.
+fn unquoted(word: &str) -> String {
+    word.replace(['\\', '"', '\''], "")
+}
+
+/// The lines of a Dockerfile with continued ones joined; comments and empty ones are left out, as engines do it.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for piece in text.lines().filter(|piece| !piece.trim_start().starts_with('#')) {
+    for piece in text.lines().filter(|piece| !piece.trim().is_empty() && !piece.trim_start().starts_with('#')) {
         match piece.trim_end().strip_suffix('\\') {
             Some(more) => {
                 line.push_str(more);
@@ -177,7 +233,7 @@ fn logical_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// A word with `$NAME`, `${NAME}` and `${NAME:-default}` replaced; none where one of them is not known.
+/// A word with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+instead}` replaced; none where one of them is not known.
 fn expand(word: &str, known: &BTreeMap<String, String>) -> Option<String> {
     let mut out = String::new();
     let mut rest = word.trim_matches('"');
@@ -188,6 +244,11 @@ fn expand(word: &str, known: &BTreeMap<String, String>) -> Option<String> {
             Some(braced) => braced.split_once('}')?,
             None => after.split_at(after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len())),
         };
+        if let Some((name, instead)) = name.split_once(":+") {
+            out.push_str(if known.get(name).is_some_and(|value| !value.is_empty()) { instead } else { "" });
+            rest = next;
+            continue;
+        }
         let (name, default) = name.split_once(":-").map_or((name, None), |(name, default)| (name, Some(default)));
         let value = known.get(name).map(String::as_str).filter(|value| !value.is_empty()).or(default)?;
         out.push_str(value);
@@ -204,19 +265,27 @@ mod tests {
     #[test]
     fn the_images_of_a_dockerfile_are_told_before_it_is_built() {
         let args = BTreeMap::from([("TAG".to_owned(), "2".to_owned())]);
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 15] = [
             ("FROM alpine\nRUN true", &["alpine"]),
             ("# FROM x\nfrom rust:1 as b\nRUN x\nFROM scratch\nCOPY --from=b /a /a", &["rust:1"]),
             ("FROM --platform=linux/amd64 \\\n  debian:12\nCOPY --from=busybox:1 /bin/sh /sh", &["busybox:1", "debian:12"]),
             ("ARG TAG=1\nFROM app:${TAG}", &["app:2"]),
             ("ARG OTHER=7\nFROM app:$OTHER", &["app:7"]),
-            ("ARG NONE\nFROM app:${NONE:-3}\nFROM $NONE", &["app:3"]),
+            ("ARG NONE\nFROM app:${NONE:-3}\nFROM $NONE", &["$NONE", "app:3"]),
             ("FROM a AS one\nFROM one AS two\nCOPY --from=0 x y", &["a"]),
-            ("FROM ${UNKNOWN}", &[]),
+            ("FROM ${UNKNOWN}", &["${UNKNOWN}"]),
+            // Ways to name an image that engines understand.
+            ("ARG X=1\nFROM ${X:+sha256:0a}", &["sha256:0a"]),
+            ("FROM a\nCOPY \\\n\n  # why\n --from=b x y", &["a", "b"]),
+            ("FROM a\nCOPY --fr\\om=\"b\" x y\nADD --'from'=c x y", &["a", "b", "c"]),
+            ("FROM 'a'\nFROM \\b", &["a", "b"]),
+            ("FROM a\nONBUILD COPY --from=b x y\nonbuild onbuild copy --from=c x y", &["a", "b", "c"]),
+            ("FROM a\nCOPY --from=b --from=c x y", &["a", "b", "c"]),
             ("", &[]),
         ];
         for (text, expected) in cases {
             assert_eq!(images_of(text, &args), expected, "{text}");
         }
+        assert!(["# escape=`\nFROM a", "FROM a\n #\tEscape = \\"].into_iter().all(escapes) && !escapes("# no escape\nENV escape=x"));
     }
 }

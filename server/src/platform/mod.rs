@@ -210,6 +210,16 @@ pub type Sink = tokio::sync::mpsc::Sender<Output>;
 /// A stream of output that ends with its container, or when dropped.
 pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Output, PlatformError>> + Send>>;
 
+/// Whether a text can name an image, so that it is nothing else to anybody.
+pub fn is_reference(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 300
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !text.contains("//")
+        && !text.contains("..")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b))
+}
+
 /// What is known of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageInfo {
@@ -329,8 +339,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The hosts and how their engines answer. Never fails: a silent engine is a state.
     async fn hosts(&self) -> Vec<Host>;
 
-    /// Finds an image by id or reference, pulling a reference that is not here.
-    async fn image(&self, reference: &str) -> Result<ImageInfo, PlatformError>;
+    /// Finds an image by id or reference, pulling a reference that is not here. For a team, what builds of another team
+    /// made is not there: neither here, nor where something is run.
+    async fn image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError>;
 
     /// Builds an image. The text of the build goes to the sink.
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;

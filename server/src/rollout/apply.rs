@@ -163,7 +163,8 @@ impl<'a> Rollout<'a> {
             Some(id) => releases::by_id(&ctx.db, &row.team_id, id).await?,
             None => None,
         };
-        let image = with_patience(|| ctx.platform.image(&release.image)).await.map_err(|error| Left::Broken(error.to_string()))?;
+        let image =
+            with_patience(|| ctx.platform.image(&release.image, &row.team_id)).await.map_err(|error| Left::Broken(error.to_string()))?;
         if image.id != release.image {
             let mut tx = ctx.db.begin().await?;
             releases::resolve_image(&mut tx, &release.id, &image.id).await?;

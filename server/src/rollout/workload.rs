@@ -49,7 +49,7 @@ pub async fn port(ctx: &Context, release: &ReleaseRow) -> Result<u16, PlatformEr
     if let Some(port) = release.shape.processes.get("web").and_then(|web| web.port) {
         return Ok(port);
     }
-    let image = ctx.platform.image(&release.image).await?;
+    let image = ctx.platform.image(&release.image, &release.team_id).await?;
     Ok(match image.ports.as_slice() {
         [port] => *port,
         _ => DEFAULT_PORT,

@@ -33,7 +33,7 @@ pub(super) async fn prepare(
         Err(error) => return Ok(Some(Outcome::not(RunState::Errored, error.to_string()))),
     };
     for (image, user) in images {
-        let found = patiently(halt, || ctx.platform.image(&image)).await;
+        let found = patiently(halt, || ctx.platform.image(&image, &run.team_id)).await;
         match found {
             Ok(_) => {}
             Err(PlatformError::Cancelled) if !halt.leaving() => return Ok(Some(cancelled())),
@@ -80,7 +80,8 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
     let path = pipeline.dockerfile_path();
     let repository = ctx.repository(&run.repository_id);
     let text = git::read_file(&repository, &run.commit, &path, build::LARGEST_DOCKERFILE).await?.unwrap_or_default();
-    let names = build::images_of(&String::from_utf8_lossy(&text), &pipeline.args);
+    let text = String::from_utf8_lossy(&text);
+    let names = build::images_of(&text, &pipeline.args);
     needed.extend(names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, User::Dockerfile(path.clone()))));
     Ok(needed)
 }

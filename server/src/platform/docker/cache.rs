@@ -6,6 +6,9 @@ use bollard::query_parameters::TagImageOptionsBuilder;
 
 use super::{super::PlatformError, Docker, call::Call};
 
+/// What the names begin with.
+pub(super) const CACHE: &str = "berth-cache-";
+
 /// How far a build came, as its progress tells.
 #[derive(Debug, Default)]
 pub(super) struct Stages {
@@ -45,7 +48,7 @@ impl Stages {
 
 impl Docker {
     fn cache_name(&self, service: &ServiceId) -> String {
-        format!("berth-cache-{}/{service}", self.0.instance)
+        format!("{CACHE}{}/{service}", self.0.instance)
     }
 
     /// Keeps these as the ends of the service's newest build, and lets go of those before. Where it does not succeed the

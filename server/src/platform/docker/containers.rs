@@ -115,7 +115,7 @@ impl Docker {
 
     /// `false`: somebody else made it in between.
     async fn create_copy(&self, name: &str, workload: &Workload) -> Result<bool, PlatformError> {
-        let image = self.local_image(&workload.image).await?;
+        let image = self.local_image(&workload.image, &workload.id.team).await?;
         let network = self.ensure_network(&workload.network).await?;
         let specification = container::copy(&self.0.instance, workload, &image, Made::place(network.as_ref()))?;
         let made = self.create(name, specification).await;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use app::{model::RunId, said};
+use app::{
+    model::{RunId, TeamId},
+    said,
+};
 use bollard::{
     models::{BuildInfo, ImageInspect},
     query_parameters::{
@@ -13,9 +16,9 @@ use futures::{StreamExt, TryStreamExt};
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{
-    super::{Build, ImageInfo, Network, Output, PlatformError, Sink, container},
+    super::{Build, ImageInfo, Network, Output, PlatformError, Sink, container, is_reference},
     Docker,
-    cache::Stages,
+    cache::{CACHE, Stages},
     call::Call,
     errors,
     networks::with_labels,
@@ -52,47 +55,66 @@ fn split(reference: &str) -> (&str, &str) {
     }
 }
 
+/// Whether what carries these labels is of this team, or of nobody.
+fn is_of(labels: &HashMap<String, String>, team: &TeamId) -> bool {
+    labels.get(container::TEAM).is_none_or(|owner| owner == team.as_str())
+}
+
+/// Whether an image is there for a team. Not where a build of another team made it, nor under the names that what is left of
+/// builds is kept by; and the beginning of an id, by which engines find images too, could be guessed.
+fn is_for(found: &ImageInspect, reference: &str, team: &TeamId) -> bool {
+    let of_another = found.config.as_ref().and_then(|config| config.labels.as_ref()).is_some_and(|labels| !is_of(labels, team));
+    let digest = |id: &str| id.trim_start_matches("sha256:").to_owned();
+    let (id, asked) = (found.id.as_deref().map(digest).unwrap_or_default(), digest(reference));
+    let guessed = asked.len() < id.len() && id.starts_with(&asked);
+    !of_another && !guessed && !reference.starts_with(CACHE)
+}
+
 /// Whether this names an image's content and not a place to pull it from.
 fn is_id(reference: &str) -> bool {
     reference.starts_with("sha256:")
 }
 
 impl Docker {
-    /// Finds an image that is here.
-    pub(super) async fn local_image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
+    /// Finds an image that is here, and there for this team.
+    pub(super) async fn local_image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
+        if !is_reference(reference) {
+            return Err(self.missing(reference, None, team).await);
+        }
         match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
-            Ok(found) => Ok(info(found)),
-            Err(failure) if failure.is(404) => Err(self.missing(reference, None).await),
-            Err(failure) => Err(failure.into()),
+            Ok(found) if is_for(&found, reference, team) => Ok(info(found)),
+            Err(failure) if !failure.is(404) => Err(failure.into()),
+            Ok(_) | Err(_) => Err(self.missing(reference, None, team).await),
         }
     }
 
     /// Finds an image, pulling it where it is not here.
-    pub(super) async fn find_image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
-        match self.local_image(reference).await {
-            Err(PlatformError::ImageNotFound { .. }) if !is_id(reference) => {}
+    pub(super) async fn find_image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
+        match self.local_image(reference, team).await {
+            Err(PlatformError::ImageNotFound { .. }) if !is_id(reference) && is_reference(reference) => {}
             found => return found,
         }
         let (name, tag) = split(reference);
         let options = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
         let pull = self.client().await?.create_image(Some(options), None, None).try_for_each(async |_| Ok(()));
         match self.within(Call::Pull, reference, pull).await {
-            Ok(()) => self.local_image(reference).await,
+            Ok(()) => self.local_image(reference, team).await,
             Err(failure) => match PlatformError::from(failure) {
-                PlatformError::Refused(why) | PlatformError::NotFound(why) => Err(self.missing(reference, Some(why.trim())).await),
+                PlatformError::Refused(why) | PlatformError::NotFound(why) => Err(self.missing(reference, Some(why.trim()), team).await),
                 other => Err(other),
             },
         }
     }
 
-    /// The error for an image that is not here, with what is.
-    pub(super) async fn missing(&self, image: &str, not_pulled: Option<&str>) -> PlatformError {
+    /// The error for an image that is not here, with what is there for this team.
+    async fn missing(&self, image: &str, not_pulled: Option<&str>, team: &TeamId) -> PlatformError {
         let there = match self.client().await {
             Ok(docker) => self.within(Call::Ask, "images", docker.list_images(None::<ListImagesOptions>)).await.unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        let mut tags: Vec<String> = there.into_iter().flat_map(|image| image.repo_tags).filter(|tag| !tag.contains('<')).collect();
-        tags.retain(|tag| !tag.starts_with(EMPTY.0) && !tag.starts_with("berth-cache-"));
+        let there = there.into_iter().filter(|image| is_of(&image.labels, team));
+        let mut tags: Vec<String> = there.flat_map(|image| image.repo_tags).filter(|tag| !tag.contains('<')).collect();
+        tags.retain(|tag| !tag.starts_with(EMPTY.0) && !tag.starts_with(CACHE));
         tags.sort();
         let more = tags.len().saturating_sub(LISTED);
         tags.truncate(LISTED);
@@ -167,12 +189,13 @@ impl Docker {
         match ended {
             Ok(()) => {}
             Err(PlatformError::Refused(why) | PlatformError::NotFound(why)) => {
-                return Err(self.build_failed(&why, reader.from.as_deref()).await);
+                return Err(self.build_failed(&why, reader.from.as_deref(), &build.team).await);
             }
             Err(other) => return Err(other),
         }
         let id = reader.id.ok_or_else(|| PlatformError::BuildFailed("the engine ended the build without naming its image".into()))?;
-        self.local_image(&id).await
+        let made = self.within(Call::Ask, &id, self.client().await?.inspect_image(&id)).await?;
+        Ok(info(made))
     }
 
     fn build_labels(&self, build: &Build) -> HashMap<String, String> {
@@ -182,11 +205,11 @@ impl Docker {
     }
 
     /// Tells a missing base from what the Dockerfile itself got wrong.
-    async fn build_failed(&self, why: &str, from: Option<&str>) -> PlatformError {
+    async fn build_failed(&self, why: &str, from: Option<&str>, team: &TeamId) -> PlatformError {
         if errors::is_missing_image(why) {
             let copied = why.strip_prefix("invalid from flag value ").and_then(|rest| rest.split_once(": ")).map(|(name, _)| name);
             if let Some(image) = copied.or(from) {
-                return self.missing(image, None).await;
+                return self.missing(image, None, team).await;
             }
         }
         PlatformError::BuildFailed(why.trim().to_owned())
@@ -316,6 +339,29 @@ mod tests {
             ("a@sha256:00", "a", "sha256:00"),
         ] {
             assert_eq!(split(reference), (name, tag));
+        }
+    }
+
+    #[test]
+    fn an_image_is_there_for_whom_it_is() {
+        let id = format!("sha256:0a1b{}", "c".repeat(60));
+        let made = |owner: Option<&str>| {
+            let labels = owner.map(|team| HashMap::from([(container::TEAM.to_owned(), team.to_owned())]));
+            let config = bollard::models::ImageConfig { labels, ..Default::default() };
+            ImageInspect { id: Some(id.clone()), config: Some(config), ..Default::default() }
+        };
+        let ours = TeamId::from_text("ours");
+        for (owner, reference, there) in [
+            (None, "shop:1", true),
+            (None, id.as_str(), true),
+            (Some("ours"), id.as_str(), true),
+            (Some("theirs"), id.as_str(), false),
+            (Some("theirs"), "shop:1", false),
+            (None, "0a1b", false),
+            (None, "sha256:0a1bcc", false),
+            (None, "berth-cache-1/service:0", false),
+        ] {
+            assert_eq!(is_for(&made(owner), reference, &ours), there, "{owner:?} {reference}");
         }
     }
 

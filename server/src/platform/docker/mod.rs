@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use app::model::{Host, RunId, ServiceId};
+use app::model::{Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::{Stream, StreamExt};
@@ -179,8 +179,8 @@ impl Platform for Docker {
         vec![self.host().await]
     }
 
-    async fn image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
-        self.find_image(reference).await
+    async fn image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
+        self.find_image(reference, team).await
     }
 
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {

@@ -43,7 +43,7 @@ enum Over {
 impl Docker {
     pub(super) async fn run_task(&self, task: &Task, sink: Sink, cancel: CancellationToken) -> Result<TaskEnd, PlatformError> {
         let name = container::task_name(&self.0.instance, &task.name);
-        let image = self.find_image(&task.image).await?;
+        let image = self.find_image(&task.image, &task.team).await?;
         self.force_remove(&name).await?;
         let mut leftover = Leftover { docker: self.clone(), name: Some(name.clone()) };
         let network = self.ensure_network(&task.network).await?;

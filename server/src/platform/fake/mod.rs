@@ -8,7 +8,7 @@ mod state;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use app::model::{EngineState, Host, RunId, ServiceId};
+use app::model::{EngineState, Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -58,6 +58,11 @@ impl Fake {
     /// See [`Fake::with_image`].
     pub fn set_image(&self, image: &str, behaviour: Behaviour) {
         self.0.lock().images.insert(image.into(), behaviour);
+    }
+
+    /// Gives an image that is there a name beside its id, as an operator may on an engine.
+    pub fn name_image(&self, id: &str, name: &str) {
+        self.0.lock().names.insert(name.into(), id.into());
     }
 
     /// Takes an image away.
@@ -165,10 +170,12 @@ impl Fake {
         if lost { Err(PlatformError::Hung { what: what.into(), after }) } else { Ok(answer) }
     }
 
-    fn behaviour(&self, image: &str) -> Result<Behaviour, PlatformError> {
+    fn behaviour(&self, image: &str, team: &TeamId) -> Result<Behaviour, PlatformError> {
         let state = self.0.lock();
-        state.images.get(image).cloned().ok_or_else(|| {
-            let there: Vec<&str> = state.images.keys().map(String::as_str).collect();
+        let theirs = |image: &str| state.built.get(image).is_none_or(|(owner, _)| owner == team);
+        let id = state.names.get(image).map_or(image, String::as_str);
+        state.images.get(id).filter(|_| theirs(id)).cloned().ok_or_else(|| {
+            let there: Vec<&str> = state.images.keys().map(String::as_str).filter(|image| theirs(image)).collect();
             PlatformError::ImageNotFound { image: image.into(), hint: format!("There are: {}.", there.join(", ")) }
         })
     }
@@ -189,7 +196,7 @@ impl Platform for Fake {
     async fn ensure(&self, workload: &Workload) -> Result<Observed, PlatformError> {
         let lost = self.meet(Verb::Ensure, state::name(&workload.id)).await?;
         self.0.lock().ensured.push(workload.clone());
-        let behaviour = self.behaviour(&workload.image)?;
+        let behaviour = self.behaviour(&workload.image, &workload.id.team)?;
         let observed = self.0.start(workload, behaviour);
         self.answer(lost, "ensure", observed)
     }
@@ -216,7 +223,7 @@ impl Platform for Fake {
         };
         let decided = decide.and_then(|decide| decide(task));
         if decided.is_none() {
-            self.behaviour(&task.image)?;
+            self.behaviour(&task.image, &task.team)?;
         }
         let end = tokio::select! {
             end = play(decided.unwrap_or_default(), sink) => end,
@@ -269,10 +276,15 @@ impl Platform for Fake {
         }]
     }
 
-    async fn image(&self, reference: &str) -> Result<ImageInfo, PlatformError> {
+    async fn image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
         let lost = self.meet(Verb::Image, reference).await?;
-        let behaviour = self.behaviour(reference)?;
-        let id = if reference.starts_with("sha256:") { reference.to_owned() } else { image_id(reference) };
+        let behaviour = self.behaviour(reference, team)?;
+        let named = self.0.lock().names.get(reference).cloned();
+        let id = match named {
+            Some(id) => id,
+            None if reference.starts_with("sha256:") => reference.to_owned(),
+            None => image_id(reference),
+        };
         self.0.lock().images.insert(id.clone(), behaviour.clone());
         self.answer(lost, "image", behaviour.info(&id))
     }
@@ -292,14 +304,14 @@ impl Platform for Fake {
         let id = image_id(build.run.as_str());
         let mut state = self.0.lock();
         state.images.insert(id.clone(), behaviour.clone());
-        state.built.insert(id.clone(), build.run.clone());
+        state.built.insert(id.clone(), (build.team.clone(), build.run.clone()));
         drop(state);
         self.answer(lost, "build", behaviour.info(&id))
     }
 
     async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError> {
         let lost = self.meet(Verb::BuiltImages, "").await?;
-        let built = self.0.lock().built.iter().map(|(image, run)| (image.clone(), run.clone())).collect();
+        let built = self.0.lock().built.iter().map(|(image, (_, run))| (image.clone(), run.clone())).collect();
         self.answer(lost, "built_images", built)
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use app::model::{EngineState, RunId};
+use app::model::{EngineState, RunId, TeamId};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,8 @@ pub(super) struct Copy {
 
 pub(super) struct State {
     pub(super) images: BTreeMap<String, Behaviour>,
+    /// Ids by the names that were given to them.
+    pub(super) names: BTreeMap<String, String>,
     pub(super) copies: HashMap<WorkloadId, Copy>,
     pub(super) faults: Faults,
     pub(super) engine: EngineState,
@@ -36,8 +38,8 @@ pub(super) struct State {
     pub(super) ensured: Vec<Workload>,
     pub(super) tasks: Vec<Task>,
     pub(super) leftovers: BTreeSet<RunId>,
-    /// Images by id, with the run that built them.
-    pub(super) built: BTreeMap<String, RunId>,
+    /// Images by id, with the team and the run that built them.
+    pub(super) built: BTreeMap<String, (TeamId, RunId)>,
     pub(super) on_task: Option<Arc<OnTask>>,
     pub(super) on_build: Option<Arc<OnBuild>>,
 }
@@ -64,6 +66,7 @@ impl Inner {
         Self {
             state: Mutex::new(State {
                 images: BTreeMap::new(),
+                names: BTreeMap::new(),
                 copies: HashMap::new(),
                 faults: Faults::default(),
                 engine: EngineState::Answers,
