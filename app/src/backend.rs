@@ -168,7 +168,7 @@ pub trait Services: Send + Sync {
     async fn create(&self, actor: &Actor, team: &TeamName, service: NewService) -> Result<Service>;
 
     /// The team's services, by name.
-    async fn list(&self, actor: &Actor, team: &TeamName) -> Result<Vec<Service>>;
+    async fn list(&self, actor: &Actor, team: &TeamName, page: &PageRequest) -> Result<Page<Service>>;
 
     /// One service.
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Service>;

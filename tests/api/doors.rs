@@ -135,6 +135,15 @@ async fn listings_come_in_pages() {
     assert_eq!(subjects(&first), ["service s4", "service s3", "service s2"]);
     assert_eq!(subjects(&second)[..2], ["service s1", "service s0"]);
     assert_eq!(owner.get("/events?team=a&service=s1").await.is(200)["items"].as_array().unwrap().len(), 1);
+    let services = async |query: &str| owner.get(&format!("/teams/a/services?limit=2{query}")).await.is(200);
+    let names = |page: &serde_json::Value| page["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+    let (mut page, mut seen) = (services("").await, Vec::new());
+    while let Some(next) = page["next"].as_str() {
+        seen.extend(names(&page));
+        page = services(&format!("&cursor={next}")).await;
+    }
+    seen.extend(names(&page));
+    assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4"]);
     let people = app.as_admin().await.get("/people?limit=2").await.is(200);
     assert_eq!(people["items"].as_array().unwrap().len(), 2);
     assert!(people["next"].is_string());

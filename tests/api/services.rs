@@ -110,7 +110,7 @@ async fn names_that_would_share_an_address_are_told_apart() {
     let second = app.client("owner@c.test").await.post("/teams/c/services", json!({"name": "a-b"})).await;
     assert!(second.refused(409, "host_taken").contains("a-b-c.dev.localhost"));
     assert!(
-        app.client("owner@c.test").await.get("/teams/c/services").await.is(200).as_array().unwrap().is_empty(),
+        app.client("owner@c.test").await.get("/teams/c/services").await.is(200)["items"].as_array().unwrap().is_empty(),
         "nothing is left of it"
     );
 }

@@ -43,12 +43,15 @@ async fn teams_services_and_tokens_are_made_and_listed() {
     assert_eq!(service["name"], "sloop");
     assert!(service["clone_url"].as_str().unwrap().ends_with("/git/navy/sloop.git"), "{service}");
     person.berth("service list --team navy").await.fine().says(0, "sloop");
+    person.berth("service list --team navvy").await.says(1, "Did you mean `navy`?");
     person.berth("service add-env navy/sloop production").await.fine().says(0, "sloop-navy.production.localhost");
     person.berth("service show navy/sloop").await.fine().says(0, "production");
     person.berth("status").await.says(1, "several teams: demo, navy");
     assert_eq!(person.berth("status --team navy --json").await.fine().json()["rows"][0]["service"], "sloop");
     person.berth("env list").await.fine().says(0, "staging");
     person.berth("env show nowhere").await.says(1, "no environment");
+    person.berth("env show stagging").await.says(1, "Did you mean `staging`?");
+    person.berth("deploy navy/sloop --env prodction --image hello:1").await.says(1, "Did you mean `production`?");
     person.berth("service delete navy/sloop").await.says(1, "Nothing was deleted");
     person.berth("service delete navy/sloop --yes").await.fine();
     person.berth("service show navy/sloop").await.says(1, "(request ");

@@ -6,7 +6,7 @@ use crate::{
     caller::{Answer, Caller, Screen},
     components::{Tone, head, status},
     error::Result,
-    model::EngineState,
+    model::{EngineState, PageRequest},
     way::Way,
 };
 
@@ -42,16 +42,19 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         how: team.as_ref().map_or_else(|| t.teams_below().to_owned(), |team| t.welcome_team_done(team)),
         button: team.is_none().then(|| ("/teams/new".to_owned(), t.new_team())),
     });
-    let services = match &team {
-        Some(team) => caller.backend.services.list(actor, team).await?.len(),
-        None => 0,
+    let has_service = match &team {
+        Some(team) => {
+            let one = PageRequest { cursor: None, limit: Some(1) };
+            !caller.backend.services.list(actor, team, &one).await?.items.is_empty()
+        }
+        None => false,
     };
     items.push(Item {
-        tone: if services > 0 { Tone::Ok } else { Tone::Warn },
-        word: if services > 0 { t.ready() } else { t.to_do() },
+        tone: if has_service { Tone::Ok } else { Tone::Warn },
+        word: if has_service { t.ready() } else { t.to_do() },
         what: t.welcome_service().to_owned(),
         how: t.welcome_service_how().to_owned(),
-        button: team.filter(|_| services == 0).map(|team| (format!("/teams/{team}/services/new"), t.new_service())),
+        button: team.filter(|_| !has_service).map(|team| (format!("/teams/{team}/services/new"), t.new_service())),
     });
     let rows = items.into_iter().map(row).collect_view();
     let body = view! {

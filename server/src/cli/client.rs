@@ -2,11 +2,12 @@
 
 use std::{error::Error as _, time::Duration};
 
+use app::model::Page;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::failure::{Done, Failure};
 
@@ -85,6 +86,18 @@ impl Client {
     /// Asks for a document.
     pub(super) async fn get(&self, path: &str) -> Done<Value> {
         document(self.send(self.request(Method::GET, path).timeout(PATIENCE)).await?).await
+    }
+
+    /// Asks for a listing, page after page.
+    pub(super) async fn all(&self, path: &str) -> Done<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page: Page<Value> = read(self.get(&format!("{path}?limit=200{cursor}")).await?)?;
+            items.extend(page.items);
+            let Some(next) = page.next else { return Ok(json!({ "items": items, "next": null })) };
+            cursor = format!("&cursor={next}");
+        }
     }
 
     /// Asks for a change. Sent once: a key makes a repetition by whatever lies between harmless.

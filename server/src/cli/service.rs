@@ -55,7 +55,7 @@ pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> 
         }
         ServiceCommand::List => {
             let team = session.team().await?;
-            session.show(session.client.get(&format!("/teams/{team}/services")).await?, |answer| {
+            session.show(session.client.all(&format!("/teams/{team}/services")).await?, |answer| {
                 let services: Vec<Service> = client::rows(answer)?;
                 let row = |service: &Service| vec![service.name.to_string(), service.clone_url.clone(), service.description.clone()];
                 output::table(&["NAME", "REPOSITORY", "WHAT IT DOES"], &services.iter().map(row).collect::<Vec<_>>());

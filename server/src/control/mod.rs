@@ -28,7 +28,7 @@ use std::{
 use app::{
     backend::Backend,
     error::{Error, Kind, Result},
-    model::{Actor, EnvironmentName, Service, ServiceName, TeamId, TeamName},
+    model::{Actor, Environment, EnvironmentName, Service, ServiceName, TeamId, TeamName},
 };
 
 use crate::{
@@ -109,9 +109,15 @@ pub(crate) fn not_signed_in() -> Error {
     Error::unauthenticated("not_signed_in", "Sign in first, or send a token: `Authorization: Bearer berth_…`.")
 }
 
-/// There is no environment of this name.
-pub(crate) fn unknown_environment(name: &EnvironmentName) -> Error {
-    Error::not_found("unknown_environment", format!("There is no environment `{name}`. `berth env list` shows which there are."))
+/// There is no environment of this name; says which of these was meant, where one is near.
+fn unknown_environment<'a>(name: &EnvironmentName, there: impl Iterator<Item = &'a str>) -> Error {
+    let hint = hint(name.as_str(), there, || "`berth env list` shows which there are.".to_owned());
+    Error::not_found("unknown_environment", format!("There is no environment `{name}`. {hint}"))
+}
+
+/// Which of these names was meant, where one is near what was typed; else how to see them all.
+fn hint<'a>(typed: &str, names: impl Iterator<Item = &'a str>, all: impl FnOnce() -> String) -> String {
+    nearest(typed, names).map_or_else(all, |meant| format!("Did you mean `{meant}`?"))
 }
 
 /// The name that was most likely meant: one or two slips away, no more than a third of it.
@@ -154,9 +160,39 @@ impl Control {
     /// # Errors
     /// As [`authorize`].
     pub async fn team(&self, actor: &Actor, team: &TeamName, action: Action) -> Result<TeamId> {
-        let id = store::teams::id_of(&self.db, team).await?.ok_or_else(unknown_team)?;
-        authorize(actor, action, Some(&id))?;
-        Ok(id)
+        let id = store::teams::id_of(&self.db, team).await?;
+        let may = id.as_ref().map_or_else(|| Err(unknown_team()), |id| authorize(actor, action, Some(id)));
+        match (id, may) {
+            (Some(id), Ok(())) => Ok(id),
+            (_, Err(error)) if error.kind != Kind::NotFound => Err(error),
+            _ => Err(self.no_such_team(actor, team).await),
+        }
+    }
+
+    /// As [`unknown_team`]; says which of their own teams the actor meant, where one is near.
+    async fn no_such_team(&self, actor: &Actor, team: &TeamName) -> Error {
+        let all = match &actor.user {
+            Some(user) => store::teams::of_user(&self.db, user).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let seen = all.iter().filter(|mine| authorize(actor, Action::ViewTeam, Some(&mine.id)).is_ok());
+        let error = unknown_team();
+        match nearest(team.as_str(), seen.map(|mine| mine.name.as_str())) {
+            Some(meant) => Error::not_found(error.code, format!("{} Did you mean `{meant}`?", error.sentence)),
+            None => error,
+        }
+    }
+
+    /// The environment of this name.
+    ///
+    /// # Errors
+    /// `unknown_environment`.
+    pub async fn environment_named(&self, name: &EnvironmentName) -> Result<Environment> {
+        if let Some(found) = store::environments::by_name(&self.db, name).await? {
+            return Ok(found);
+        }
+        let all = store::environments::list(&self.db).await?;
+        Err(unknown_environment(name, all.iter().map(|one| one.name.as_str())))
     }
 
     /// The service of this name, if the actor may do this to it.
@@ -174,9 +210,8 @@ impl Control {
     /// There is no service of this name; says which one was meant, where one is near. Only for who may see the team.
     async fn unknown_service(&self, team_id: &TeamId, team: &TeamName, service: &ServiceName) -> Error {
         let all = store::services::list(&self.db, &self.config.url, team_id).await.unwrap_or_default();
-        let meant = nearest(service.as_str(), all.iter().map(|service| service.name.as_str()));
-        let hint = meant
-            .map_or_else(|| format!("`berth service list --team {team}` shows what it has."), |meant| format!("Did you mean `{meant}`?"));
+        let names = all.iter().map(|service| service.name.as_str());
+        let hint = hint(service.as_str(), names, || format!("`berth service list --team {team}` shows what it has."));
         Error::not_found("unknown_service", format!("The team `{team}` has no service `{service}`. {hint}"))
     }
 
@@ -197,6 +232,7 @@ impl Control {
             return Ok(target);
         }
         self.service(actor, team, service, action).await?;
+        self.environment_named(environment).await?;
         Err(Error::not_found(
             "unknown_target",
             format!(

@@ -96,7 +96,7 @@ impl Platform for Control {
 
     async fn environment(&self, actor: &Actor, name: &EnvironmentName) -> Result<Environment> {
         authorize(actor, Action::ViewPlatform, None)?;
-        environments::by_name(&self.db, name).await?.ok_or_else(|| super::unknown_environment(name))
+        self.environment_named(name).await
     }
 
     async fn hosts(&self, actor: &Actor) -> Result<Vec<Host>> {

@@ -6,8 +6,8 @@ use app::{
     backend::Services,
     error::{Error, Result},
     model::{
-        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, PageRequest, RepositoryId, RepositoryName, Route,
-        RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
+        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, Page, PageRequest, RepositoryId, RepositoryName,
+        Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
     },
     said,
 };
@@ -71,7 +71,8 @@ fn description(text: &str) -> Result<String> {
 fn chosen(asked: Option<&[EnvironmentName]>, all: &[Environment]) -> Result<Vec<Environment>> {
     let Some(asked) = asked else { return Ok(all.first().cloned().into_iter().collect()) };
     if let Some(unknown) = asked.iter().find(|name| !all.iter().any(|environment| environment.name == **name)) {
-        return Err(Error::invalid("unknown_environment", unknown_environment(unknown).sentence).at("environments"));
+        let sentence = unknown_environment(unknown, all.iter().map(|environment| environment.name.as_str())).sentence;
+        return Err(Error::invalid("unknown_environment", sentence).at("environments"));
     }
     Ok(all.iter().filter(|environment| asked.contains(&environment.name)).cloned().collect())
 }
@@ -148,9 +149,9 @@ impl Services for Control {
         Ok(service)
     }
 
-    async fn list(&self, actor: &Actor, team: &TeamName) -> Result<Vec<Service>> {
+    async fn list(&self, actor: &Actor, team: &TeamName, page: &PageRequest) -> Result<Page<Service>> {
         let team = self.team(actor, team, Action::ViewTeam).await?;
-        Ok(services::list(&self.db, &self.config.url, &team).await?)
+        Ok(services::page(&self.db, &self.config.url, &team, page).await?)
     }
 
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Service> {
@@ -226,7 +227,7 @@ impl Services for Control {
         environment: &EnvironmentName,
     ) -> Result<Target> {
         let service = self.service(actor, team, service, Action::ChangeService).await?;
-        let environment = environments::by_name(&self.db, environment).await?.ok_or_else(|| unknown_environment(environment))?;
+        let environment = self.environment_named(environment).await?;
         let mut tx = self.db.begin().await?;
         self.insert_target(&mut tx, actor, &service, &environment, clock::now()).await?;
         let detail = said::detail_to(&environment.name);

@@ -437,8 +437,8 @@ impl Services for Fake {
     async fn create(&self, _: &Actor, _: &TeamName, _: NewService) -> Result<Service> {
         Err(Error::conflict("name_taken", "The team has a service of this name already.").at("name"))
     }
-    async fn list(&self, _: &Actor, team: &TeamName) -> Result<Vec<Service>> {
-        Ok(if self.empty { Vec::new() } else { vec![service(team, &name("orders"))] })
+    async fn list(&self, _: &Actor, team: &TeamName, _: &PageRequest) -> Result<Page<Service>> {
+        Ok(page(if self.empty { Vec::new() } else { vec![service(team, &name("orders"))] }))
     }
     async fn show(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<Service> {
         Ok(service(team, one))

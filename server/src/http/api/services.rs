@@ -2,7 +2,9 @@
 
 use app::{
     backend::Backend,
-    model::{Board, EnvironmentName, NewService, PageRequest, Route, RouteId, Service, ServiceName, ServiceOverview, Target, TeamName},
+    model::{
+        Board, EnvironmentName, NewService, Page, PageRequest, Route, RouteId, Service, ServiceName, ServiceOverview, Target, TeamName,
+    },
 };
 use axum::{Json as Body, extract::State};
 use http::StatusCode;
@@ -59,10 +61,19 @@ pub async fn board(
 /// The team's services, by name.
 #[utoipa::path(
     get, path = "/teams/{team}/services", tag = "services", operation_id = "list_services",
-    params(("team" = TeamName, Path, description = "Which team")), responses((status = 200, body = Vec<Service>))
+    params(
+        ("team" = TeamName, Path, description = "Which team"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"), ("limit" = Option<u32>, Query, description = "1 to 200")
+    ),
+    responses((status = 200, body = Page<Service>))
 )]
-pub async fn list(State(backend): State<Backend>, Asker(actor): Asker, Path(team): Path<TeamName>) -> Answer<Vec<Service>> {
-    Ok(Body(backend.services.list(&actor, &team).await?))
+pub async fn list(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path(team): Path<TeamName>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<Service>> {
+    Ok(Body(backend.services.list(&actor, &team, &page).await?))
 }
 
 /// Creates a service with its repository and its first targets.
