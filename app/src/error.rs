@@ -100,8 +100,18 @@ constructors! {
 }
 
 impl Error {
-    /// A fault of ours: the sentence is fixed, the cause is for the log.
+    /// Berth's own disk is full, whatever was to be written there.
+    pub fn disk_full() -> Self {
+        Self::unavailable("disk_full", "The disk of Berth is full, so this was not done. Make room on it. Try again then.")
+    }
+
+    /// A fault of ours: the sentence is fixed, the cause is for the log. A full disk is none, and is told as what it is: whatever
+    /// meets it comes by here.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        if is_disk_full(&*cause) {
+            return Self::disk_full().because(cause);
+        }
         Self {
             kind: Kind::Internal,
             code: "internal",
@@ -138,6 +148,18 @@ impl Error {
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.cause.as_deref()
     }
+}
+
+/// Whether an error comes of a full disk: the system says so by a kind, a program that was started in its words.
+pub fn is_disk_full(error: &(dyn StdError + 'static)) -> bool {
+    use std::io::{Error, ErrorKind};
+    let of_system = error.downcast_ref::<Error>();
+    let known = of_system.is_some_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    let told = || {
+        let text = error.to_string();
+        ["No space left on device", "Disk quota exceeded"].iter().any(|words| text.contains(words))
+    };
+    known || error.source().is_some_and(is_disk_full) || told()
 }
 
 impl fmt::Display for Error {

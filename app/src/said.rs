@@ -72,6 +72,7 @@ said! {
     taking_away: "Taking the new instances away; the release before serves on." / "새 인스턴스를 거두는 중이에요. 이전 릴리스가 계속 요청을 처리해요.";
     waiting_engine(error): "Waiting for the engine. {error}" / "엔진을 기다리는 중이에요. {error}";
     silent_engine(error, seconds): "{error}; it was silent for {seconds} s. Deploy again when it answers." / "{error} ({seconds}초 동안 응답 없음). 다시 응답하면 배포하세요.";
+    engine_silent(name, seconds): "The engine on host {name} did not answer within {seconds} s." / "호스트 {name}의 엔진이 {seconds}초 안에 응답하지 않았어요.";
     waits_rollout: "Waits for the rollout before it, or for a free hand." / "앞선 롤아웃이 끝나거나 자리가 나기를 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";

@@ -1,7 +1,11 @@
 //! How the holder of a claim keeps it, and when it must stop by itself: well before anybody else may take the work over, so
 //! that two never carry out the same. Pure: now is an argument.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use crate::clock;
 
@@ -48,9 +52,51 @@ impl Claim {
     }
 }
 
+/// What this process works on by claims of one kind. It never claims any of it again, whatever a clock that is moved at that
+/// moment makes of the leases: that it is at work it knows better than any clock. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Hands(Arc<Mutex<BTreeSet<String>>>);
+
+impl Hands {
+    /// Takes this in hand, until the answer goes.
+    pub fn take(&self, id: &str) -> InHand {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        InHand { hands: self.clone(), id: id.to_owned() }
+    }
+
+    /// All that is in hand now.
+    pub fn full_of(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// Something this process works on.
+#[derive(Debug)]
+pub struct InHand {
+    hands: Hands,
+    id: String,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.hands.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_worked_on_is_in_hand_until_it_ends() {
+        let hands = Hands::default();
+        let (a, b) = (hands.take("a"), hands.take("b"));
+        assert_eq!(hands.full_of(), ["a", "b"]);
+        drop(a);
+        assert_eq!(hands.full_of(), ["b"]);
+        drop(b);
+        assert!(hands.full_of().is_empty());
+    }
 
     #[test]
     fn a_store_that_does_not_answer_ends_the_work_before_the_lease() {

@@ -36,12 +36,13 @@ impl Moves {
         Self { wall: now(), steady: Instant::now() }
     }
 
-    /// Whether it was moved since this was asked last, by more than clocks drift.
-    pub fn moved(&mut self) -> bool {
+    /// Now, and whether the clock was moved since this was asked last, by more than clocks drift. Whoever asks goes on with this
+    /// now: by one that is read later the clock may have been moved again.
+    pub fn look(&mut self) -> (Timestamp, bool) {
         let (wall, steady) = (now(), Instant::now());
         let expected = self.wall.plus(steady.duration_since(self.steady));
         *self = Self { wall, steady };
-        wall.0.abs_diff(expected.0) > MOST_DRIFT_MS
+        (wall, wall.0.abs_diff(expected.0) > MOST_DRIFT_MS)
     }
 }
 

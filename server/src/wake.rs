@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     mem,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use app::{
@@ -11,6 +12,18 @@ use app::{
     model::{TargetId, TeamId},
 };
 use tokio::sync::{Notify, broadcast, watch};
+
+/// Without a wake-up every loop looks again after this long: what a crash or another Berth left is found, and an idle
+/// Berth stays idle.
+pub const LAZY: Duration = Duration::from_secs(60);
+/// … and this soon after a pass that the store or the engine did not answer: whatever the wake-up was about is still to be
+/// done, and nobody wakes for it again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How long a loop rests after a pass, and whether that was answered.
+pub const fn rest(answered: bool) -> Duration {
+    if answered { LAZY } else { AGAIN }
+}
 
 /// A background duty that can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ enum Kind {
     Missing,
     /// A deploy that is cancelled.
     Cancel,
+    /// A deploy while the engine keeps silent for a while.
+    Silent,
     /// A deploy while the clock is moved by an hour.
     Clock,
     /// More or fewer instances.
@@ -47,6 +49,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
         Kind::Unhealthy,
         Kind::Missing,
         Kind::Cancel,
+        Kind::Silent,
         Kind::Clock,
         Kind::Scale,
         Kind::Config,
@@ -110,7 +113,7 @@ impl Operation for Changing {
         world.count += 1;
         let docker = world.engine.docker();
         match self.kind {
-            Kind::Deploy | Kind::StoreAway | Kind::Clock => {
+            Kind::Deploy | Kind::StoreAway | Kind::Silent | Kind::Clock => {
                 if self.kind == Kind::Clock {
                     // Somebody looks at the clock as it is before it is moved.
                     self.serve(world).await;
@@ -163,6 +166,7 @@ impl Operation for Changing {
                 }
                 world.send("POST", &format!("{target}/actions/deploy"), json!({ "image": self.image })).await;
             }
+            Kind::Silent => self.deploy_in_silence(world).await,
             Kind::Cancel => drop(world.send("POST", &format!("/rollouts/{}/actions/cancel", self.rollout), Value::Null).await),
             Kind::Scale => {
                 world.send("POST", &format!("{target}/actions/scale"), json!({ "replicas": { "web": 1 + count % 2 } })).await;
@@ -229,6 +233,19 @@ impl Operation for Changing {
 }
 
 impl Changing {
+    /// Deploys on an engine that does not answer, until the rollout says so.
+    async fn deploy_in_silence(&self, world: &mut World) {
+        let deploy = format!("{PLAIN}/targets/dev/actions/deploy");
+        world.engine.freeze();
+        world.send("POST", &deploy, json!({ "image": self.image })).await;
+        let began = std::time::Instant::now();
+        while !world.berth.is_over() && !self.newest(world, "now_doing").await.contains("did not answer") {
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "the rollout does not say what it waits for");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        world.engine.thaw();
+    }
+
     /// A service with a repository, a candidate and a copy that runs.
     async fn prepare_deletion(&mut self, world: &mut World) {
         self.text = format!("gone{}", world.count);

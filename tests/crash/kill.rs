@@ -141,11 +141,12 @@ async fn cut(world: &mut World, operation: &mut dyn Operation, point: &str) -> b
     prepare(world, operation, &format!("kill {point}")).await;
     operation.act(world).await;
     let died = dies(world, operation).await;
-    let last = world.reached().last().cloned();
+    // Other threads go on for the moment that a process takes to end.
+    let last: Vec<String> = world.reached().into_iter().rev().take(5).collect();
     world.disarm();
     world.aside = false;
     if died {
-        assert_eq!(last.as_deref(), Some(point), "killed elsewhere");
+        assert!(last.iter().any(|reached| reached == point), "killed elsewhere: {last:?}");
         operation.restart(world).await;
         if !operation.taken(world).await {
             operation.act(world).await;

@@ -1,5 +1,6 @@
 //! Berth is killed at every fail point of everything it does, started again, and held to what it promises.
 
+mod backing;
 mod changing;
 mod engine;
 mod kill;

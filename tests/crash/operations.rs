@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{changing, pushing, starting, world::World};
+use super::{backing, changing, pushing, starting, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -50,5 +50,6 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     let mut all = pushing::all();
     all.extend(changing::all());
     all.extend(starting::all());
+    all.extend(backing::all());
     all
 }

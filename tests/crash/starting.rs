@@ -120,10 +120,10 @@ impl Admin {
     fn run(&mut self, world: &World) -> (bool, String) {
         let password = "another horse battery";
         match self.which {
-            0 => world.admin(&format!("create-user p{}@example.com --name P --password-stdin", self.count), password),
-            1 => world.admin("reset-password ada@example.com --password-stdin", password),
-            2 => world.admin("login-link ada@example.com", ""),
-            _ => world.admin("create-token ada@example.com again --scope read", ""),
+            0 => world.run(&format!("admin create-user p{}@example.com --name P --password-stdin", self.count), password, &[]),
+            1 => world.run("admin reset-password ada@example.com --password-stdin", password, &[]),
+            2 => world.run("admin login-link ada@example.com", "", &[]),
+            _ => world.run("admin create-token ada@example.com again --scope read", "", &[]),
         }
     }
 }
@@ -219,7 +219,7 @@ impl Requests {
         let secret = made["secret"].as_str().unwrap_or_default();
         world.berth.request("GET", "/api/v1/me").bearer_auth(secret).send().await.ok()?;
         world.send("DELETE", &format!("/tokens/{id}"), Value::Null).await?;
-        let (_, link) = world.admin(&format!("login-link {who}"), "");
+        let (_, link) = world.run(&format!("admin login-link {who}"), "", &[]);
         let path = link.find("/sign-in/").map_or("/sign-in/none", |at| &link[at..]);
         Self::form(world, path.lines().next().unwrap_or_default(), "", &[]).await?;
         let cookie = Self::form(world, "/login", "", &[("email", who), ("password", SECRET)]).await?;

@@ -94,11 +94,12 @@ impl World {
         self.folder.path().join(if self.aside { "aside" } else { "own" })
     }
 
-    /// Runs `berth admin …` to its end; whether it ended well, and what it printed.
-    pub(super) fn admin(&self, words: &str, input: &str) -> (bool, String) {
+    /// Runs `berth …` beside Berth to its end; whether it ended well, and what it printed.
+    pub(super) fn run(&self, words: &str, input: &str, settings: &[(&str, &str)]) -> (bool, String) {
         use std::io::Write as _;
-        let mut command = self.berth.command(&format!("admin {words}"));
-        let mut child = command.env("BERTH_POINTS", self.folder.path().join("aside")).spawn().unwrap();
+        let mut command = self.berth.command(words);
+        command.env("BERTH_POINTS", self.folder.path().join("aside")).envs(settings.iter().copied());
+        let mut child = command.spawn().unwrap();
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -215,6 +216,12 @@ impl World {
         }
     }
 
+    /// Waits until nothing moves; nothing may be left over.
+    pub(super) async fn settles(&mut self) {
+        let left = self.calm().await;
+        assert!(left.is_empty(), "{left:?}:\n{}", self.end_of_log());
+    }
+
     /// Waits until no point was reached for a while: what follows by itself has followed.
     pub(super) async fn rest(&self) {
         let (mut count, mut since) = (self.reached().len(), std::time::Instant::now());
@@ -229,7 +236,13 @@ impl World {
 
     /// Waits for a condition.
     pub(super) async fn until<T>(&self, what: &str, holds: impl AsyncFnMut() -> Option<T>) -> T {
-        within(Duration::from_secs(30), what, holds).await
+        self.until_within(Duration::from_secs(30), what, holds).await
+    }
+
+    /// As [`World::until`], for so long.
+    pub(super) async fn until_within<T>(&self, limit: Duration, what: &str, holds: impl AsyncFnMut() -> Option<T>) -> T {
+        let waited = tokio::time::timeout(limit, within(limit * 2, what, holds)).await;
+        waited.unwrap_or_else(|_| panic!("not within {limit:?}: {what}:\n{}", self.end_of_log()))
     }
 
     /// The image of a server which answers this.

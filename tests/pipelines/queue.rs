@@ -1,14 +1,15 @@
 //! The queue, on both databases: a claim is never shared, a lost one writes nothing, limits and order hold.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use app::model::{RunId, RunState, TeamId};
 use server::{
+    claim::Hands,
     clock,
     store::{
         Db,
         logs::{self, NewLine},
-        runs::{self, StageRow, TakenUp},
+        runs::{self, RunRow, StageRow, TakenUp},
     },
 };
 use tempfile::TempDir;
@@ -42,13 +43,35 @@ macro_rules! on_both {
     )* };
 }
 
-on_both! { claims_are_never_shared teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
+on_both! { claims_are_never_shared what_is_in_hand_is_not_claimed_again_whatever_the_clock_says teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
+
+/// What a holder is given now, with nothing in its hands.
+async fn claim(db: &Db, holder: &str, limit: usize) -> Option<RunRow> {
+    runs::claim(db, holder, limit, clock::now(), &Hands::default()).await.unwrap()
+}
 
 async fn finish(db: &Db, run: &RunId, fence: i64) -> bool {
     let mut tx = db.begin().await.unwrap();
     let ours = runs::finish(&mut tx, run, fence, RunState::Passed, None, None).await.unwrap();
     tx.commit().await.unwrap();
     ours
+}
+
+/// An hour later by the clock, a run that goes on is for everybody else to take up; not for the one who works on it.
+async fn what_is_in_hand_is_not_claimed_again_whatever_the_clock_says(db: Db) {
+    let (team, services) = team(&db, "a", 2).await;
+    let (first, second) = (queue(&db, &team, &services[0], "main").await, queue(&db, &team, &services[1], "main").await);
+    let (hands, later) = (Hands::default(), clock::now().plus(Duration::from_secs(3_600)));
+    let mut in_hand = Vec::new();
+    for run in [&first, &second] {
+        let given = runs::claim(&db, "me", 3, clock::now(), &hands).await.unwrap().unwrap();
+        assert_eq!(given.id, *run);
+        in_hand.push(hands.take(given.id.as_str()));
+    }
+    assert!(runs::claim(&db, "me", 3, later, &hands).await.unwrap().is_none(), "it is at work on both");
+    in_hand.truncate(1);
+    assert_eq!(runs::claim(&db, "me", 3, later, &hands).await.unwrap().unwrap().id, second, "this one it had let go of");
+    assert_eq!(runs::claim(&db, "other", 3, later, &Hands::default()).await.unwrap().unwrap().id, first);
 }
 
 /// Eight holders take sixty runs of twenty services; each is carried out once and nobody holds more than two.
@@ -66,10 +89,10 @@ async fn claims_are_never_shared(db: Db) {
             let holder = format!("berth-{holder}");
             let mut done = Vec::new();
             loop {
-                let Some(first) = runs::claim(&db, &holder, 2).await.unwrap() else { return done };
-                let second = runs::claim(&db, &holder, 2).await.unwrap();
+                let Some(first) = claim(&db, &holder, 2).await else { return done };
+                let second = claim(&db, &holder, 2).await;
                 if second.is_some() {
-                    assert!(runs::claim(&db, &holder, 2).await.unwrap().is_none(), "never more than two");
+                    assert!(claim(&db, &holder, 2).await.is_none(), "never more than two");
                 }
                 for run in [Some(first), second].into_iter().flatten() {
                     assert!(finish(&db, &run.id, run.fence).await);
@@ -81,7 +104,7 @@ async fn claims_are_never_shared(db: Db) {
     }
     let mut done: Vec<RunId> = holders.join_all().await.into_iter().flatten().collect();
     // A holder that found nothing may have left while the last of a branch were under way.
-    while let Some(run) = runs::claim(&db, "late", 2).await.unwrap() {
+    while let Some(run) = claim(&db, "late", 2).await {
         assert!(finish(&db, &run.id, run.fence).await);
         done.push(run.id);
     }
@@ -98,13 +121,13 @@ async fn teams_take_turns_and_branches_keep_their_order(db: Db) {
     let second = queue(&db, &busy, &many[1], "main").await;
     let theirs = queue(&db, &other, &few[0], "main").await;
     let mut claimed = Vec::new();
-    while let Some(run) = runs::claim(&db, "me", 10).await.unwrap() {
+    while let Some(run) = claim(&db, "me", 10).await {
         claimed.push(run);
     }
     let order: Vec<&RunId> = claimed.iter().map(|run| &run.id).collect();
     assert_eq!(order, [&first, &theirs, &beside, &second], "the team with less under way comes first");
     assert!(finish(&db, &first, claimed[0].fence).await);
-    assert_eq!(runs::claim(&db, "me", 10).await.unwrap().unwrap().id, behind, "only now its turn");
+    assert_eq!(claim(&db, "me", 10).await.unwrap().id, behind, "only now its turn");
     let mut tx = db.begin().await.unwrap();
     let third = runs::supersede(&mut tx, &busy, &many[2], "main").await.unwrap();
     tx.commit().await.unwrap();
@@ -121,15 +144,15 @@ fn to_do(taken_up: TakenUp) -> Vec<StageRow> {
 async fn a_lost_claim_writes_nothing(db: Db) {
     let (team, services) = team(&db, "a", 1).await;
     let run = queue(&db, &team, &services[0], "main").await;
-    let old = runs::claim(&db, "old", 1).await.unwrap().unwrap();
+    let old = claim(&db, "old", 1).await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let stages = to_do(runs::take_up(&mut tx, &old, |_| true).await.unwrap().unwrap());
     assert!(runs::begin_stage(&mut tx, &run, old.fence, &stages[0]).await.unwrap());
     tx.commit().await.unwrap();
-    assert!(runs::claim(&db, "new", 1).await.unwrap().is_none(), "its lease is good");
+    assert!(claim(&db, "new", 1).await.is_none(), "its lease is good");
     assert_eq!(runs::standing(&db, &run, old.fence).await.unwrap(), Some(false));
     assert_eq!(runs::release_held_by(&db, "old").await.unwrap(), 1);
-    let new = runs::claim(&db, "new", 1).await.unwrap().unwrap();
+    let new = claim(&db, "new", 1).await.unwrap();
     assert!(new.fence > old.fence);
 
     // The old holder wakes up.
@@ -161,7 +184,7 @@ async fn a_lost_claim_writes_nothing(db: Db) {
 async fn logs_are_read_as_written(db: Db) {
     let (team, services) = team(&db, "a", 1).await;
     queue(&db, &team, &services[0], "main").await;
-    let run = runs::claim(&db, "me", 1).await.unwrap().unwrap();
+    let run = claim(&db, "me", 1).await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let stages = to_do(runs::take_up(&mut tx, &run, |_| true).await.unwrap().unwrap());
     tx.commit().await.unwrap();

@@ -8,7 +8,9 @@ use app::model::{
     UserId,
 };
 use server::{
-    args, clock,
+    args,
+    claim::Hands,
+    clock,
     rollout::plan::Progress,
     store::{
         Db, StoreError, Tx, backends, board, candidates,
@@ -498,7 +500,7 @@ impl Subject {
         if op.b.is_multiple_of(5) {
             return Ok(format!("{}", rollouts::release_held_by(&self.db, ["a", "b"][op.a % 2]).await?));
         }
-        let claimed = rollouts::claim(&self.db, ["a", "b"][op.a % 2]).await?;
+        let claimed = rollouts::claim(&self.db, ["a", "b"][op.a % 2], clock::now(), &Hands::default()).await?;
         if let Some(row) = &claimed
             && let Some(known) = self.rollouts.iter_mut().find(|(_, id, _)| *id == row.id)
         {
@@ -514,7 +516,7 @@ impl Subject {
         if op.b.is_multiple_of(5) {
             return Ok(format!("{}", runs::release_held_by(&self.db, ["a", "b"][op.a % 2]).await?));
         }
-        let claimed = runs::claim(&self.db, ["a", "b"][op.a % 2], 2).await?;
+        let claimed = runs::claim(&self.db, ["a", "b"][op.a % 2], 2, clock::now(), &Hands::default()).await?;
         let shown = format!("{claimed:?}");
         if let Some(row) = claimed {
             if !op.c.is_multiple_of(4) {

@@ -8,7 +8,8 @@ use app::model::{RunId, RunState, ServiceId, TeamId};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use server::{
     args,
-    claim::{Claim, LEASE},
+    claim::{Claim, Hands, LEASE},
+    clock,
     store::{Db, runs},
 };
 
@@ -185,7 +186,7 @@ impl History {
             return;
         }
         let expected = self.next(berth);
-        let given = runs::claim(&self.db, &self.name(berth), LIMIT).await.unwrap();
+        let given = runs::claim(&self.db, &self.name(berth), LIMIT, clock::now(), &Hands::default()).await.unwrap();
         let index = given.as_ref().and_then(|given| self.runs.iter().position(|run| run.id == given.id));
         assert_eq!(index, expected, "seed {}: Berth {berth} is given another run than is next", self.seed);
         let (Some(index), Some(given)) = (index, given) else { return };

@@ -254,6 +254,7 @@ impl Worker {
             first_request: new_web.all(|slot| edge.answered(generation, slot.index)),
             in_flight: draining.map(|_| edge.open(now)).sum(),
             draining_for: Duration::from_millis(carry.draining_since.map_or(0, |since| now - since)),
+            engine_away: false,
             stop,
         })
     }

@@ -241,6 +241,11 @@ impl Handle {
         self.wait_until(|serving| !serving.serves(target, release)).await;
     }
 
+    /// As [`Handle::wait_without`], of the instances at these addresses alone: others of their release may stay.
+    pub async fn wait_without_these(&self, target: &TargetId, addresses: &[SocketAddr]) {
+        self.wait_until(|serving| !serving.serves_at(target, addresses)).await;
+    }
+
     /// Whether the table that is served has an instance of this release that takes requests.
     pub fn serves(&self, target: &TargetId, release: u64) -> bool {
         self.shared.serving.load().serves(target, release)

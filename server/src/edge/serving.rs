@@ -215,6 +215,12 @@ impl Serving {
         pool.is_some_and(|pool| pool.instances.iter().any(|instance| instance.backend.release == release))
     }
 
+    /// Whether an instance of the target at one of these addresses takes requests.
+    pub(super) fn serves_at(&self, target: &TargetId, addresses: &[SocketAddr]) -> bool {
+        let pool = self.place(target).and_then(|place| self.pool(place));
+        pool.is_some_and(|pool| pool.instances.iter().any(|instance| addresses.contains(&instance.backend.address)))
+    }
+
     /// Whether this instance takes requests.
     pub(super) fn takes(&self, instance: &Instance) -> bool {
         self.pools.iter().flat_map(|pool| &pool.instances).any(|one| one.key == instance.key)

@@ -28,18 +28,19 @@ use crate::{
 
 /// Refs are compared with what is known this often, beside at the start and when a push could not be written down.
 const COMPARE: Duration = Duration::from_secs(600);
-/// … and again this soon where they could not be.
+/// … and again this soon where they could not be, or where a push could not be handled.
 const AGAIN: Duration = Duration::from_secs(60);
+/// … this soon where only the store did not answer.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
     let mut compared = None;
     loop {
-        let again = if compare_refs(&ctx, &mut compared).await { COMPARE } else { AGAIN };
-        handle_all(&ctx).await;
+        let mut again = compare_refs(&ctx, &mut compared).await.min(handle_all(&ctx).await);
         let wait = async {
             while let Ok(()) = timeout(clock::pace(again), ctx.wake.woken(Duty::Pushes)).await {
-                handle_all(&ctx).await;
+                again = again.min(handle_all(&ctx).await);
             }
         };
         tokio::select! {
@@ -54,20 +55,20 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 /// start asks `git` about those alone in which something moved since.
 type Compared = HashMap<RepositoryId, i64>;
 
-/// Compares the refs of every repository in which something moved with what is known, and writes down what nobody did. False:
-/// not all could be.
-async fn compare_refs(ctx: &Context, compared: &mut Option<Compared>) -> bool {
+/// Compares the refs of every repository in which something moved with what is known, and writes down what nobody did. The
+/// answer: when to do so again.
+async fn compare_refs(ctx: &Context, compared: &mut Option<Compared>) -> Duration {
     let compared = match compared {
         Some(compared) => compared,
         None => match repositories::compared(&ctx.db).await {
             Ok(before) => compared.insert(before.into_iter().collect()),
             Err(error) => {
                 tracing::warn!(%error, "the repositories cannot be listed now");
-                return false;
+                return SOON;
             }
         },
     };
-    let mut all = true;
+    let mut again = COMPARE;
     let folder = ctx.config.repositories();
     let moved = tokio::task::spawn_blocking(move || git::all_moved_at(&folder)).await.unwrap_or_default();
     for (name, moved) in moved {
@@ -78,12 +79,12 @@ async fn compare_refs(ctx: &Context, compared: &mut Option<Compared>) -> bool {
         match compare(ctx, &id, moved).await {
             Ok(()) => drop(compared.insert(id, moved)),
             Err(error) => {
-                all = false;
+                again = again.min(error.again());
                 tracing::warn!(repository = %id, %error, "the refs cannot be compared now");
             }
         }
     }
-    all
+    again
 }
 
 async fn compare(ctx: &Context, id: &RepositoryId, moved: i64) -> Result<(), IntakeError> {
@@ -110,19 +111,35 @@ enum IntakeError {
     Git(#[from] git::GitError),
 }
 
-/// Makes the runs of every change not handled yet.
-pub async fn handle_all(ctx: &Context) {
+impl IntakeError {
+    /// When to try again.
+    const fn again(&self) -> Duration {
+        match self {
+            Self::Store(error) if error.may_pass() => SOON,
+            Self::Store(_) | Self::Git(_) => AGAIN,
+        }
+    }
+}
+
+/// Makes the runs of every change not handled yet. The answer: when to look again without being woken.
+pub async fn handle_all(ctx: &Context) -> Duration {
     let changes = repositories::open_changes(&ctx.db).await;
     metrics::passed("pushes", changes.is_ok());
     let changes = match changes {
         Ok(changes) => changes,
-        Err(error) => return tracing::warn!(%error, "the pushes cannot be read now"),
+        Err(error) => {
+            tracing::warn!(%error, "the pushes cannot be read now");
+            return SOON;
+        }
     };
+    let mut again = COMPARE;
     for change in changes {
         if let Err(error) = handle(ctx, &change).await {
+            again = again.min(error.again());
             tracing::warn!(change = %change.id, %error, "a push cannot be handled now");
         }
     }
+    again
 }
 
 /// What a commit comes down to.

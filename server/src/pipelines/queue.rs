@@ -1,6 +1,6 @@
 //! Who works on which run: claims under a lease, a bounded number at once, and the sweep of what nobody works on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use app::model::RunId;
 use tokio::{task::JoinSet, time::timeout};
@@ -9,16 +9,13 @@ use tracing::Instrument as _;
 
 use super::{Context, runner};
 use crate::{
-    claim::Claim,
+    claim::{Claim, Hands},
     clock,
     platform::PlatformError,
     store::{StoreError, candidates, leases, runs},
     telemetry::metrics,
-    wake::Duty,
+    wake::{self, Duty},
 };
-
-/// Without a wake-up the queue is looked at this often: what a crash or another Berth left is found.
-const LAZY: Duration = Duration::from_secs(60);
 
 /// Runs until stopped. What is under way then is left for the next start.
 pub async fn run(ctx: Context, stop: CancellationToken) {
@@ -26,19 +23,14 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
         tracing::warn!(%error, "the runs of the life before could not be taken up at once");
     }
     let mut under_way = JoinSet::new();
-    claim_all(&ctx, &mut under_way, &stop).await;
+    let (mut moves, hands) = (clock::Moves::new(), Hands::default());
+    claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
     sweep(&ctx).await;
-    let mut moves = clock::Moves::new();
     loop {
-        if moves.moved()
-            && let Err(error) = leases::renew_all(&ctx.db, &ctx.holder).await
-        {
-            tracing::warn!(%error, "the clock was moved, and the claims could not be renewed");
-        }
-        claim_all(&ctx, &mut under_way, &stop).await;
+        let answered = claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = timeout(LAZY, ctx.wake.woken(Duty::Runs)) => {}
+            _ = timeout(wake::rest(answered), ctx.wake.woken(Duty::Runs)) => {}
             // What was left without an end may have nobody who takes it up: its service was deleted, for instance.
             Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() { sweep(&ctx).await },
         }
@@ -46,25 +38,48 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     while under_way.join_next().await.is_some() {}
 }
 
-async fn claim_all(ctx: &Context, under_way: &mut JoinSet<bool>, stop: &CancellationToken) {
+/// Claims what there is room for. False: the store did not answer.
+async fn claim_all(
+    ctx: &Context,
+    (moves, hands): (&mut clock::Moves, &Hands),
+    under_way: &mut JoinSet<bool>,
+    stop: &CancellationToken,
+) -> bool {
     while !stop.is_cancelled() {
         let asked = Instant::now();
-        match runs::claim(&ctx.db, &ctx.holder, ctx.config.runs).await {
+        let (now, moved) = moves.look();
+        let renewed = if moved { leases::renew_all(&ctx.db, &ctx.holder, now).await } else { Ok(()) };
+        let claimed = match renewed {
+            Ok(()) => runs::claim(&ctx.db, &ctx.holder, ctx.config.runs, now, hands).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
             Ok(Some(run)) => {
                 let span = tracing::info_span!("run", run = %run.id, team = %run.team, service = %run.service, number = run.number);
                 span.in_scope(|| tracing::info!(fence = run.fence, "taken up"));
                 if run.fence == 1 {
                     metrics::run_begun(clock::now().since(run.created_at));
                 }
-                under_way.spawn(runner::carry_out(ctx.clone(), run, Claim::new(asked), stop.child_token()).instrument(span));
+                let in_hand = hands.take(run.id.as_str());
+                let work = runner::carry_out(ctx.clone(), run, Claim::new(asked), stop.child_token());
+                let work = async move {
+                    let _in_hand = in_hand;
+                    work.await
+                };
+                under_way.spawn(work.instrument(span));
             }
-            Ok(None) => return metrics::passed("runs", true),
+            Ok(None) => {
+                metrics::passed("runs", true);
+                return true;
+            }
             Err(error) => {
                 metrics::passed("runs", false);
-                return tracing::warn!(%error, "runs cannot be claimed now");
+                tracing::warn!(%error, "runs cannot be claimed now");
+                return false;
             }
         }
     }
+    true
 }
 
 /// Removes what runs that are not under way left on the engines: containers, workspaces, networks, and images that became

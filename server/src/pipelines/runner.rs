@@ -5,13 +5,14 @@ mod finish;
 mod prepare;
 mod watch;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::{
     model::{RunState, StageKind},
     said,
 };
 use futures::future::{BoxFuture, FutureExt, join_all};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::watch::Halt;
@@ -21,7 +22,7 @@ use super::{
     step,
 };
 use crate::{
-    claim::Claim,
+    claim::{Claim, LEASE},
     platform::ImageInfo,
     store::{
         StoreError,
@@ -30,8 +31,10 @@ use crate::{
     wake::Duty,
 };
 
-/// How long until a run is taken up again after the engine went away.
-const ENGINE_AGAIN: Duration = Duration::from_secs(2);
+/// How long until a run is taken up again after the engine went away, or the store did not answer.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long it is tried to let go of a run; then its claim has run out by itself.
+const LET_GO_WITHIN: Duration = LEASE;
 
 /// How a run ends.
 #[derive(Debug)]
@@ -75,18 +78,31 @@ pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: Cancellati
     match result {
         Ok(()) => {}
         Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
-        Err(Left::Store(error)) => tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer"),
+        Err(Left::Store(error)) => {
+            tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer");
+            if error.may_pass() {
+                let_go(&ctx, &run, &stop).await;
+            }
+        }
         Err(Left::Engine(why)) => {
             tracing::warn!(run = %run.id, why, "left as it is; it is taken up again");
-            tokio::time::sleep(ENGINE_AGAIN).await;
-            if let Err(error) = runs::let_go(&ctx.db, &run.id, run.fence).await {
-                tracing::warn!(run = %run.id, %error, "its claim runs out by itself");
-            }
-            ctx.wake.duty(Duty::Runs);
+            let_go(&ctx, &run, &stop).await;
         }
     }
     ctx.run_changed(&run.team_id, &run.id);
     ended
+}
+
+/// Lets go of a run after a while, so that it is taken up again; tries until the store takes it.
+async fn let_go(ctx: &Context, run: &RunRow, stop: &CancellationToken) {
+    let began = Instant::now();
+    while began.elapsed() < LET_GO_WITHIN && timeout(AGAIN, stop.cancelled()).await.is_err() {
+        match runs::let_go(&ctx.db, &run.id, run.fence).await {
+            Ok(()) => break,
+            Err(error) => tracing::warn!(run = %run.id, %error, "it cannot be let go of now"),
+        }
+    }
+    ctx.wake.duty(Duty::Runs);
 }
 
 async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {

@@ -5,6 +5,7 @@ pub mod container;
 pub mod docker;
 pub mod fake;
 pub mod network;
+pub mod silence;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 

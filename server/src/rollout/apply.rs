@@ -1,6 +1,7 @@
 //! Carries out a rollout: load what should be, observe what is, plan, apply, record; again until it ends.
 
 mod ending;
+mod listening;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -77,24 +78,27 @@ impl From<StoreError> for Left {
 pub async fn carry_out(ctx: Context, row: RolloutRow, stop: CancellationToken) {
     let id = row.id.clone();
     let fence = row.fence;
-    let work = async {
-        match Rollout::load(&ctx, row).await {
+    let work = listening::aloud(&ctx, &row, async {
+        match Rollout::load(&ctx, row.clone()).await {
             Ok(mut rollout) => match rollout.run().await {
                 Err(Left::Broken(sentence)) => rollout.give_up(&sentence).await,
                 other => other,
             },
             Err(left) => Err(left),
         }
-    };
+    });
     tokio::select! {
         result = work => match result {
             Ok(()) => {}
             Err(Left::Fenced) => tracing::info!(rollout = %id, "left to the Berth that holds it now"),
             Err(Left::Store(error)) => {
                 tracing::warn!(rollout = %id, %error, "left as it is: the store does not answer; it is taken up again");
-                tokio::time::sleep(STORE_AGAIN).await;
-                if let Err(error) = rollouts::let_go(&ctx.db, &id, fence).await {
-                    tracing::warn!(rollout = %id, %error, "its claim runs out by itself");
+                // Until the store takes it; whoever holds the claim ends this when it runs out.
+                while timeout(STORE_AGAIN, stop.cancelled()).await.is_err() {
+                    match rollouts::let_go(&ctx.db, &id, fence).await {
+                        Ok(()) => break,
+                        Err(error) => tracing::warn!(rollout = %id, %error, "it cannot be let go of now"),
+                    }
                 }
                 ctx.wake.duty(Duty::Rollouts);
             }
@@ -148,6 +152,8 @@ struct Rollout<'a> {
     asked: Instant,
     draining_since: Option<Instant>,
     silent_since: Option<Instant>,
+    /// Whether the engine was away since the last plan.
+    engine_away: bool,
     /// What the release command wrote last.
     command_lines: Vec<String>,
     /// The last sentence of what it does now, so that only a new one is written.
@@ -171,7 +177,7 @@ impl<'a> Rollout<'a> {
             tx.commit().await?;
             release.image.clone_from(&image.id);
         }
-        let port = workload::port(ctx, &release).await.map_err(|error| Left::Broken(error.to_string()))?;
+        let port = with_patience(|| workload::port(ctx, &release)).await.map_err(|error| Left::Broken(error.to_string()))?;
         let variables = workload::variables(ctx, &release).await?;
         let mut desired = request::desired(release.generation, &release.content(), &target.environment, from.as_ref());
         desired.image.clone_from(&image.id);
@@ -188,6 +194,7 @@ impl<'a> Rollout<'a> {
             asked: Instant::now(),
             draining_since: None,
             silent_since: None,
+            engine_away: false,
             command_lines: Vec::new(),
             said: None,
         })
@@ -210,6 +217,7 @@ impl<'a> Rollout<'a> {
             let health = self.watch.seen();
             let actions = plan(&self.situation(&observed, &health, &backends, stop));
             tracing::debug!(rollout = %self.row.id, ?actions, "pass");
+            self.engine_away = false;
             self.note_started(&actions, &observed).await?;
             let mut answered = true;
             for action in actions {
@@ -236,6 +244,14 @@ impl<'a> Rollout<'a> {
                 self.silent_since = None;
             }
         }
+    }
+
+    /// Begins a change. What the store takes for that is not counted against the instances.
+    async fn begin(&mut self) -> Result<Tx, Left> {
+        let asked = Instant::now();
+        let tx = self.ctx.db.begin().await?;
+        self.began += asked.elapsed();
+        Ok(tx)
     }
 
     /// Whether it is asked to stop; also finds out whether it is still ours.
@@ -287,6 +303,7 @@ impl<'a> Rollout<'a> {
             first_request: new_web().all(|slot| answered.contains(&slot.index)),
             in_flight: draining.map(|backend| edge.in_flight(backend.address)).sum(),
             draining_for: self.draining_since.map_or(Duration::ZERO, |since| since.elapsed()),
+            engine_away: self.engine_away,
             stop,
         }
     }
@@ -350,7 +367,7 @@ impl<'a> Rollout<'a> {
 
     async fn route(&mut self, slots: &[Slot], observed: &[Observed]) -> Result<(), Left> {
         let mut facts = Vec::new();
-        let mut tx = self.ctx.db.begin().await?;
+        let mut tx = self.begin().await?;
         for slot in slots {
             let id = self.recipe.id(slot);
             let Some(address) = observed.iter().find(|o| o.id == id).and_then(|o| o.address) else { return Ok(()) };
@@ -393,7 +410,7 @@ impl<'a> Rollout<'a> {
 
     /// The point of no return: the new release is proven and from here on the one that serves.
     async fn drain(&mut self, rows: &[BackendRow]) -> Result<(), Left> {
-        let mut tx = self.ctx.db.begin().await?;
+        let mut tx = self.begin().await?;
         for row in rows {
             backends::drain_one(&mut tx, row, clock::now()).await?;
         }
@@ -403,11 +420,15 @@ impl<'a> Rollout<'a> {
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
         self.ctx.wake.route(&self.recipe.target.id);
-        if let Some(from) = self.from.as_ref().filter(|from| from.generation != self.desired.generation) {
-            let _ = timeout(LEFT, self.ctx.edge.wait_without(&self.recipe.target.id, from.generation)).await;
-        }
+        self.wait_without(rows).await;
         self.changed();
         Ok(())
+    }
+
+    /// Waits until the edge gives none of these a new request.
+    async fn wait_without(&self, rows: &[BackendRow]) {
+        let addresses: Vec<_> = rows.iter().map(|row| row.address).collect();
+        let _ = timeout(LEFT, self.ctx.edge.wait_without_these(&self.recipe.target.id, &addresses)).await;
     }
 
     async fn unroute(&mut self, rows: &[BackendRow]) -> Result<(), Left> {
@@ -421,16 +442,14 @@ impl<'a> Rollout<'a> {
             };
             self.prove(Phase::Drained, fact);
         }
-        let mut tx = self.ctx.db.begin().await?;
+        let mut tx = self.begin().await?;
         for row in rows {
             backends::remove_one(&mut tx, &row.target, row.release, &row.process, row.slot).await?;
         }
         self.record_in(&mut tx, None).await?;
         tx.commit().await?;
         self.ctx.wake.route(&self.recipe.target.id);
-        for generation in rows.iter().map(|row| row.release).collect::<std::collections::BTreeSet<_>>() {
-            let _ = timeout(Duration::from_secs(2), self.ctx.edge.wait_without(&self.recipe.target.id, generation)).await;
-        }
+        self.wait_without(rows).await;
         Ok(())
     }
 
@@ -499,13 +518,14 @@ impl<'a> Rollout<'a> {
 
     /// Waits for an engine that does not answer. That time is not counted against the instances.
     async fn wait_for_engine(&mut self, error: &PlatformError) -> Result<(), Left> {
+        self.engine_away = true;
         let silent = self.silent_since.get_or_insert_with(Instant::now).elapsed();
         if self.progress.gives_up(silent) {
             return Err(Left::Broken(said::silent_engine(error, silent.as_secs())));
         }
         self.record(Some(said::waiting_engine(error))).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        self.began += self.asked.elapsed();
+        self.began = (self.began + self.asked.elapsed()).min(Instant::now());
         Ok(())
     }
 
@@ -543,7 +563,7 @@ impl<'a> Rollout<'a> {
         if now_doing.is_some() && now_doing == self.said {
             return Ok(());
         }
-        let mut tx = self.ctx.db.begin().await?;
+        let mut tx = self.begin().await?;
         self.record_in(&mut tx, now_doing).await?;
         tx.commit().await?;
         self.changed();
@@ -564,7 +584,7 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// Tries what may pass for as long as a person would wait for it.
+/// Tries what may pass for as long as a silent engine is waited for. Meanwhile [`listening`] says so.
 async fn with_patience<T, F>(mut ask: impl FnMut() -> F) -> Result<T, PlatformError>
 where
     F: Future<Output = Result<T, PlatformError>>,
@@ -572,7 +592,9 @@ where
     let began = Instant::now();
     loop {
         match ask().await {
-            Err(error) if error.passing() && began.elapsed() < Duration::from_secs(60) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(error) if error.passing() && began.elapsed() < progress::ENGINE_PATIENCE => {
+                tokio::time::sleep(Duration::from_secs(1)).await
+            }
             done => return done,
         }
     }

@@ -144,6 +144,8 @@ pub struct Situation<'a> {
     pub in_flight: usize,
     /// Since the old ones were taken off the edge.
     pub draining_for: Duration,
+    /// Whether the engine was away since this was looked at last: what ended meanwhile ended with it.
+    pub engine_away: bool,
     /// Whether it is asked to stop.
     pub stop: Option<Stop>,
 }
@@ -250,6 +252,10 @@ pub fn plan(s: &Situation<'_>) -> Vec<Action> {
     if let Some(stop) = &s.stop {
         return vec![Action::GiveUp(Reason::Stopped(stop.clone()))];
     }
+    let fallen = fallen(s);
+    if !fallen.is_empty() {
+        return fallen.into_iter().map(Action::Remove).collect();
+    }
     if let Some(failure) = failure(s) {
         return vec![Action::GiveUp(Reason::Failed(failure))];
     }
@@ -287,6 +293,12 @@ fn begin(s: &Situation<'_>) -> Option<Vec<Action>> {
     let mut actions: Vec<Action> = ended.map(|o| Action::Remove(o.id.clone())).collect();
     actions.push(Action::Begin(serves.into_iter().filter(|slot| !s.progress.begun || s.progress.kept.contains(slot)).collect()));
     Some(actions)
+}
+
+/// What ended because the engine went away is no fault of the release: it makes room and is started anew.
+fn fallen(s: &Situation<'_>) -> Vec<WorkloadId> {
+    let fell = |o: &&Observed| is_new(s, o.id.release, &Slot::of(&o.id)) && matches!(o.state, ContainerState::Exited { .. });
+    if s.engine_away { s.observed.iter().filter(fell).map(|o| o.id.clone()).collect() } else { Vec::new() }
 }
 
 /// The instances of this generation that serve already.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long a silent engine is waited for.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
+pub const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whose a rollout is, seen from the one who carries it out.
 #[derive(Clone, Debug, PartialEq, Eq)]

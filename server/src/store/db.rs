@@ -87,9 +87,8 @@ impl From<StoreError> for Error {
                     Self::invalid("invalid_text", "A text holds a character that cannot be stored (NUL). Leave it out.").because(error)
                 } else if message.contains("locked") || message.contains("busy") {
                     Self::unavailable("store_busy", "The database is busy. Try again in a moment.").because(error)
-                } else if message.contains("full") || message.contains("No space") || message.contains("disk I/O error") {
-                    // SQLite says of the files beside its own only that they could not be written.
-                    Self::unavailable("disk_full", "The disk under the database is full. Make room, then try again.").because(error)
+                } else if is_disk_full(cause.code().as_deref(), message) {
+                    Self::disk_full().because(error)
                 } else {
                     Self::internal(error)
                 }
@@ -97,6 +96,12 @@ impl From<StoreError> for Error {
             _ => Self::internal(error),
         }
     }
+}
+
+/// Whether a database says that its disk is full: SQLite by the code 13, PostgreSQL by 53100.
+fn is_disk_full(code: Option<&str>, message: &str) -> bool {
+    // SQLite says of the files beside its own only that they could not be written, or opened.
+    matches!(code, Some("13" | "53100")) || message.contains("No space") || message.contains("disk I/O error")
 }
 
 /// A value bound to a placeholder.
@@ -327,7 +332,12 @@ impl Db {
             return Err(StoreError::Address(format!("`{address}` is no database. Use `sqlite:PATH` or `postgres://USER@HOST/NAME`.")));
         };
         let options = SqliteConnectOptions::new().filename(Path::new(path.trim_start_matches("//"))).busy_timeout(PATIENCE);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = |connections| {
+            let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+            // Where SQLite ends a transaction by itself, on a full disk for instance, the connection goes on believing in it and
+            // would begin no other.
+            options.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        };
         let reading = options.clone().read_only(true).create_if_missing(false).foreign_keys(true);
         if how == Open::Look {
             let readers = pool(4).connect_with(reading).await?;

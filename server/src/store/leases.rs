@@ -32,9 +32,8 @@ pub async fn all(q: impl Query) -> Result<Vec<Lease>> {
 }
 
 /// Renews every claim of a holder at once: its clock was moved, and what it works on would seem abandoned, or held for ever.
-pub async fn renew_all(db: &Db, holder: &str) -> Result<()> {
+pub async fn renew_all(db: &Db, holder: &str, now: Timestamp) -> Result<()> {
     let mut tx = db.begin().await?;
-    let now = clock::now();
     for table in ["runs", "rollouts"] {
         let sql = format!("UPDATE {table} SET lease_until = $1 WHERE holder = $2 AND state = 'running' AND lease_until > 0");
         tx.execute(sql, args![now.plus(LEASE), holder]).await?;
@@ -61,4 +60,10 @@ pub async fn hold(db: &Db, name: &str, holder: &str, how_long: Duration) -> Resu
     let fence = row.map(|row| row.int("fence")).transpose()?;
     tx.commit().await?;
     Ok(fence)
+}
+
+/// The end of a condition on rows `r` that leaves these out, their placeholders numbered from `first`.
+pub(super) fn but(ids: &[String], first: usize) -> String {
+    let places: Vec<String> = (first..first + ids.len()).map(|place| format!("${place}")).collect();
+    if places.is_empty() { String::new() } else { format!(" AND r.id NOT IN ({})", places.join(", ")) }
 }

@@ -8,12 +8,17 @@ use app::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Db, Query, Row, Tx,
+    Db, Query, Row, Tx, Value,
     board::{Look, SERVICES},
     db::{Result, readable},
+    leases,
     releases::{ReleaseRow, json},
 };
-use crate::{args, claim::LEASE, clock};
+use crate::{
+    args,
+    claim::{Hands, LEASE},
+    clock,
+};
 
 /// A rollout as the one who carries it out needs it.
 #[derive(Clone, Debug)]
@@ -112,19 +117,23 @@ pub async fn enqueue(
     Ok(id)
 }
 
-/// Claims the next rollout, if one waits: a queued one whose target has none under way, or one whose holder went silent.
-pub async fn claim(db: &Db, holder: &str) -> Result<Option<RolloutRow>> {
+/// Claims the next rollout, if one waits: a queued one whose target has none under way, or one whose holder went silent; never
+/// one that is in its own hands.
+pub async fn claim(db: &Db, holder: &str, now: Timestamp, hands: &Hands) -> Result<Option<RolloutRow>> {
     let mut tx = db.begin().await?;
     tx.lock("claim:rollouts").await?;
-    let now = clock::now();
+    let own = hands.full_of();
     let sql = format!(
         "SELECT r.id FROM rollouts r WHERE r.finished_at IS NULL AND (
-           (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1))
+           (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1){})
            OR (r.state = 'queued' AND NOT EXISTS (SELECT 1 FROM rollouts o WHERE o.target_id = r.target_id AND o.state = 'running')))
          ORDER BY r.created_at LIMIT 1{}",
+        leases::but(&own, 2),
         tx.skip_locked()
     );
-    let Some(row) = tx.fetch_opt(sql, args![now]).await? else { return Ok(None) };
+    let mut args = args![now];
+    args.extend(own.iter().map(Value::from));
+    let Some(row) = tx.fetch_opt(sql, args).await? else { return Ok(None) };
     let row = tx
         .fetch_opt(
             "UPDATE rollouts SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2,
@@ -184,6 +193,19 @@ pub async fn record(
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// What a rollout says it does.
+pub async fn doing(q: impl Query, id: &RolloutId) -> Result<Option<String>> {
+    let row = q.fetch_opt("SELECT now_doing FROM rollouts WHERE id = $1", args![id]).await?;
+    Ok(row.map(|row| row.text_opt("now_doing")).transpose()?.flatten())
+}
+
+/// Writes down what a rollout does or waits for, and nothing else of it.
+pub async fn say(tx: &mut Tx, id: &RolloutId, fence: i64, now_doing: Option<&str>) -> Result<()> {
+    let sql = "UPDATE rollouts SET now_doing = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
+    tx.execute(sql, args![now_doing, id, fence]).await?;
+    Ok(())
 }
 
 /// Ends a rollout. False: it is somebody else's now, nothing was written.

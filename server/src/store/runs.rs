@@ -10,13 +10,17 @@ use app::{
 };
 
 use super::{
-    Db, Query, Row, Tx,
+    Db, Query, Row, Tx, Value,
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    rollouts,
+    leases, rollouts,
 };
-use crate::{args, claim::LEASE, clock};
+use crate::{
+    args,
+    claim::{Hands, LEASE},
+    clock,
+};
 
 /// A run to be queued, or written down as ended where nothing is to be run.
 #[derive(Clone, Debug)]
@@ -237,11 +241,11 @@ pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
 }
 
 /// Claims the next run, if one waits and this holder has fewer than `limit` under way: a queued one with none before it on
-/// its branch, or one whose holder went silent. Teams with less under way come first.
-pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>> {
+/// its branch, or one whose holder went silent; never one that it has in its own hands. Teams with less under way come first.
+pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &Hands) -> Result<Option<RunRow>> {
     let mut tx = db.begin().await?;
     tx.lock("claim:runs").await?;
-    let now = clock::now();
+    let own = hands.full_of();
     let held = tx
         .fetch_opt(
             "SELECT COUNT(*) AS n FROM runs WHERE finished_at IS NULL AND state = 'running' AND holder = $1 AND lease_until >= $2",
@@ -249,25 +253,23 @@ pub async fn claim(db: &Db, holder: &str, limit: usize) -> Result<Option<RunRow>
         )
         .await?
         .map_or(Ok(0), |row| row.num::<usize>("n"))?;
-    if held >= limit {
+    if held.max(own.len()) >= limit {
         return Ok(None);
     }
-    let Some(row) = tx
-        .fetch_opt(
-            "SELECT r.id FROM runs r
+    let sql = format!(
+        "SELECT r.id FROM runs r
               WHERE r.finished_at IS NULL AND (
-                (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1))
+                (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1){})
                 OR (r.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch
                       AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < r.number))))
               ORDER BY CASE r.state WHEN 'running' THEN 0 ELSE 1 END,
                 (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running' AND u.finished_at IS NULL), r.created_at, r.id
               LIMIT 1",
-            args![now],
-        )
-        .await?
-    else {
-        return Ok(None);
-    };
+        leases::but(&own, 2)
+    );
+    let mut args = args![now];
+    args.extend(own.iter().map(Value::from));
+    let Some(row) = tx.fetch_opt(sql, args).await? else { return Ok(None) };
     let id = row.text("id")?;
     tx.execute(
         "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3)

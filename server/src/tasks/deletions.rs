@@ -14,22 +14,22 @@ use crate::{
     platform::Scope,
     rollout::Context,
     store::{backends, candidates, services, targets},
-    tasks::LAZY,
     telemetry::metrics,
-    wake::Duty,
+    wake::{self, Duty},
 };
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
     loop {
         let passed = pass(&ctx).await;
+        let again = wake::rest(passed.is_ok());
         metrics::passed("deletions", passed.is_ok());
         if let Err(error) = passed {
             tracing::warn!(?error, "a deletion waits");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = timeout(LAZY, ctx.wake.woken(Duty::Deletions)) => {}
+            _ = timeout(again, ctx.wake.woken(Duty::Deletions)) => {}
         }
     }
 }

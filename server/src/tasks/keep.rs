@@ -28,9 +28,8 @@ use crate::{
         rollouts,
         targets::{self, TargetRow},
     },
-    tasks::LAZY,
     telemetry::metrics,
-    wake::Duty,
+    wake::{self, Duty, LAZY},
 };
 
 /// How long one Berth has this duty without renewing.
@@ -69,7 +68,7 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
             Ok(again) => again,
             Err(error) => {
                 tracing::warn!(?error, "what runs could not be compared with what should");
-                LAZY
+                wake::rest(false)
             }
         };
         tokio::select! {

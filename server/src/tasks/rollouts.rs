@@ -11,13 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    claim::Claim,
+    claim::{Claim, Hands},
     clock,
     rollout::{Context, apply},
     store::{Db, leases, rollouts},
-    tasks::LAZY,
     telemetry::metrics,
-    wake::Duty,
+    wake::{self, Duty},
 };
 
 /// How many rollouts one Berth carries out at once.
@@ -30,28 +29,36 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     }
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut under_way = JoinSet::new();
-    let mut moves = clock::Moves::new();
+    let (mut moves, hands) = (clock::Moves::new(), Hands::default());
     loop {
-        if moves.moved()
-            && let Err(error) = leases::renew_all(&ctx.db, &ctx.holder).await
-        {
-            tracing::warn!(%error, "the clock was moved, and the claims could not be renewed");
-        }
         while under_way.try_join_next().is_some() {}
-        claim_all(&ctx, &room, &mut under_way, &stop).await;
+        let answered = claim_all(&ctx, &room, (&mut moves, &hands), &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = timeout(LAZY, ctx.wake.woken(Duty::Rollouts)) => {}
+            _ = timeout(wake::rest(answered), ctx.wake.woken(Duty::Rollouts)) => {}
             Some(_) = under_way.join_next() => {}
         }
     }
     while under_way.join_next().await.is_some() {}
 }
 
-async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet<()>, stop: &CancellationToken) {
+/// Claims what there is room for. False: the store did not answer.
+async fn claim_all(
+    ctx: &Context,
+    room: &Arc<Semaphore>,
+    (moves, hands): (&mut clock::Moves, &Hands),
+    under_way: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> bool {
     while let Ok(place) = room.clone().try_acquire_owned() {
         let asked = Instant::now();
-        match rollouts::claim(&ctx.db, &ctx.holder).await {
+        let (now, moved) = moves.look();
+        let renewed = if moved { leases::renew_all(&ctx.db, &ctx.holder, now).await } else { Ok(()) };
+        let claimed = match renewed {
+            Ok(()) => rollouts::claim(&ctx.db, &ctx.holder, now, hands).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
             Ok(Some(row)) => {
                 let span = tracing::info_span!("rollout", rollout = %row.id, target = %row.target_id, release = %row.release_id);
                 span.in_scope(|| tracing::info!(fence = row.fence, "taken up"));
@@ -59,8 +66,9 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
                     metrics::rollout_begun(clock::now().since(row.created_at));
                 }
                 let (ctx, stop) = (ctx.clone(), stop.child_token());
+                let in_hand = hands.take(row.id.as_str());
                 let work = async move {
-                    let _place = place;
+                    let (_place, _in_hand) = (place, in_hand);
                     let (id, fence) = (row.id.clone(), row.fence);
                     let held = hold(ctx.db.clone(), id, fence, Claim::new(asked.into_std()));
                     tokio::select! {
@@ -70,14 +78,18 @@ async fn claim_all(ctx: &Context, room: &Arc<Semaphore>, under_way: &mut JoinSet
                 };
                 under_way.spawn(work.instrument(span));
             }
-            Ok(None) => return metrics::passed("rollouts", true),
+            Ok(None) => {
+                metrics::passed("rollouts", true);
+                return true;
+            }
             Err(error) => {
                 metrics::passed("rollouts", false);
                 tracing::warn!(%error, "rollouts cannot be claimed now");
-                return;
+                return false;
             }
         }
     }
+    true
 }
 
 /// Renews a claim; ends when it is lost, so that two never carry out the same rollout.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use bollard::errors::Error;
+use tokio::time::timeout;
 
 use super::{
-    super::PlatformError,
+    super::{PlatformError, silence},
     Docker, connect,
     errors::{self, Failure},
 };
@@ -177,9 +178,41 @@ impl Docker {
         let after = call.deadline(&self.0.deadlines) + extra;
         let hung = || Failure::Other(PlatformError::Hung { what: format!("{call:?} {about}"), after });
         point!(&format!("docker::before_{}", call.name()), Err(hung()));
-        let answer = tokio::time::timeout(after, Box::pin(future)).await.map_err(|_| hung())?;
+        let answer = timeout(after, self.listening(Box::pin(future))).await.map_err(|_| hung());
+        let answer = answer.and_then(|answer| answer.map_err(errors::read));
+        silence::tell(&self.name(), answer.as_ref().map_or_else(Failure::silence, |_| Ok(())));
         point!(&format!("docker::after_{}", call.name()), Err(hung()));
-        answer.map_err(errors::read)
+        answer
+    }
+
+    /// Waits for an answer. While it takes long the engine is asked whether it is there, for those who want to hear it.
+    pub(super) async fn listening<T>(&self, answer: impl Future<Output = T>) -> T {
+        if !silence::is_heard() {
+            return answer.await;
+        }
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            if let Ok(answer) = timeout(silence::SOON, &mut answer).await {
+                return answer;
+            }
+            tokio::select! {
+                answer = &mut answer => return answer,
+                there = self.is_there() => silence::tell(&self.name(), there.as_ref().map(|()| ())),
+            }
+        }
+    }
+
+    /// Whether the engine answers soon. Counted nowhere, and no fail point: when it is asked depends on the moment.
+    async fn is_there(&self) -> Result<(), PlatformError> {
+        let hung = || PlatformError::Hung { what: "whether it is there".to_owned(), after: silence::SOON };
+        let docker = connect::client(&self.0.address, connect::API).map_err(|error| PlatformError::from(errors::read(error)))?;
+        let answer = timeout(silence::SOON, docker.ping()).await.map_err(|_| hung())?;
+        answer.map(drop).map_err(|error| errors::read(error).into())
+    }
+
+    /// The name of its host, as it was when it answered last.
+    fn name(&self) -> String {
+        self.last_host().as_ref().map_or_else(|| "local".to_owned(), |host| host.name.clone())
     }
 
     /// Whether the engine is there and answers.

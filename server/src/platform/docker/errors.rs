@@ -30,6 +30,14 @@ impl Failure {
         }
     }
 
+    /// Whether the engine answered at all: what it says instead is still an answer.
+    pub(super) const fn silence(&self) -> Result<(), &PlatformError> {
+        match self {
+            Self::Other(error) if error.passing() => Err(error),
+            Self::Said { .. } | Self::Other(_) => Ok(()),
+        }
+    }
+
     pub(super) const fn is(&self, wanted: u16) -> bool {
         matches!(self, Self::Said { status, .. } if *status == wanted)
     }

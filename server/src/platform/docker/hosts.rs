@@ -1,9 +1,10 @@
 //! How the engine answers: in time, late, not at all, or not even the door.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use app::model::{EngineState, Host};
 use bollard::query_parameters::ListContainersOptionsBuilder;
+use tokio::time::timeout;
 
 use super::{
     super::{PlatformError, container},
@@ -12,10 +13,15 @@ use super::{
     networks::with_labels,
 };
 
+/// Somebody looks on, and waits for all hosts no longer than a little beyond this.
+const LOOK: Duration = Duration::from_secs(4);
+
 impl Docker {
     pub(super) async fn host(&self) -> Host {
         let asked = Instant::now();
-        let state = match self.ask_host().await {
+        let hung = || PlatformError::Hung { what: "how it is".to_owned(), after: LOOK };
+        let answer = timeout(LOOK, self.ask_host()).await.unwrap_or_else(|_| Err(hung()));
+        let state = match answer {
             Ok(host) => {
                 let late = asked.elapsed() > self.0.deadlines.slow;
                 let host = Host { state: if late { EngineState::Slow } else { EngineState::Answers }, ..host };

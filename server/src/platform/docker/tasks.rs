@@ -86,6 +86,7 @@ impl Docker {
             }
             self.wait(name).await
         };
+        let pump = self.listening(pump);
         tokio::pin!(pump);
         let over = tokio::select! {
             ended = &mut pump => { ended?; Over::ByItself }

@@ -102,7 +102,7 @@ impl Rollout<'_> {
         if ending.state == RolloutState::Succeeded && self.from.is_some() {
             self.prove(Phase::Stopped, said::nothing_left());
         }
-        let mut tx = self.ctx.db.begin().await?;
+        let mut tx = self.begin().await?;
         self.record_in(&mut tx, None).await?;
         let ours =
             rollouts::finish(&mut tx, &self.row.id, self.row.fence, ending.state, ending.failure.as_deref(), &ending.last_lines).await?;

@@ -52,6 +52,7 @@ struct World {
     first_request: bool,
     in_flight: usize,
     draining_for: u64,
+    engine_away: bool,
     stop: Option<Stop>,
 }
 
@@ -78,6 +79,7 @@ impl World {
             first_request: false,
             in_flight: 0,
             draining_for: 0,
+            engine_away: false,
             stop: None,
         }
     }
@@ -116,6 +118,7 @@ impl World {
             first_request: self.first_request,
             in_flight: self.in_flight,
             draining_for: Duration::from_secs(self.draining_for),
+            engine_away: self.engine_away,
             stop: self.stop.clone(),
         })
     }
@@ -131,6 +134,15 @@ fn each_situation_has_its_next_step() {
     let ending = Ending { state: RolloutState::Failed, failure: None, last_lines: vec![] };
     let cases: Vec<(&str, World, Vec<Action>)> = vec![
         ("first pass", World::new(1).with(|w| w.progress.begun = false), vec![Action::Begin(vec![])]),
+        (
+            "ended with the engine",
+            World::new(2).with(|w| {
+                w.observed.push(copy(2, 0, ContainerState::Exited { code: 137, out_of_memory: false }));
+                w.observed.push(copy(2, 1, ContainerState::Running));
+                w.engine_away = true;
+            }),
+            vec![Action::Remove(id(2, 0))],
+        ),
         ("nothing there", World::new(2), vec![Action::Start(slot(0)), Action::Start(slot(1))]),
         (
             "made and not started",
