@@ -143,6 +143,11 @@ impl Operation for Changing {
                 if world.berth.ask_host(LIVE).await.as_deref() != Some(&self.text) || self.text.is_empty() {
                     self.serve(world).await;
                 }
+                // Whatever was started again in the place of another is on the edge.
+                let routed = "SELECT COUNT(*) AS number FROM backends WHERE draining_since IS NULL";
+                let whole =
+                    async || (world.number(routed).await == i64::try_from(world.berth.observed().await.len()).unwrap()).then_some(());
+                world.until("every copy is on the edge", whole).await;
             }
             Kind::Delete => self.prepare_deletion(world).await,
         }

@@ -45,7 +45,6 @@ impl Shared {
 }
 
 #[test]
-#[ignore = "takes minutes; run it by name with --run-ignored all"]
 fn killed_at_every_point_of_every_operation_it_keeps_its_promises_on_the_engine() {
     let defined = points::defined();
     // For one who works on one of them: `BERTH_CRASH=push`.

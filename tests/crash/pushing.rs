@@ -140,16 +140,17 @@ impl Operation for Push {
                 if self.commit.is_empty() {
                     self.write(world);
                     world.git(&["push", "-q", "berth", "main"]);
-                    assert!(world.calm().await.is_empty());
+                    world.settles().await;
                     self.before = world.number(NEWEST_RUN).await;
                 }
             }
             Course::BranchGone => {
-                if !world.try_git(&["rev-parse", "-q", "--verify", "main"]).0 {
+                // Not what another operation committed last: its step may take long.
+                if self.commit.is_empty() {
                     self.write(world);
                 }
                 world.git(&["push", "-q", "-o", "no-wait", "berth", "main:gone"]);
-                world.calm().await;
+                world.settles().await;
             }
             Course::Cancelled => {
                 self.write(world);

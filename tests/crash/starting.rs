@@ -86,7 +86,7 @@ impl Operation for First {
     }
 }
 
-/// Another start on the same data.
+/// Another start on the same data, and in the repository a push that nobody had written down.
 struct Again;
 
 #[async_trait(?Send)]
@@ -95,8 +95,19 @@ impl Operation for Again {
         "start".into()
     }
 
+    async fn prepare(&mut self, world: &mut World) {
+        // Whoever asks for a repository first makes it.
+        world.git(&["ls-remote", "berth"]);
+        world.git(&["commit", "-q", "--allow-empty", "-m", "unseen"]);
+    }
+
     async fn act(&mut self, world: &mut World) {
         world.berth.kill();
+        world.count += 1;
+        let hello = "SELECT r.id AS text FROM repositories r JOIN services s ON s.repository_id = r.id WHERE s.name = 'hello'";
+        let folder = world.berth.folder.path().join("repositories").join(format!("{}.git", world.text(hello).await));
+        // A tag makes no run.
+        world.git(&["push", "-q", &folder.display().to_string(), &format!("HEAD:refs/tags/unseen-{}", world.count)]);
         world.berth.begin();
         let url = "/readyz";
         while !world.berth.is_over() && !world.berth.request("GET", url).send().await.is_ok_and(|answer| answer.status() == 200) {
@@ -227,8 +238,9 @@ impl Requests {
         // Some minutes later: that it was used is written down.
         world.shift_clock(11 * 60_000);
         let seen = world.berth.request("GET", "/me").header("cookie", &cookie).send().await;
+        let used = world.send("GET", "/me", Value::Null).await;
         world.shift_clock(0);
-        seen.ok()?;
+        (seen.ok()?, used?);
         let cookie = Self::form(world, "/me", &cookie, &[("do", "password"), ("old", SECRET), ("new", "other horse battery")]).await?;
         Self::form(world, "/me", &cookie, &[("do", "everywhere")]).await?;
         for action in ["suspend", "restore"] {
