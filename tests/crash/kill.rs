@@ -1,4 +1,4 @@
-//! The harness: find the points an operation reaches, then cut it short at each of them.
+//! The harness: find the points an operation reaches, then cut it short at each of them, and lose the answer of each call.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -29,12 +29,34 @@ struct Shared {
     found: Mutex<Found>,
 }
 
+/// What is done to an operation at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Harm {
+    /// Berth is killed.
+    Kill,
+    /// The engine did what it was called for, and its answer is lost.
+    Lose,
+}
+
+impl Harm {
+    const ALL: [Self; 2] = [Self::Kill, Self::Lose];
+
+    /// Whether it is done at this point.
+    fn fits(self, point: &str) -> bool {
+        self == Self::Kill || point.starts_with("docker::after_") && point != "docker::after_build"
+    }
+
+    fn armed(self, point: &str) -> String {
+        format!("{} {point}", if self == Self::Kill { "kill" } else { "lose" })
+    }
+}
+
 #[derive(Default)]
 struct Found {
-    /// The points taken up by somebody, so that each is cut short once.
-    taken: BTreeSet<String>,
-    /// The points at which something was killed, came back, and kept its promises.
-    exercised: BTreeSet<String>,
+    /// What is taken up by somebody, so that each is done once.
+    taken: BTreeSet<(Harm, String)>,
+    /// What was done, after which everything came back and kept its promises.
+    exercised: BTreeSet<(Harm, String)>,
     failures: Vec<String>,
 }
 
@@ -62,14 +84,21 @@ fn killed_at_every_point_of_every_operation_it_keeps_its_promises_on_the_engine(
         }
     });
     let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let missed: Vec<&String> = defined.iter().filter(|(point, _)| !found.exercised.contains(*point)).map(|(_, called)| called).collect();
+    let wanted = || Harm::ALL.into_iter().flat_map(|harm| defined.iter().map(move |(point, called)| (harm, point, called)));
+    let wanted = || wanted().filter(|(harm, point, _)| harm.fits(point));
+    let missed: Vec<_> = wanted().filter(|(harm, point, _)| !found.exercised.contains(&(*harm, (*point).clone()))).collect();
     let seconds = began.elapsed().as_secs();
     println!("in {seconds} s; not exercised: {missed:#?}");
     assert!(found.failures.is_empty(), "{} promises were broken:\n\n{}", found.failures.len(), found.failures.join("\n\n"));
     if only.is_empty() {
         assert!(missed.is_empty(), "reached by no operation; add one that does: {missed:#?}");
-        let (defined, exercised) = (defined.len(), found.exercised.len());
-        proof("crashes", &format!("{defined} points defined, {exercised} exercised, 0 leaked, 0 release commands repeated"));
+        let count = |harm| found.exercised.iter().filter(|(done, _)| *done == harm).count();
+        let (defined, killed, lost) = (defined.len(), count(Harm::Kill), count(Harm::Lose));
+        let kept = "0 leaked, 0 release commands repeated";
+        proof(
+            "crashes",
+            &format!("{defined} points defined, killed at {killed}, answers of the engine lost at {lost}: {kept}; {seconds} s"),
+        );
     }
 }
 
@@ -87,20 +116,25 @@ async fn work(number: u8, shared: &Shared, defined: &BTreeMap<String, String>) {
                 continue;
             }
         };
-        for point in reached {
-            if !defined.contains_key(&point) || !shared.found().taken.insert(point.clone()) {
+        let harms = Harm::ALL.into_iter().flat_map(|harm| reached.iter().map(move |point| (harm, point)));
+        for (harm, point) in harms.filter(|(harm, point)| defined.contains_key(*point) && harm.fits(point)) {
+            if !shared.found().taken.insert((harm, point.clone())) {
                 continue;
             }
-            let began = Instant::now();
-            match AssertUnwindSafe(cut(&mut world, operation.as_mut(), &point)).catch_unwind().await {
-                Ok(true) => drop(shared.found().exercised.insert(point.clone())),
-                Ok(false) => drop(shared.found().taken.remove(&point)),
+            let (began, what) = (Instant::now(), format!("{name}, {harm:?} {}", defined[point]));
+            let done = match harm {
+                Harm::Kill => AssertUnwindSafe(cut(&mut world, operation.as_mut(), point)).catch_unwind().await,
+                Harm::Lose => AssertUnwindSafe(lose(&mut world, operation.as_mut(), point)).catch_unwind().await,
+            };
+            match done {
+                Ok(true) => drop(shared.found().exercised.insert((harm, point.clone()))),
+                Ok(false) => drop(shared.found().taken.remove(&(harm, point.clone()))),
                 Err(panic) => {
-                    fail(&mut world, shared, &format!("{name}, {}", defined[&point]), panic.as_ref());
+                    fail(&mut world, shared, &what, panic.as_ref());
                     (world, operation) = (World::new(number).await, all().remove(index));
                 }
             }
-            println!("{name}, {}: {:.1} s", defined[&point], began.elapsed().as_secs_f32());
+            println!("{what}: {:.1} s", began.elapsed().as_secs_f32());
         }
     }
 }
@@ -127,17 +161,17 @@ async fn uncut(world: &mut World, operation: &mut dyn Operation) -> Vec<String> 
     reached
 }
 
-async fn prepare(world: &mut World, operation: &mut dyn Operation, kill: &str) {
+async fn prepare(world: &mut World, operation: &mut dyn Operation, harm: &str) {
     operation.prepare(world).await;
     world.aside = operation.aside();
     world.disarm();
-    world.arm(&format!("{}{kill}", operation.beside()));
+    world.arm(&format!("{}{harm}", operation.beside()));
 }
 
 /// Cuts an operation short at a point, and sees it come back. False: it never came there this time.
 async fn cut(world: &mut World, operation: &mut dyn Operation, point: &str) -> bool {
     let since = SystemTime::now();
-    prepare(world, operation, &format!("kill {point}")).await;
+    prepare(world, operation, &Harm::Kill.armed(point)).await;
     operation.act(world).await;
     let died = dies(world, operation).await;
     // Other threads go on for the moment that a process takes to end.
@@ -151,11 +185,31 @@ async fn cut(world: &mut World, operation: &mut dyn Operation, point: &str) -> b
             operation.act(world).await;
         }
     }
+    keeps_its_promises(world, operation, since).await;
+    died
+}
+
+/// Loses the answer of a call in the middle of an operation. False: it never came there this time.
+async fn lose(world: &mut World, operation: &mut dyn Operation, point: &str) -> bool {
+    let since = SystemTime::now();
+    prepare(world, operation, &Harm::Lose.armed(point)).await;
+    operation.act(world).await;
+    if !operation.taken(world).await {
+        operation.act(world).await;
+    }
+    let left = world.calm().await;
+    let reached = world.reached().iter().any(|reached| reached == point);
+    world.disarm();
+    assert_eq!(left, Vec::<String>::new(), "left over");
+    keeps_its_promises(world, operation, since).await;
+    reached
+}
+
+async fn keeps_its_promises(world: &mut World, operation: &mut dyn Operation, since: SystemTime) {
     let left = world.calm().await;
     assert_eq!(left, Vec::<String>::new(), "left over");
     operation.judge(world).await;
     once_only(world, since).await;
-    died
 }
 
 /// Waits for the end of what is to be killed, or until nothing moves any more.
