@@ -39,6 +39,9 @@ pub enum GitError {
         /// The last lines it wrote to its standard error.
         message: String,
     },
+    /// There is no writing into the repository.
+    #[error("the repository cannot be written: {0}")]
+    Unwritable(#[source] std::io::Error),
     /// It took too long.
     #[error("`git {0}` did not end in time")]
     TooSlow(&'static str),
@@ -103,6 +106,18 @@ async fn output(mut command: Command, what: &'static str, deadline: Duration) ->
     }
     let message = String::from_utf8_lossy(&done.stderr).lines().rev().take(3).collect::<Vec<_>>().join("; ");
     Err(GitError::Failed { what, message })
+}
+
+/// Whether there is room for a push at all: a little is written into the repository and removed. What `git` itself says of a full
+/// disk tells nobody what to do.
+///
+/// # Errors
+/// Where nothing can be written.
+pub async fn has_room(repository: &Path) -> Result<()> {
+    let file = repository.join(format!("room-{}", crate::clock::new_id()));
+    let written = tokio::fs::write(&file, [0; 16 << 10]).await;
+    let _ = tokio::fs::remove_file(&file).await;
+    written.map_err(GitError::Unwritable)
 }
 
 /// Makes the bare repository if it is not there.

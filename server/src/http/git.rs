@@ -118,6 +118,7 @@ async fn upload_pack(State(door): State<Door>, Path(names): Path<(String, String
 async fn receive_pack(State(door): State<Door>, Path(names): Path<(String, String)>, request: Request) -> Result<Response, Refusal> {
     let (standing, repository) = door.open(Asks::of(&request), &names, Service::Receive).await?;
     let folder = door.control.repository_folder(&repository);
+    git::has_room(&folder).await?;
     let serving = git::serve(&folder, Service::Receive, false)?;
     let push = receive::Push { control: door.control, actor: standing.actor.clone(), repository, ends: Ends::new(door.stop, standing) };
     let body = receive::push(push, serving, request).await?;
