@@ -1,9 +1,12 @@
 //! Who works on which run: claims under a lease, a bounded number at once, and the sweep of what nobody works on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use app::model::RunId;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -17,6 +20,9 @@ use crate::{
     wake::{self, Duty},
 };
 
+/// What could not be swept is swept again after this long: an engine may still make what it was asked for before a crash.
+const SWEEP_AGAIN: Duration = Duration::from_secs(10);
+
 /// Runs until stopped. What is under way then is left for the next start.
 pub async fn run(ctx: Context, stop: CancellationToken) {
     if let Err(error) = runs::release_held_by(&ctx.db, &ctx.holder).await {
@@ -25,14 +31,15 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     let (mut moves, hands) = (clock::Moves::new(), Hands::default());
     claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
-    sweep(&ctx).await;
+    let mut swept = sweep(&ctx).await;
     loop {
         let answered = claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
             _ = timeout(wake::rest(answered), ctx.wake.woken(Duty::Runs)) => {}
+            () = sleep(SWEEP_AGAIN), if !swept => swept = sweep(&ctx).await,
             // What was left without an end may have nobody who takes it up: its service was deleted, for instance.
-            Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() { sweep(&ctx).await },
+            Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() { swept = sweep(&ctx).await },
         }
     }
     while under_way.join_next().await.is_some() {}
@@ -83,12 +90,14 @@ async fn claim_all(
 }
 
 /// Removes what runs that are not under way left on the engines: containers, workspaces, networks, and images that became
-/// no candidate.
-pub async fn sweep(ctx: &Context) {
-    sweep_leftovers(ctx).await;
-    if let Err(error) = sweep_images(ctx).await {
+/// no candidate. False: something is left.
+pub async fn sweep(ctx: &Context) -> bool {
+    let swept = sweep_leftovers(ctx).await;
+    let images = sweep_images(ctx).await;
+    if let Err(error) = &images {
         tracing::warn!(%error, "images of runs that made no candidate could not be removed");
     }
+    swept && images.is_ok()
 }
 
 /// What can go wrong while images are looked for; the next sweep does it.
@@ -114,19 +123,27 @@ async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
     Ok(())
 }
 
-async fn sweep_leftovers(ctx: &Context) {
-    let left = match ctx.platform.runs_with_leftovers().await {
-        Ok(left) => left,
-        Err(error) => return tracing::warn!(%error, "leftovers of runs cannot be looked for now"),
+async fn sweep_leftovers(ctx: &Context) -> bool {
+    let gone = async {
+        let left = ctx.platform.runs_with_leftovers().await?;
+        Ok::<_, SweepError>(runs::not_under_way(&ctx.db, &left).await?)
     };
-    let gone = match runs::not_under_way(&ctx.db, &left).await {
+    let gone = match gone.await {
         Ok(gone) => gone,
-        Err(error) => return tracing::warn!(%error, "leftovers of runs cannot be judged now"),
+        Err(error) => {
+            tracing::warn!(%error, "leftovers of runs cannot be looked for now");
+            return false;
+        }
     };
+    let mut swept = true;
     for run in gone {
         match ctx.platform.clean_run(&run).await {
             Ok(()) => tracing::info!(%run, "removed what it had left"),
-            Err(error) => tracing::warn!(%run, %error, "its leftovers could not be removed"),
+            Err(error) => {
+                swept = false;
+                tracing::warn!(%run, %error, "its leftovers could not be removed");
+            }
         }
     }
+    swept
 }

@@ -69,12 +69,12 @@ impl From<StoreError> for Left {
 }
 
 /// Carries a claimed run out to its end, or leaves it as it is where the claim is lost or Berth stops. Says whether it came
-/// to its end.
+/// to its end, and nothing of it is left.
 pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: CancellationToken) -> bool {
     let halt = Halt::default();
     let work = work(&ctx, &run, &halt).boxed();
     let result = watch::over(&ctx, &run, &halt, claim, &stop, work).await;
-    let ended = result.is_ok();
+    let ended = result.is_ok() && !halt.left_something();
     match result {
         Ok(()) => {}
         Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
@@ -117,6 +117,7 @@ async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
     }
     if let Err(error) = ctx.platform.clean_run(&run.id).await {
         tracing::warn!(run = %run.id, %error, "what it left could not be removed; the next sweep does it");
+        halt.leave_something();
     }
     finish::finish(ctx, run, pipeline.as_ref(), outcome).await
 }

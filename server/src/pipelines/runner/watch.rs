@@ -25,6 +25,7 @@ const LET_GO: Duration = Duration::from_secs(8);
 pub(super) struct Halt {
     token: CancellationToken,
     leaving: AtomicBool,
+    left_something: AtomicBool,
 }
 
 impl Halt {
@@ -41,6 +42,16 @@ impl Halt {
     /// Whether to stop at all.
     pub(super) fn cancelled(&self) -> bool {
         self.token.is_cancelled()
+    }
+
+    /// Says that something of the run is still on the engine.
+    pub(super) fn leave_something(&self) {
+        self.left_something.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether something of the run is still on the engine.
+    pub(super) fn left_something(&self) -> bool {
+        self.left_something.load(Ordering::SeqCst)
     }
 
     fn leave(&self) {
