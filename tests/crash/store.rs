@@ -124,7 +124,7 @@ async fn a_full_disk_is_said_to_be_full_and_everything_goes_on_when_there_is_roo
     world.git(&["add", "-A"]);
     world.git(&["commit", "-q", "-m", "more"]);
     let (pushed, said) = world.try_git(&["push", "berth", "main"]);
-    assert!(!pushed && said.contains("disk") && said.contains("full"), "{said}");
+    assert!(!pushed && said.contains("disk") && said.contains("full"), "{said}\n{}", world.end_of_log());
     assert_eq!(world.berth.ask_host("plain-demo.dev.localhost").await.as_deref(), Some("first"), "what serves goes on");
     for size in [1 << 20, 4 << 10] {
         std::fs::remove_file(format!("{}{size}", filler.display())).unwrap();

@@ -18,12 +18,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::process::Command;
+use tokio::{fs::File, io::AsyncWriteExt as _, process::Command};
 
 /// How long a short question to `git` may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long making an archive may take.
 const ARCHIVE_DEADLINE: Duration = Duration::from_secs(300);
+
+/// What must fit on the disk before anything is begun there, in bytes.
+const ROOM: usize = 128 << 10;
 
 /// What can go wrong with `git`.
 #[derive(Debug, thiserror::Error)]
@@ -108,16 +111,21 @@ async fn output(mut command: Command, what: &'static str, deadline: Duration) ->
     Err(GitError::Failed { what, message })
 }
 
-/// Whether there is room for a push at all: a little is written into the repository and removed. What `git` itself says of a full
-/// disk tells nobody what to do.
+/// Whether there is room for a push or a repository at all: a little is written into the folder and removed. What `git` itself
+/// says of a full disk tells nobody what to do.
 ///
 /// # Errors
 /// Where nothing can be written.
-pub async fn has_room(repository: &Path) -> Result<()> {
-    let file = repository.join(format!("room-{}", crate::clock::new_id()));
-    let written = tokio::fs::write(&file, [0; 16 << 10]).await;
-    let _ = tokio::fs::remove_file(&file).await;
-    written.map_err(GitError::Unwritable)
+pub async fn has_room(folder: &Path) -> Result<()> {
+    let file = folder.join(format!("room-{}", crate::clock::new_id()));
+    let written = async {
+        let mut room = File::create(&file).await?;
+        // It has no name any more when it is written: a crash leaves nothing.
+        tokio::fs::remove_file(&file).await?;
+        room.write_all(&vec![0; ROOM]).await?;
+        room.flush().await
+    };
+    written.await.map_err(GitError::Unwritable)
 }
 
 /// Makes the bare repository if it is not there.
@@ -127,6 +135,10 @@ pub async fn has_room(repository: &Path) -> Result<()> {
 pub async fn ensure_bare(repository: &Path, default_branch: &str) -> Result<()> {
     if repository.join("HEAD").is_file() && repository.join("objects").is_dir() {
         return Ok(());
+    }
+    if let Some(folder) = repository.parent() {
+        tokio::fs::create_dir_all(folder).await.map_err(GitError::Unwritable)?;
+        has_room(folder).await?;
     }
     let mut init = command(None);
     init.args(["init", "--quiet", "--bare", "--template="]).arg(format!("--initial-branch={default_branch}")).arg("--").arg(repository);
