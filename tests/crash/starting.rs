@@ -240,7 +240,8 @@ impl Requests {
         let seen = world.berth.request("GET", "/me").header("cookie", &cookie).send().await;
         let used = world.send("GET", "/me", Value::Null).await;
         world.shift_clock(0);
-        (seen.ok()?, used?);
+        seen.ok()?;
+        used?;
         let cookie = Self::form(world, "/me", &cookie, &[("do", "password"), ("old", SECRET), ("new", "other horse battery")]).await?;
         Self::form(world, "/me", &cookie, &[("do", "everywhere")]).await?;
         for action in ["suspend", "restore"] {

@@ -593,7 +593,7 @@ where
     loop {
         match ask().await {
             Err(error) if error.passing() && began.elapsed() < progress::ENGINE_PATIENCE => {
-                tokio::time::sleep(Duration::from_secs(1)).await
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
             done => return done,
         }

@@ -197,7 +197,7 @@ impl Docker {
             }
             tokio::select! {
                 answer = &mut answer => return answer,
-                there = self.is_there() => silence::tell(&self.name(), there.as_ref().map(|()| ())),
+                there = Box::pin(self.is_there()) => silence::tell(&self.name(), there.as_ref().copied()),
             }
         }
     }
