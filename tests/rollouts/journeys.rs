@@ -228,6 +228,10 @@ async fn a_rollback_repeats_an_old_release_under_a_new_number_and_a_preview_chan
     assert_eq!(change.release, Some(3));
     assert_eq!(harbour.ended(&change.rollout.unwrap()).await.reason, "rollback to release 1");
     assert_eq!(harbour.ask("dev").await, (200, "one".into()));
+    // A number that was given once is not given again, and a preview knows.
+    assert_eq!(harbour.deployed("dev", "nowhere:1").await.state, RolloutState::Failed);
+    let preview = releases.deploy(owner, &team, &service, &dev, Source::Release(2), true).await.unwrap();
+    assert_eq!(preview.plan[0], "Start 1 instance of release 5 beside release 3.");
     let promoted = harbour.deploy("staging", Source::From(dev)).await;
     assert_eq!(harbour.ended(&promoted.rollout.unwrap()).await.state, RolloutState::Succeeded);
     assert_eq!(harbour.ask("staging").await, (200, "one".into()));

@@ -96,8 +96,7 @@ impl Control {
         dry_run: bool,
     ) -> Result<Change> {
         let standing = self.standing(target).await?;
-        let next = standing.wanted.as_ref().map_or(0, |wanted| wanted.number).max(standing.serving.as_ref().map_or(0, |s| s.number)) + 1;
-        let plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), next);
+        let plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), target.next_release);
         if plan.is_empty() {
             return Ok(Change { release: None, rollout: None, plan: vec![said::plan_nothing()] });
         }
@@ -371,10 +370,9 @@ impl Releases for Control {
         let standing = self.standing(&target).await?;
         let id = ConfigSetId::from_text(clock::new_id());
         let draft = standing.base().map(|base| Content { config: (id.clone(), newest.number + 1), ..base.content() });
-        let number = standing.wanted.as_ref().map_or(1, |wanted| wanted.number + 1);
         let plan = draft.as_ref().map_or_else(
             || vec![said::plan_keep()],
-            |draft| request::preview(&target, draft, standing.wanted.as_ref(), standing.serving.as_ref(), number),
+            |draft| request::preview(&target, draft, standing.wanted.as_ref(), standing.serving.as_ref(), target.next_release),
         );
         if dry_run {
             return Ok(Change { release: None, rollout: None, plan });

@@ -37,12 +37,14 @@ pub struct TargetRow {
     pub release_id: Option<ReleaseId>,
     /// The newest release asked for.
     pub wanted_release_id: Option<ReleaseId>,
+    /// The number of the next release.
+    pub next_release: u64,
 }
 
 fn select() -> String {
     format!(
         "SELECT g.id, g.team_id, t.name AS team, g.service_id, s.name AS service, g.replicas, g.config_set_id, g.release_id,
-                g.wanted_release_id, {}
+                g.wanted_release_id, g.next_release, {}
            FROM targets g JOIN teams t ON t.id = g.team_id JOIN services s ON s.id = g.service_id
            JOIN environments e ON e.id = g.environment_id",
         environments::JOINED
@@ -61,6 +63,7 @@ fn read(row: &Row) -> Result<TargetRow> {
         config_set_id: ConfigSetId::from_text(row.text("config_set_id")?),
         release_id: row.text_opt("release_id")?.map(ReleaseId::from_text),
         wanted_release_id: row.text_opt("wanted_release_id")?.map(ReleaseId::from_text),
+        next_release: row.num("next_release")?,
     })
 }
 
