@@ -1,6 +1,7 @@
 //! The search: only what one may see, best first, in a bounded number; and what refuses a browser is a page.
 
 use serde_json::{Value, json};
+use server::args;
 
 use crate::support::app::TestApp;
 
@@ -58,6 +59,24 @@ async fn finds(app: TestApp) {
     let everybody = app.as_admin().await.get("/search?q=orders").await.is(200);
     assert_eq!(said(&everybody), ["service orders", "service orders"], "administrators see every team");
     app.anonymous().get("/search?q=orders").await.refused(401, "not_signed_in");
+
+    // A run is found by the beginning of its commit, by whom it may be.
+    let mut tx = app.db().begin().await.unwrap();
+    for (team, commit) in [("shop", "0a1b2c3d"), ("bank", "0a1b2c3e")] {
+        let sql = "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at)
+            SELECT $1, s.team_id, s.id, 7, 'passed', $2, 't', 'a', 'main', 'p', 'r', 'null', 0
+              FROM services s JOIN teams t ON t.id = s.team_id WHERE t.name = $1 AND s.name = 'orders'";
+        tx.execute(sql, args![team, format!("{commit}{}", "0".repeat(32))]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    for (query, found) in
+        [("0A1B2C", true), ("0a1b2c3d00", true), ("orders%200a1b2c3", true), ("cat%200a1b2c3", false), ("0a1b2c3e", false)]
+    {
+        let answer = owner.get(&format!("/search?q={query}")).await.is(200);
+        let run = answer.as_array().unwrap().first().map(|one| (one["team"].as_str().unwrap().to_owned(), one["run"].as_u64()));
+        assert_eq!(run, found.then(|| ("shop".to_owned(), Some(7))), "{query}");
+    }
+    assert_eq!(app.as_admin().await.get("/search?q=0a1b2c").await.is(200).as_array().unwrap().len(), 2);
 
     // A slip of the hand is guessed, among what may be seen alone.
     let sentence = owner.get("/teams/shop/services/oders").await.refused(404, "unknown_service");

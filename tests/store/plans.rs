@@ -36,12 +36,13 @@ const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "setting
 const OPEN: [&str; 5] = ["ref_changes_open", "rollouts_one_running", "rollouts_open", "runs_open", "services_leaving"];
 
 /// Statements that read all of something because all of it is what they need, and why that is right.
-const WHOLE: [(&str, &str); 5] = [
+const WHOLE: [(&str, &str); 6] = [
     ("SELECT id FROM users LIMIT 1", "whether there is anybody: stops at the first"),
     ("SELECT id, refs_moved_at FROM repositories", "what a start compares with the folders, once"),
     ("SELECT host, path, target_id FROM routes ORDER BY", "the edge's table has every route"),
     ("SELECT * FROM backends ORDER BY", "the edge's table has every instance"),
     ("AS detail FROM services s JOIN teams t", "an administrator's search for a part of a name: it may be in any of them"),
+    ("r.state FROM services s JOIN teams t", "an administrator's search for a number: each service may have a run of it"),
 ];
 
 /// Takes down every statement sent to a database by this process.
@@ -181,6 +182,9 @@ impl Filled {
         let reads = self.sample.api();
         for (_, path) in &reads {
             self.api(Method::GET, path, Value::Null).await;
+        }
+        for words in ["service0 prod", "service0 12", "0a1b2c3"] {
+            self.api(Method::GET, &format!("/api/v1/search?q={words}"), Value::Null).await;
         }
         reads.len()
     }

@@ -10,7 +10,7 @@ sentences! {
     live: "Live" / "실시간";
     reconnecting: "Reconnecting…" / "다시 연결하는 중…";
     search: "Search" / "검색";
-    search_what: "Service, environment, run number, action…" / "서비스, 환경, 실행 번호, 작업…";
+    search_what: "Service, environment, run number, commit, action…" / "서비스, 환경, 실행 번호, 커밋, 작업…";
     search_below: "Everything you may see, and everything you can begin." / "볼 수 있는 모든 것과 시작할 수 있는 모든 작업이에요.";
     search_results: "What fits" / "검색 결과";
     search_nothing: "Nothing fits. Try fewer letters, or part of a name." / "맞는 것이 없어요. 글자를 줄이거나 이름 일부만 적어 보세요.";

@@ -8,7 +8,7 @@ use super::{client, failure::Done, output, session::Session, token::path_part};
 /// `berth search`.
 #[derive(Args)]
 pub(super) struct Search {
-    /// Parts of names; a number is that of a run
+    /// Parts of names; the number of a run, or the beginning of its commit
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
     /// How many at most

@@ -29,17 +29,28 @@ struct Asked<'a> {
     within: Vec<&'a EnvironmentName>,
     /// The number of a run.
     number: Option<u64>,
+    /// The beginning of a commit's hash, in small letters.
+    commit: Option<String>,
+}
+
+/// Fewest and most letters of a hash that are looked up.
+const HASH: std::ops::RangeInclusive<usize> = 6..=40;
+
+fn is_hash(word: &str) -> bool {
+    HASH.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn read<'a>(query: &'a str, environments: &'a [EnvironmentName]) -> Asked<'a> {
     let end = query.char_indices().nth(LONGEST).map_or(query.len(), |(at, _)| at);
     let is_number = |word: &str| word.trim_start_matches('#').parse::<u64>().ok();
     let all = query[..end].split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).take(MOST_WORDS);
-    let (numbers, words): (Vec<&str>, Vec<&str>) = all.partition(|word| is_number(word).is_some());
+    let all: Vec<&str> = all.collect();
+    let commit = all.iter().find(|word| is_hash(word)).map(|word| word.to_ascii_lowercase());
+    let (numbers, words): (Vec<&str>, Vec<&str>) = all.into_iter().partition(|word| is_number(word).is_some());
     let begins = |word: &str, name: &EnvironmentName| word.len() > 1 && name.as_str().starts_with(&word.to_lowercase());
     let within = environments.iter().filter(|name| words.iter().any(|word| begins(word, name))).collect();
     let names = words.iter().copied().filter(|word| !environments.iter().any(|name| begins(word, name))).collect();
-    Asked { words, names, within, number: numbers.first().and_then(|word| is_number(word)) }
+    Asked { words, names, within, number: numbers.first().and_then(|word| is_number(word)), commit }
 }
 
 fn of_service(kind: FoundKind, (team, service, detail): ServiceRow, words: &[&str]) -> Found {
@@ -87,6 +98,11 @@ impl Control {
                 found.extend(teams.into_iter().map(|team| of_team(team, &asked.words)));
             }
         }
+        if let Some(commit) = &asked.commit {
+            let words: Vec<&str> = asked.words.iter().copied().filter(|word| !is_hash(word)).collect();
+            let runs = search::commits(&self.db, &Wanted { of: &of, words: &words }, commit).await?;
+            found.extend(runs.into_iter().map(|(row, number, state)| of_run(row, number, state, &words)));
+        }
         if !asked.within.is_empty() && asked.number.is_none() {
             let targets = search::targets(&self.db, &names, &asked.within).await?;
             found.extend(targets.into_iter().map(|(row, environment)| of_target(row, environment, &asked.names)));
@@ -108,6 +124,9 @@ mod tests {
         let asked = read("  orders Prod #12 ", &environments);
         assert_eq!((asked.words, asked.names, asked.number), (vec!["orders", "Prod"], vec!["orders"], Some(12)));
         assert_eq!(asked.within.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["production"]);
+        for (query, commit) in [("orders 0A1B2c3", Some("0a1b2c3")), ("1234567", Some("1234567")), ("12345", None), ("orders", None)] {
+            assert_eq!(read(query, &environments).commit.as_deref(), commit, "{query}");
+        }
         let asked = read("d", &environments);
         assert!(asked.within.is_empty(), "one letter names no environment");
         assert_eq!(read(&"ö".repeat(300), &environments).words[0].chars().count(), LONGEST);

@@ -133,11 +133,27 @@ pub async fn runs(q: impl Query, wanted: &Wanted<'_>, number: u64) -> Result<Vec
     let Some(mut look) = Look::new(wanted.of) else { return Ok(Vec::new()) };
     look.words(wanted.words, NAME, None);
     let place = look.bind(number);
-    let look = look.with("s.deleted_at IS NULL").with(format!("r.number = {place}"));
+    let look = look.with("r.service_id = s.id AND s.deleted_at IS NULL").with(format!("r.number = {place}"));
+    // In this order: there are far more runs than services, and each service has one of this number at most.
     let select = "SELECT t.name AS team, s.name AS service, r.title AS detail, r.state
-          FROM services s JOIN teams t ON t.id = s.team_id JOIN runs r ON r.service_id = s.id";
+          FROM services s JOIN teams t ON t.id = s.team_id CROSS JOIN runs r";
     let rows = look.rows(q, select, "r.created_at DESC").await?;
     Ok(readable(&rows, |row| Ok((service(row)?, row.named("state", RunState::from_name)?))))
+}
+
+/// The runs of the commits that begin like this, in small letters.
+pub async fn commits(q: impl Query, wanted: &Wanted<'_>, beginning: &str) -> Result<Vec<(ServiceRow, u64, RunState)>> {
+    let Some(mut look) = Look::new(wanted.of) else { return Ok(Vec::new()) };
+    look.words(wanted.words, NAME, None);
+    // As a range, which the index serves in every collation: `g` comes after what a hash is made of.
+    let (from, to) = (look.bind(beginning), look.bind(format!("{beginning}g")));
+    let look = look.with("s.id = r.service_id AND t.id = s.team_id AND s.deleted_at IS NULL");
+    let look = look.with(format!("r.commit_id >= {from} AND r.commit_id < {to}"));
+    // In this order: few runs are of one commit, and many are of a team.
+    let select = "SELECT t.name AS team, s.name AS service, r.title AS detail, r.number, r.state
+          FROM runs r CROSS JOIN services s CROSS JOIN teams t";
+    let rows = look.rows(q, select, "r.created_at DESC").await?;
+    Ok(readable(&rows, |row| Ok((service(row)?, row.num("number")?, row.named("state", RunState::from_name)?))))
 }
 
 #[cfg(test)]
