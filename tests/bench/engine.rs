@@ -44,6 +44,7 @@ fn answer(request: &Request, containers: &[Container], listed: Bytes) -> Respons
     let asked_for = |what: &str| request.uri().query().unwrap_or_default().contains(what);
     match path {
         "/version" => Json(json!({"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"})).into_response(),
+        "/_ping" => "OK".into_response(),
         "/events" => Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>()).into_response(),
         "/containers/json" if asked_for("berth.slot") => ([("content-type", "application/json")], listed).into_response(),
         "/containers/json" | "/networks" => Json(json!([])).into_response(),
