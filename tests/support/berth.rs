@@ -143,7 +143,11 @@ impl Harbour {
 
     /// Waits until a rollout has ended.
     pub(crate) async fn ended(&self, id: &RolloutId) -> Rollout {
-        within(Duration::from_secs(20), "the rollout ends", async || Some(self.rollout(id).await).filter(|r| r.state.ended())).await
+        let ended = within(Duration::from_secs(90), "the rollout ends", async || Some(self.rollout(id).await).filter(|r| r.state.ended()));
+        match tokio::time::timeout(Duration::from_secs(20), ended).await {
+            Ok(rollout) => rollout,
+            Err(_) => panic!("not within 20 s: {:#?}", self.rollout(id).await),
+        }
     }
 
     /// What the service says through the edge: status and text.

@@ -36,7 +36,7 @@ use app::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
-use crate::wake::Wake;
+use crate::{store::backends::BackendRow, wake::Wake};
 pub use refresh::{Rows, Source};
 pub use serving::{By, FirstRequest};
 use serving::{Instance, Lasting, Registry, Serving};
@@ -145,7 +145,12 @@ impl Shared {
         let mut table = before.table.clone();
         let mut places = Vec::with_capacity(changed.len());
         for (target, (routes, backends)) in changed {
-            let Some(place) = before.place(target) else { return routes.is_empty() };
+            let Some(place) = before.place(target) else {
+                if routes.is_empty() {
+                    continue;
+                }
+                return false;
+            };
             table = table.with(place, routes, backends);
             places.push(place);
         }
@@ -241,9 +246,9 @@ impl Handle {
         self.wait_until(|serving| !serving.serves(target, release)).await;
     }
 
-    /// As [`Handle::wait_without`], of the instances at these addresses alone: others of their release may stay.
-    pub async fn wait_without_these(&self, target: &TargetId, addresses: &[SocketAddr]) {
-        self.wait_until(|serving| !serving.serves_at(target, addresses)).await;
+    /// As [`Handle::wait_without`], of these instances alone: others of their release may stay.
+    pub async fn wait_without_these(&self, target: &TargetId, rows: &[BackendRow]) {
+        self.wait_until(|serving| !serving.serves_any(target, rows)).await;
     }
 
     /// Whether the table that is served has an instance of this release that takes requests.

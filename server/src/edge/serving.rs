@@ -16,7 +16,7 @@ use app::model::{TargetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::table::{Backend, Found, Table, Target};
-use crate::telemetry::metrics::Service;
+use crate::{store::backends::BackendRow, telemetry::metrics::Service};
 
 /// How long an instance that refused a connection is asked last.
 const SULK: Duration = Duration::from_secs(2);
@@ -215,10 +215,12 @@ impl Serving {
         pool.is_some_and(|pool| pool.instances.iter().any(|instance| instance.backend.release == release))
     }
 
-    /// Whether an instance of the target at one of these addresses takes requests.
-    pub(super) fn serves_at(&self, target: &TargetId, addresses: &[SocketAddr]) -> bool {
+    /// Whether one of these instances of the target takes requests. Told apart by more than their address, which may have been
+    /// given out again.
+    pub(super) fn serves_any(&self, target: &TargetId, rows: &[BackendRow]) -> bool {
+        let same = |one: &Backend, row: &BackendRow| (one.release, one.slot, one.address) == (row.release, row.slot, row.address);
         let pool = self.place(target).and_then(|place| self.pool(place));
-        pool.is_some_and(|pool| pool.instances.iter().any(|instance| addresses.contains(&instance.backend.address)))
+        pool.is_some_and(|pool| pool.instances.iter().any(|instance| rows.iter().any(|row| same(&instance.backend, row))))
     }
 
     /// Whether this instance takes requests.

@@ -427,8 +427,14 @@ impl<'a> Rollout<'a> {
 
     /// Waits until the edge gives none of these a new request.
     async fn wait_without(&self, rows: &[BackendRow]) {
-        let addresses: Vec<_> = rows.iter().map(|row| row.address).collect();
-        let _ = timeout(LEFT, self.ctx.edge.wait_without_these(&self.recipe.target.id, &addresses)).await;
+        let (edge, target) = (&self.ctx.edge, &self.recipe.target.id);
+        let left = async {
+            // A wake-up makes it quick. Should one be lost, the whole table is read.
+            while timeout(Duration::from_secs(1), edge.wait_without_these(target, rows)).await.is_err() {
+                self.ctx.wake.duty(Duty::Edge);
+            }
+        };
+        let _ = timeout(LEFT, left).await;
     }
 
     async fn unroute(&mut self, rows: &[BackendRow]) -> Result<(), Left> {

@@ -38,8 +38,10 @@ pub(super) struct Answer {
 /// from the process id and a counter.
 pub(super) fn next_address() -> IpAddr {
     let seed = std::process::id().wrapping_mul(2_654_435_761).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-    let [_, a, b, c] = seed.to_be_bytes();
-    IpAddr::V4(Ipv4Addr::new(127, 64 | (a & 0x3f), b, c.clamp(1, 254)))
+    // Two in a row never have the same: the last part counts from 1 to 254.
+    let [_, _, a, b] = (seed / 254).to_be_bytes();
+    let last = u8::try_from(seed % 254 + 1).unwrap_or(1);
+    IpAddr::V4(Ipv4Addr::new(127, 64 | (a & 0x3f), b, last))
 }
 
 /// Serves on `address:port` until the token is cancelled; connections under way may finish within `grace` of that. A port
