@@ -229,7 +229,8 @@ async fn the_first_answer_of_every_instance_is_noted() {
     assert_eq!(seen.field("user-agent"), ["berth-first-request"]);
     assert!(seen.field("x-berth-instance").is_empty());
 
-    // In turn: the next is the one that says 404.
+    // In turn, where none has anything under way: the next is the one that says 404.
+    until("nothing is under way", || backends.iter().all(|backend| edge.handle.in_flight(backend.address) == 0)).await;
     assert_eq!(edge.handle.probe("a.localhost", "/app", SOON).await.unwrap(), 404);
     assert_eq!(edge.handle.probe("unknown.localhost", "/", SOON).await.unwrap(), 404);
     assert_eq!(edge.handle.prove(&TargetId::from_text("none"), 1, SOON).await.unwrap_err().code, "no_route");
