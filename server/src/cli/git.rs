@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &[String]) -> Done<bool> {
     status.map(|status| status.success()).map_err(|error| Failure::new(format!("git cannot be started: {error}. Install Git.")))
 }
 
-/// Runs `git push` with this program as the helper for the password, and the server of this session as the one it is for.
+/// Runs `git push` with this program as Git's credential helper, and the server in use as the one it is for.
 pub(super) fn push(arguments: &[String], url: &str) -> Done<bool> {
     let helper = format!("credential.helper={}", helper()?);
     // The empty helper makes Git forget those of the configuration.

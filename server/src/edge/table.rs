@@ -111,8 +111,7 @@ fn backend(row: &BackendRow) -> Backend {
 
 impl Table {
     /// The same table with other routes and instances of the target at this place. Both are all that the target has now.
-    pub fn with(&self, place: usize, routes: &[EdgeRoute], backends: &[BackendRow]) -> Self {
-        let mut table = self.clone();
+    pub fn with(mut self, place: usize, routes: &[EdgeRoute], backends: &[BackendRow]) -> Self {
         let had =
             self.hosts.iter().filter(|(_, paths)| paths.iter().any(|prefix| prefix.target == place)).map(|(host, _)| Arc::clone(host));
         let mut hosts: HashMap<Arc<str>, Vec<Prefix>> = had.map(|host| (host, Vec::new())).collect();
@@ -123,15 +122,15 @@ impl Table {
         for (host, mut paths) in hosts {
             paths.extend(self.hosts.get(&host).into_iter().flat_map(|known| known.iter()).filter(|prefix| prefix.target != place).cloned());
             if paths.is_empty() {
-                table.hosts.remove(&host)
+                self.hosts.remove(&host)
             } else {
-                table.hosts.insert(host, in_order(paths))
+                self.hosts.insert(host, in_order(paths))
             };
         }
-        if let Some(target) = table.targets.get_mut(place) {
+        if let Some(target) = self.targets.get_mut(place) {
             *target = Arc::new(Target { id: target.id.clone(), backends: taking(backends).map(backend).collect() });
         }
-        table
+        self
     }
 
     /// What a host name in its normal form and a path lead to. One look-up by host, then the host's own few paths.
@@ -145,16 +144,6 @@ impl Table {
         }
         let found = longest(paths, path);
         if found == longest(paths, &plain_path(path)) { found.map_or(Found::NoPath, Found::Target) } else { Found::TwoMeanings }
-    }
-
-    /// Whether this release of the target has an instance that takes requests.
-    pub fn serves(&self, target: &TargetId, release: u64) -> bool {
-        self.of(target).any(|backend| backend.release == release && !backend.draining)
-    }
-
-    /// The instances of a target.
-    pub fn of<'a>(&'a self, target: &'a TargetId) -> impl Iterator<Item = &'a Backend> {
-        self.targets.iter().filter(move |known| known.id == *target).flat_map(|known| &known.backends)
     }
 
     /// A host name of each target, in the order of [`Table::targets`]: the first of its own in the order of letters.
@@ -238,6 +227,18 @@ fn good_label(label: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Table {
+        /// Whether this release of the target has an instance that takes requests.
+        fn serves(&self, target: &TargetId, release: u64) -> bool {
+            self.of(target).any(|backend| backend.release == release && !backend.draining)
+        }
+
+        /// The instances of a target.
+        fn of<'a>(&'a self, target: &'a TargetId) -> impl Iterator<Item = &'a Backend> {
+            self.targets.iter().filter(move |known| known.id == *target).flat_map(|known| &known.backends)
+        }
+    }
 
     fn route(host: &str, path: &str, target: &str) -> EdgeRoute {
         EdgeRoute { host: host.into(), path: path.into(), target: TargetId::from_text(target) }
@@ -360,7 +361,7 @@ mod tests {
         for (routes, backends) in cases {
             let all_routes = [routes, &[shared.clone(), other.clone()]].concat();
             let all_backends = [backends, std::slice::from_ref(&others)].concat();
-            assert_eq!(before.with(0, routes, backends), build(&all_routes, &all_backends), "{routes:?}");
+            assert_eq!(before.clone().with(0, routes, backends), build(&all_routes, &all_backends), "{routes:?}");
         }
         let none = before.with(0, &[], &[]);
         assert_eq!((none.find("a", "/"), none.find("b", "/x")), (Found::NoHost, Found::Target(1)));

@@ -500,6 +500,7 @@ impl Tx {
     }
 
     /// Makes the change last. Before and after it is a fail point, named by the place that commits.
+    #[cfg_attr(not(feature = "failpoints"), expect(clippy::manual_async_fn, reason = "an async fn would not see its caller's place"))]
     #[track_caller]
     pub fn commit(self) -> impl Future<Output = Result<()>> + Send {
         #[cfg(feature = "failpoints")]
