@@ -19,6 +19,8 @@ use tokio::net::UnixListener;
 /// A container as the engine lists it, and as it tells of it when asked.
 struct Container {
     id: String,
+    team: String,
+    target: String,
     listed: Value,
     told: Value,
 }
@@ -46,7 +48,17 @@ fn answer(request: &Request, containers: &[Container], listed: Bytes) -> Respons
         "/version" => Json(json!({"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"})).into_response(),
         "/_ping" => "OK".into_response(),
         "/events" => Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>()).into_response(),
-        "/containers/json" if asked_for("berth.slot") => ([("content-type", "application/json")], listed).into_response(),
+        "/containers/json" if asked_for("berth.slot") => {
+            let of = |label: &str| label_in(request.uri().query().unwrap_or_default(), label);
+            match (of("berth.target"), of("berth.team")) {
+                (None, None) => ([("content-type", "application/json")], listed).into_response(),
+                (target, team) => {
+                    let fits = |of: &Option<String>, is: &str| of.as_deref().is_none_or(|of| of == is);
+                    let some = containers.iter().filter(|one| fits(&target, &one.target) && fits(&team, &one.team));
+                    Json(some.map(|one| &one.listed).collect::<Vec<_>>()).into_response()
+                }
+            }
+        }
         "/containers/json" | "/networks" => Json(json!([])).into_response(),
         "/volumes" => Json(json!({"Volumes": [], "Warnings": []})).into_response(),
         "/info" => Json(json!({"Name": "bench", "ServerVersion": "20.10.24", "NCPU": 2, "MemTotal": 8_000_000_000_i64})).into_response(),
@@ -59,6 +71,13 @@ fn answer(request: &Request, containers: &[Container], listed: Bytes) -> Respons
             }
         }
     }
+}
+
+/// The value that the filters of a listing ask of a label, from the query as it was sent.
+fn label_in(query: &str, label: &str) -> Option<String> {
+    let plain = percent_encoding::percent_decode_str(query).decode_utf8().ok()?;
+    let (_, after) = plain.split_once(&format!("\"{label}="))?;
+    after.split_once('"').map(|(value, _)| value.to_owned())
 }
 
 async fn containers(db: &Db) -> Vec<Container> {
@@ -86,7 +105,7 @@ async fn containers(db: &Db) -> Vec<Container> {
             "Id": id, "Name": name, "Image": image, "RestartCount": 0, "State": state, "Config": {"Labels": labels},
             "NetworkSettings": networks,
         });
-        Container { id, listed, told }
+        Container { id, team: text("team_id"), target: text("target_id"), listed, told }
     };
     rows.iter().enumerate().map(container).collect()
 }

@@ -66,6 +66,15 @@ async fn says(world: &World, rollout: &str) -> String {
     rollout["now"].as_str().unwrap_or_default().to_owned()
 }
 
+/// What the newest run says it waits for.
+async fn run_waits(world: &World) -> String {
+    let number =
+        world.number("SELECT MAX(r.number) AS number FROM runs r JOIN services s ON s.id = r.service_id WHERE s.name = 'hello'").await;
+    let (_, run) = world.send("GET", &format!("{HELLO}/runs/{number}"), Value::Null).await.unwrap_or_default();
+    assert!(run["finished_at"].is_null(), "it ended: {run}");
+    run["waits"].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn an_engine_that_is_started_again_costs_a_run_an_attempt_and_a_rollout_nothing() {
     let mut world = World::new(0).await;
@@ -103,6 +112,8 @@ async fn an_engine_that_is_frozen_for_a_minute_is_waited_for() {
             Some(says(&world, &rollout).await).filter(|said| said.contains("engine") && said.contains("did not answer"))
         })
         .await;
+    let silent = async || Some(run_waits(&world).await).filter(|said| said.contains("did not answer"));
+    world.until_within(minute, "the run says so too", silent).await;
     world.until_within(minute, "hung is told from gone", async || (host(&world).await == "hung").then_some(())).await;
     // What ran goes on serving.
     assert_eq!(world.berth.ask_host("plain-demo.dev.localhost").await.as_deref(), Some("first"));

@@ -1,6 +1,9 @@
 //! Operations that begin with `git push`.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bollard::query_parameters::RemoveImageOptions;
@@ -22,6 +25,8 @@ enum Course {
     BuildFails,
     /// The engine goes away in the middle of a step.
     EngineAway,
+    /// The engine keeps silent for a while in the middle of a step.
+    EngineSilent,
     /// The file does not read.
     BadFile,
     /// It is cancelled.
@@ -38,6 +43,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
         Course::StepFails,
         Course::BuildFails,
         Course::EngineAway,
+        Course::EngineSilent,
         Course::BadFile,
         Course::Cancelled,
         Course::Again,
@@ -63,6 +69,7 @@ impl Push {
         let step = match self.course {
             Course::StepFails => "sleep 1.2; false",
             Course::Cancelled => "sleep 100",
+            Course::EngineSilent => "sleep 1",
             _ => "test -f www/index.html",
         };
         let file = format!(
@@ -95,6 +102,26 @@ services:
         world.git(&["add", "-A"]);
         world.git(&["commit", "-q", "-m", &self.text]);
         self.commit = world.git(&["rev-parse", "HEAD"]);
+    }
+
+    /// Pushes, and lets the engine keep silent once a step runs, until the run says so.
+    async fn push_into_silence(&self, world: &mut World) {
+        drop(world.try_git(&["push", "-q", "-o", "no-wait", "berth", "main"]));
+        let of = format!("run_id IN (SELECT id FROM runs WHERE commit_id = '{}')", self.commit);
+        self.until_or_over(world, &format!("SELECT COUNT(*) AS number FROM steps WHERE state <> 'queued' AND {of}")).await;
+        world.engine.freeze();
+        let says = format!("SELECT COUNT(*) AS number FROM runs WHERE waits LIKE '%did not answer%' AND commit_id = '{}'", self.commit);
+        self.until_or_over(world, &says).await;
+        world.engine.thaw();
+    }
+
+    /// Until something is counted, or Berth is over.
+    async fn until_or_over(&self, world: &mut World, count: &str) {
+        let began = Instant::now();
+        while !world.berth.is_over() && world.number(count).await == 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "nothing came: {count}\n{}", world.end_of_log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn state(&self, world: &World) -> (String, String) {
@@ -169,6 +196,7 @@ impl Operation for Push {
             Course::Again => drop(world.send("POST", &format!("{run}/retry"), serde_json::Value::Null).await),
             Course::Cancelled => drop(world.send("POST", &format!("{run}/cancel"), serde_json::Value::Null).await),
             Course::BranchGone => drop(world.try_git(&["push", "-q", "berth", ":gone"])),
+            Course::EngineSilent => self.push_into_silence(world).await,
             _ => drop(world.try_git(&["push", "-q", "-o", "no-wait", "berth", "main"])),
         }
     }
@@ -200,7 +228,7 @@ impl Operation for Push {
     async fn judge(&mut self, world: &World) {
         let (state, failure) = self.state(world).await;
         match self.course {
-            Course::Live | Course::Again | Course::EngineAway => {
+            Course::Live | Course::Again | Course::EngineAway | Course::EngineSilent => {
                 assert_eq!(state, "passed", "{failure}");
                 self.judge_rollout(world).await;
             }

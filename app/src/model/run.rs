@@ -96,7 +96,7 @@ pub struct Run {
     pub by: String,
     /// Why it runs, as a sentence.
     pub reason: String,
-    /// Why it waits, as a sentence, while queued.
+    /// Why it waits, as a sentence: while queued, or while the engine it runs on keeps silent.
     pub waits: Option<String>,
     /// What failed and why, in one sentence.
     pub failure: Option<String>,

@@ -127,7 +127,7 @@ fn why(t: Lang, run: &Run) -> AnyView {
         });
         return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{to} });
     }
-    match run.waits.clone().filter(|_| run.state == RunState::Queued) {
+    match run.waits.clone().filter(|_| !run.state.ended()) {
         Some(waits) => say(Tone::Idle, sentence(t, &waits)),
         None => ().into_any(),
     }

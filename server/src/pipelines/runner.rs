@@ -2,6 +2,7 @@
 //! its deploys. Begins where a former holder was interrupted.
 
 mod finish;
+mod listening;
 mod prepare;
 mod watch;
 
@@ -72,7 +73,7 @@ impl From<StoreError> for Left {
 /// to its end, and nothing of it is left.
 pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: CancellationToken) -> bool {
     let halt = Halt::default();
-    let work = work(&ctx, &run, &halt).boxed();
+    let work = listening::aloud(&ctx, &run, work(&ctx, &run, &halt)).boxed();
     let result = watch::over(&ctx, &run, &halt, claim, &stop, work).await;
     let ended = result.is_ok() && !halt.left_something();
     match result {

@@ -272,7 +272,7 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
     let Some(row) = tx.fetch_opt(sql, args).await? else { return Ok(None) };
     let id = row.text("id")?;
     tx.execute(
-        "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3)
+        "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3), waits = NULL
           WHERE id = $4",
         args![holder, now.plus(LEASE), now, &id],
     )
@@ -318,6 +318,13 @@ pub async fn standing(q: impl Query, run: &RunId, fence: i64) -> Result<Option<b
     let sql = "SELECT cancel_asked_at FROM runs WHERE id = $1 AND fence = $2 AND state = 'running'";
     let row = q.fetch_opt(sql, args![run, fence]).await?;
     row.map(|row| Ok(row.time_opt("cancel_asked_at")?.is_some())).transpose()
+}
+
+/// Writes down what a run under way waits for, and nothing else of it.
+pub async fn say(tx: &mut Tx, run: &RunId, fence: i64, waits: Option<&str>) -> Result<()> {
+    let sql = "UPDATE runs SET waits = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
+    tx.execute(sql, args![waits, run, fence]).await?;
+    Ok(())
 }
 
 /// Whether the claim of this fence is still good; the guard of every change below.
@@ -383,7 +390,7 @@ pub async fn finish(
 ) -> Result<bool> {
     let changed = tx
         .execute(
-            "UPDATE runs SET state = $1, failure = $2, candidate_id = $3, finished_at = $4, lease_until = NULL
+            "UPDATE runs SET state = $1, failure = $2, candidate_id = $3, finished_at = $4, lease_until = NULL, waits = NULL
               WHERE id = $5 AND fence = $6 AND state = 'running'",
             args![state.name(), failure, candidate, clock::now(), run, fence],
         )
@@ -605,7 +612,10 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
     let id = RunId::from_text(row.text("id")?);
     let stages = shown_stages(q, &id).await?;
     let brief = read_brief(&row)?;
-    let waits = (brief.state == RunState::Queued).then(|| waits(row.int_opt("before").ok().flatten(), &brief.branch));
+    let waits = match brief.state {
+        RunState::Queued => Some(waits(row.int_opt("before")?, &brief.branch)),
+        _ => row.text_opt("waits")?,
+    };
     let rollouts = match row.text_opt("candidate_id")? {
         Some(candidate) => rollouts_of(q, &candidate).await?,
         None => Vec::new(),
