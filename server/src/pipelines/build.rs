@@ -84,7 +84,7 @@ pub fn short(id: &str) -> &str {
 
 async fn archive(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::path::Path) -> git::Result<()> {
     tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
-    git::archive(&ctx.repository(&run.repository_id), &run.commit, &pipeline.path, to).await
+    git::archive(&ctx.repository(&run.repository_id), &run.commit, pipeline.context().0, to).await
 }
 
 /// Holds that everything the build starts from is there for its team, in the Dockerfile as the engine gets it: what is in a
@@ -129,7 +129,7 @@ fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
         team: run.team_id.clone(),
         service: run.service_id.clone(),
         context,
-        dockerfile: pipeline.dockerfile.clone(),
+        dockerfile: pipeline.context().1,
         target: pipeline.target.clone(),
         args: pipeline.args.clone(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),

@@ -206,7 +206,7 @@ async fn one_stage(
     let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
     for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
         let notes = if index == 0 { notes } else { &[] };
-        let job = step::Job { run, stage: &stage.name, id: &row.0, step, folder: &pipeline.path, notes };
+        let job = step::Job { run, stage: &stage.name, index, id: &row.0, step, folder: &pipeline.path, notes };
         steps.push(one_step(ctx, job, halt).boxed());
     }
     let ends: Vec<step::StepEnd> = join_all(steps).await.into_iter().collect::<Result<_, Left>>()?;

@@ -51,6 +51,8 @@ pub struct Job<'a> {
     pub run: &'a RunRow,
     /// The stage's name.
     pub stage: &'a str,
+    /// The step's place in its stage.
+    pub index: usize,
     /// The step's id: its log.
     pub id: &'a StepId,
     /// What it does.
@@ -88,8 +90,10 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
 
 fn task(job: &Job<'_>, marks: &Marks) -> Task {
     Task {
-        // The same for every attempt: what a former one left is found by it.
-        name: format!("{}-{}-{}", job.run.id, job.stage, job.step.name).replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"),
+        // The same for every attempt: what a former one left is found by it. With its place, since two names may differ in
+        // nothing but what is replaced.
+        name: format!("{}-{}-{}-{}", job.run.id, job.stage, job.index, job.step.name)
+            .replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"),
         team: job.run.team_id.clone(),
         run: Some(job.run.id.clone()),
         image: job.step.image.clone(),

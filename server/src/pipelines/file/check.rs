@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Problem,
     duration::{LONGEST, Span},
+    matrix,
     yaml::Node,
 };
 
@@ -107,15 +108,43 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
             found.push(command.problem("This command is empty. Write one, or leave it out."));
         }
     }
-    for (_, values) in step.get("matrix").map(Node::entries).unwrap_or_default() {
-        if values.items().is_empty() {
+    check_matrix(step, found);
+}
+
+fn check_matrix(step: &Node, found: &mut Vec<Problem>) {
+    let Some(matrix) = step.get("matrix") else { return };
+    check_own(matrix, found);
+    let mut combinations = 1_usize;
+    for (_, values) in matrix.entries() {
+        let values_of = values.items();
+        combinations = combinations.saturating_mul(values_of.len());
+        if values_of.is_empty() {
             found.push(values.problem("A variable of `matrix` needs at least one value."));
         }
+        for (index, value) in values_of.iter().enumerate() {
+            let Some(text) = value.text() else { continue };
+            if values_of[..index].iter().any(|before| before.text() == Some(text)) {
+                found.push(value.problem(format!("`{text}` stands here already. Each value makes a step of its own.")));
+            }
+            if text.is_empty() || text.chars().count() > 40 || text.chars().any(char::is_control) {
+                found.push(value.problem("A value of `matrix` is part of a step's name: one line of 1 to 40 characters."));
+            }
+        }
+    }
+    if combinations > matrix::MOST {
+        found.push(matrix.problem(format!("This makes {combinations} steps of one; at most {} are. Take out values.", matrix::MOST)));
     }
 }
 
 fn check_variables(holder: &Node, found: &mut Vec<Problem>) {
-    for (key, _) in holder.get("env").map(Node::entries).unwrap_or_default() {
+    if let Some(variables) = holder.get("env") {
+        check_own(variables, found);
+    }
+}
+
+/// Holds that no variable has a name that Berth gives.
+fn check_own(variables: &Node, found: &mut Vec<Problem>) {
+    for (key, _) in variables.entries() {
         if key.name.starts_with("BERTH_") {
             found.push(key.at.problem(format!("`{}` is set by Berth. Choose a name that does not start with `BERTH_`.", key.name)));
         }
@@ -152,7 +181,7 @@ fn check_image(image: &Node, found: &mut Vec<Problem>) {
         _ => {}
     }
     if image.get("recipe").is_some() {
-        for key in ["dockerfile", "target", "args"] {
+        for key in ["dockerfile", "context", "target", "args"] {
             if let Some(key) = image.key(key) {
                 found.push(key.at.problem(format!("`{}` goes with a Dockerfile, and here is a `recipe`. Keep one of them.", key.name)));
             }

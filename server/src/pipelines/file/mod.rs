@@ -5,6 +5,7 @@
 
 mod check;
 mod duration;
+mod matrix;
 mod plan;
 mod resolve;
 mod schema;

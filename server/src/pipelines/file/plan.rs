@@ -2,6 +2,7 @@
 
 use super::{
     duration::say,
+    matrix,
     types::{File, Job, Process, Service},
 };
 
@@ -15,7 +16,7 @@ fn plan_of(name: &str, service: &Service) -> Vec<String> {
     order.push("image".to_owned());
     let mut lines = vec![format!("{name}: {}", order.join(", "))];
     for stage in &service.stages {
-        let steps: Vec<&str> = stage.steps.iter().map(|step| step.name.as_str()).collect();
+        let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| step.name).collect();
         let limit = stage.timeout.map(|span| format!(", at most {}", say(span.0))).unwrap_or_default();
         lines.push(format!("{name}: stage {} runs {}{limit}", stage.name, steps.join(", ")));
     }

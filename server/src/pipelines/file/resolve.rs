@@ -6,8 +6,8 @@ use app::model::{Health, HealthCheck, Process, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FILE_NAME, Problem, parse, plan,
-    types::{self, File, StepNetwork},
+    FILE_NAME, Problem, matrix, parse, plan,
+    types::{self, BuildContext, File, StepNetwork},
 };
 
 /// How long a stage may take that does not say.
@@ -24,6 +24,9 @@ pub struct Pipeline {
     pub stages: Vec<PlannedStage>,
     /// The Dockerfile, relative to the service's folder.
     pub dockerfile: String,
+    /// Whether the Dockerfile sees the whole repository; else the service's folder alone.
+    #[serde(default)]
+    pub whole_context: bool,
     /// The stage of the Dockerfile to stop at.
     pub target: Option<String>,
     /// Build arguments.
@@ -44,6 +47,11 @@ impl Pipeline {
     /// The Dockerfile's path in the repository.
     pub fn dockerfile_path(&self) -> String {
         if self.path.is_empty() { self.dockerfile.clone() } else { format!("{}/{}", self.path, self.dockerfile) }
+    }
+
+    /// The folder of the repository that the Dockerfile sees, empty for all of it, and the Dockerfile's path in it.
+    pub fn context(&self) -> (&str, String) {
+        if self.whole_context { ("", self.dockerfile_path()) } else { (&self.path, self.dockerfile.clone()) }
     }
 }
 
@@ -102,6 +110,7 @@ pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Resul
         path: clean_path(found.path.as_deref().unwrap_or(".")),
         stages: found.stages.iter().map(planned_stage).collect(),
         dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
+        whole_context: image.context == BuildContext::Repository,
         target: image.target,
         args: image.args,
         build_timeout_ms: image.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis),
@@ -125,6 +134,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         path: String::new(),
         stages: Vec::new(),
         dockerfile: "Dockerfile".into(),
+        whole_context: false,
         target: None,
         args: BTreeMap::new(),
         build_timeout_ms: STAGE_TIMEOUT_MS,
@@ -155,7 +165,7 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         name: stage.name.clone(),
         timeout_ms,
         lost_retries: lost.unwrap_or(LOST_RETRIES),
-        steps: stage.steps.iter().map(step).collect(),
+        steps: stage.steps.iter().flat_map(matrix::expand).map(|expanded| step(&expanded)).collect(),
     }
 }
 
@@ -204,7 +214,6 @@ fn refusals(file: &File, service: &types::Service) -> Vec<String> {
         (file.services.len() > 1, "several services in one repository", "Give each service a repository of its own"),
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
         (service.stages.iter().any(|stage| !stage.sidecars.is_empty()), "`sidecars`", "Take them out"),
-        (steps().any(|step| !step.matrix.is_empty()), "`matrix`", "Write a step for each combination"),
         (steps().any(|step| !step.artifacts.is_empty()), "`artifacts`", "Take them out"),
         (
             steps().any(|step| step.retry.as_ref().is_some_and(|retry| retry.failed.unwrap_or(0) > 0)),

@@ -128,6 +128,14 @@ fn every_mistake_has_its_sentence_and_place() {
         (step("env: {A-B: x}"), "10:19 `A-B` is no name of a variable. Use letters, digits and underscores, and no digit first."),
         (step("retry: {lost: 9}"), "10:27 `lost` is 0 to 5, and this is 9."),
         (step("network: host"), "10:22 `network` takes no `host`. It takes `run` or `none`."),
+        (step("matrix: {A: []}"), "10:25 A variable of `matrix` needs at least one value."),
+        (step("matrix: {A: [x, x]}"), "10:29 `x` stands here already. Each value makes a step of its own."),
+        (step("matrix: {BERTH_X: [x]}"), "10:22 `BERTH_X` is set by Berth. Choose a name that does not start with `BERTH_`."),
+        (step("matrix: {A: [\"\"]}"), "10:26 A value of `matrix` is part of a step's name: one line of 1 to 40 characters."),
+        (step("matrix: {A: [1]}"), "10:26 An item of `A` takes a text. Put 1 in quotes."),
+        (step("matrix: {A: [a, b, c, d, e], B: [a, b, c, d, e], C: [a, b, c]}"), "10:21 This makes 75 steps of one; at most 64 are. Take out values."),
+        (service("image: {context: all}"), "4:22 `context` takes no `all`. It takes `service` or `repository`."),
+        (service("image: {recipe: jar, artifact: a, context: repository}"), "4:39 `context` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (step("junit: *nothing"), "10:20 This is not YAML: while parsing node, found unknown anchor."),
         ("a: &a [*a]\n".into(), "1:8 This alias stands inside the very value it names. Take it out."),
     ];
@@ -211,7 +219,7 @@ fn a_dockerfile_alone_is_one_service_without_tests() {
 fn what_is_not_run_yet_is_refused_by_name() {
     let pipeline = resolve(Some(WHOLE), true, "orders").unwrap_or_else(|problems| panic!("{problems:?}"));
     let all = pipeline.refused.join("\n");
-    for word in ["several services", "sidecars", "matrix", "artifacts", "retry", "jobs"] {
+    for word in ["several services", "sidecars", "artifacts", "retry", "jobs"] {
         assert!(all.contains(word), "{word}: {all}");
     }
     assert_eq!(pipeline.notes.len(), 2);

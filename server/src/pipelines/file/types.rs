@@ -140,7 +140,7 @@ pub struct Step {
     /// Absolute folders kept from one run to the next.
     #[serde(default)]
     pub caches: Vec<String>,
-    /// Runs the step once for each combination of these variables' values.
+    /// Runs the step once for each combination of these variables' values, at most 64.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
     pub matrix: BTreeMap<String, Vec<String>>,
@@ -177,6 +177,8 @@ pub struct Image {
     /// The Dockerfile, relative to the service's folder; `Dockerfile` where absent.
     #[schemars(length(min = 1))]
     pub dockerfile: Option<String>,
+    /// Which files the Dockerfile sees: those of the service's folder where absent.
+    pub context: BuildContext,
     /// The stage of the Dockerfile to stop at.
     #[schemars(length(min = 1))]
     pub target: Option<String>,
@@ -190,6 +192,17 @@ pub struct Image {
     /// The path of that artifact in the workspace.
     #[schemars(length(min = 1))]
     pub artifact: Option<String>,
+}
+
+/// Which files a Dockerfile sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildContext {
+    /// Those of the service's folder.
+    #[default]
+    Service,
+    /// All of the repository: for what several services share. The Dockerfile's own path stays relative to the service's folder.
+    Repository,
 }
 
 /// What kind of artifact is baked.
