@@ -14,10 +14,10 @@ use futures::Stream;
 use crate::{
     error::Result,
     model::{
-        Actor, Board, Candidate, Change, ConfigChange, ConfigSet, CreatedToken, Environment, EnvironmentName, Event, EventFilter, Found,
-        Host, Invitation, LinkId, LogLine, LogRange, Me, Member, NewInvitation, NewPerson, NewService, NewToken, Page, PageRequest, Person,
-        Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief, Service, ServiceName, ServiceOverview, Source, StepId, Target,
-        Team, TeamId, TeamName, Timestamp, Token, TokenId, UserId,
+        Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
+        EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, NewInvitation, NewPerson,
+        NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief, Service,
+        ServiceName, ServiceOverview, SigningKey, Source, StepId, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId, UserId,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Backend {
     pub releases: Arc<dyn Releases>,
     /// Runs, logs, candidates.
     pub runs: Arc<dyn Runs>,
+    /// Candidates one by one.
+    pub candidates: Arc<dyn Candidates>,
     /// Activity, hosts, environments, changes as they happen.
     pub platform: Arc<dyn Platform>,
 }
@@ -335,6 +337,46 @@ pub trait Runs: Send + Sync {
 
     /// The candidates of a service, newest first.
     async fn candidates(&self, actor: &Actor, team: &TeamName, service: &ServiceName, page: &PageRequest) -> Result<Page<Candidate>>;
+}
+
+/// Candidates one by one: what is known of them, what vouches for them, how they differ, whether they are kept.
+#[async_trait]
+pub trait Candidates: Send + Sync {
+    /// One candidate.
+    ///
+    /// # Errors
+    /// `unknown_candidate`.
+    async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<CandidateShown>;
+
+    /// Where its image came from, signed.
+    ///
+    /// # Errors
+    /// `no_statement` where it is from before that was written down.
+    async fn provenance(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Envelope>;
+
+    /// What is in its image: a document of CycloneDX.
+    ///
+    /// # Errors
+    /// `no_statement`.
+    async fn sbom(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<serde_json::Value>;
+
+    /// As [`Candidates::sbom`], signed.
+    ///
+    /// # Errors
+    /// `no_statement`.
+    async fn signed_sbom(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Envelope>;
+
+    /// How candidate `after` differs from candidate `before`.
+    async fn compare(&self, actor: &Actor, team: &TeamName, service: &ServiceName, before: u64, after: u64) -> Result<Comparison>;
+
+    /// Asks to keep a candidate's image for good, or takes that back.
+    ///
+    /// # Errors
+    /// `candidate_gone`.
+    async fn hold(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64, held: bool) -> Result<()>;
+
+    /// The public half of the key that candidates are signed with. Everybody may know it.
+    async fn signing_key(&self) -> Result<SigningKey>;
 }
 
 /// Something changed; who shows it looks again. Carries no content, so that it needs no right of its own beyond the team.

@@ -3,8 +3,8 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout, run, runs, search, service,
-        settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
+        activity, candidate, candidates, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout,
+        run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
     },
 };
 
@@ -66,6 +66,9 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}"                               Person  service::form;
     "/teams/{team}/services/{service}/runs"                          Person  runs;
     "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form;
+    "/teams/{team}/services/{service}/candidates"                    Person  candidates;
+    "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form;
+    "/teams/{team}/services/{service}/candidates/{number}/compare/{other}" Person compare;
     "/teams/{team}/services/{service}/settings"                      Person  settings::form;
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;

@@ -92,6 +92,13 @@ said! {
 
     // Why a rollout failed.
     cause_gone: "What it was to deploy is not there any more." / "배포할 것이 이제 없어요.";
+    statement_missing(number): "The signed statement of candidate {number} is missing, so nothing vouches for its image and it is not deployed. Run its commit again." / "후보 {number}번의 서명된 진술이 없어 이미지를 보증할 수 없으니 배포하지 않아요. 커밋을 다시 실행하세요.";
+    statement_other_key(number): "The statement of candidate {number} was signed with another key than this Berth's, so it is not deployed. Put the root.key back that it was made with, or run its commit again." / "후보 {number}번의 진술이 다른 키로 서명돼 있어 배포하지 않아요. 만들 때의 root.key를 되돌리거나 커밋을 다시 실행하세요.";
+    statement_changed(number): "The statement of candidate {number} was changed since it was signed, so it is not deployed. Find out who changed it, then run its commit again." / "후보 {number}번의 진술이 서명된 뒤에 바뀌어 배포하지 않아요. 누가 바꿨는지 확인하고 커밋을 다시 실행하세요.";
+    statement_other_image(number): "The statement of candidate {number} is about another image than the one to deploy, so it is not deployed. Run its commit again." / "후보 {number}번의 진술이 배포할 이미지와 다른 이미지에 대한 것이라 배포하지 않아요. 커밋을 다시 실행하세요.";
+    candidate_unsigned(number): "Candidate {number} was made before candidates were signed: nothing vouches for its image." / "후보 {number}번은 서명이 생기기 전에 만들어져 이미지를 보증하는 것이 없어요.";
+    commits_unread: "The repository does not have the commits of both any more, so what lies between them cannot be told." / "저장소에 두 커밋이 모두 남아 있지 않아 사이의 커밋을 알 수 없어요.";
+    candidate_gone(number, at, commit): "The image of candidate {number} was removed on {at}. Run commit {commit} again for a new one." / "후보 {number}번의 이미지는 {at}에 제거됐어요. 커밋 {commit}을(를) 다시 실행하면 새로 생겨요.";
     cause_command(code): "The release command exited with {code}. Nothing was started." / "릴리스 명령이 실패했어요({code}). 아무것도 시작하지 않았어요.";
     cause_uncertain: "Berth stopped while the release command ran, so whether it finished is not known. It is not run again by itself: look at its effect, then deploy again." / "릴리스 명령이 실행되는 동안 Berth가 멈춰서 끝났는지 알 수 없어요. 저절로 다시 실행하지 않으니 결과를 확인한 뒤 다시 배포하세요.";
     cause_wrong_image(slot): "{slot} runs another image than the release names; somebody else works on this engine." / "{slot} 인스턴스가 릴리스와 다른 이미지를 실행해요. 누군가 이 엔진을 함께 쓰고 있어요.";
@@ -152,10 +159,18 @@ said! {
     not_built(path, failure): "`{path}` could not be built: {failure}" / "`{path}`(을)를 빌드할 수 없었어요: {failure}";
     dockerfile_no_file: "There is no file of that name. A link is not followed: put the file itself there." / "그 이름의 파일이 없어요. 링크는 따라가지 않으니 파일을 직접 두세요.";
     dockerfile_escapes: "Its directive `escape` is not read here. Take it out and continue lines with a backslash." / "`escape` 지시자는 쓸 수 없어요. 빼고 역슬래시로 줄을 이으세요.";
+    dockerfile_syntax: "Its directive `syntax` has another program read it, which is not done here. Take the line out." / "`syntax` 지시자는 다른 프로그램이 파일을 읽게 하는 것이라 쓸 수 없어요. 그 줄을 빼세요.";
+    context_path(name): "`{name}` leads out of the build's files. Give it a path within them." / "`{name}` 경로가 빌드 파일 밖으로 나가요. 안쪽 경로로 바꾸세요.";
+    context_link(name): "`{name}` is a link that leads out of the build's files. Point it at something within them, or take it away." / "`{name}` 링크가 빌드 파일 밖을 가리켜요. 안쪽을 가리키게 하거나 없애세요.";
+    context_kind(name): "`{name}` is neither a file nor a folder nor a link. Take it away." / "`{name}`: 파일도 폴더도 링크도 아니에요. 없애세요.";
+    context_count(most): "The build's files are more than {most}. Put the service into a folder of its own and name it as `path` in berth.yaml." / "빌드 파일이 {most}개를 넘어요. 서비스를 따로 폴더에 두고 berth.yaml의 `path`에 적으세요.";
+    context_size(most): "The build's files are larger than {most} MiB. Put the service into a folder of its own and name it as `path` in berth.yaml." / "빌드 파일이 {most} MiB를 넘어요. 서비스를 따로 폴더에 두고 berth.yaml의 `path`에 적으세요.";
     needed_by(path, failure): "`{path}`: {failure}" / "`{path}` 파일: {failure}";
     files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
     pipeline_unread: "The run's pipeline does not read. Push again, or run the commit again." / "실행의 파이프라인을 읽을 수 없어요. 다시 푸시하거나 커밋을 다시 실행하세요.";
+    packages_listed(count): "Its bill of materials lists {count} packages." / "구성 명세에 패키지 {count}개가 있어요.";
+    packages_unknown: "It has no list of packages that can be read, so its bill of materials says that they are not known." / "읽을 수 있는 패키지 목록이 없어서 구성 명세에 알 수 없다고 적었어요.";
     interrupted: "Berth or its engine was interrupted in the middle of a stage, too often to try again." / "단계 중간에 Berth나 엔진이 여러 번 멈춰서 다시 시도하지 않았어요.";
 
     // Subjects and details of the activity.

@@ -15,7 +15,8 @@
 //!                        tasks                      background loops; backup, beside them, is the command line's
 //!        ┌──────────┬──────┴──────┬──────────┐
 //!     rollout   pipelines       jobs        edge    effects: driven by tasks, never by a request
-//!        └──────────┴──────┬──────┴──────────┘
+//!        └───┬──────┴──────┬──────┴──────────┘
+//!        candidates        │                        what is said of an image, and whether it holds: pure
 //!    platform    git     store    secrets           edges to the world; siblings, unaware of each other
 //!                          │
 //!                app::model · app::error            vocabulary
@@ -25,7 +26,7 @@
 //!   names Leptos; only `git`, `cli` and `wall` start processes, with a fixed argv and never a shell;
 //! - a request changes *intent* (rows) and never starts or stops a container;
 //! - every decision that matters is a pure function that takes `now` as an argument: `rollout::plan`,
-//!   `pipelines::select`, `auth::rights`, `edge::table`;
+//!   `pipelines::select`, `auth::rights`, `edge::table`, `candidates::retain`;
 //! - every effect goes through one `authorize` in `control`, whichever door it came from;
 //! - one builder (`platform::container`) makes every container specification. Hardening lives there.
 
@@ -34,6 +35,7 @@ pub mod failpoints;
 
 pub mod auth;
 pub mod backup;
+pub mod candidates;
 pub mod claim;
 pub mod cli;
 pub mod clock;

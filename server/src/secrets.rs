@@ -4,8 +4,10 @@
 //! row, column or team does not open.
 
 mod mask;
+mod sign;
 
 pub use mask::Masks;
+pub use sign::{PublicKey, Signer};
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 

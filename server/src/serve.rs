@@ -155,11 +155,13 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
     running.spawn(tasks::engine::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::deletions::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::sweep::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::retention::run(ctx.clone(), stop.clone()));
     let pipelines = pipelines::Context {
         config: ctx.config.clone(),
         db: ctx.db.clone(),
         platform: ctx.platform.clone(),
         wake: ctx.wake.clone(),
+        secrets: ctx.secrets.clone(),
         holder: ctx.holder.clone(),
     };
     running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));

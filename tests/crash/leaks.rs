@@ -67,16 +67,20 @@ async fn images(world: &World) -> Vec<String> {
     let options = ListImagesOptionsBuilder::default().build();
     let all = world.engine.docker().list_images(Some(options)).await.unwrap();
     let named: BTreeSet<String> = {
-        let rows = world.rows("SELECT image FROM candidates").await;
+        let rows = world.rows("SELECT image FROM candidates WHERE removed_at IS NULL").await;
         rows.iter().map(|row| row.text("image").unwrap()).collect()
     };
     let services: Vec<String> = {
         let rows = world.rows("SELECT id FROM services").await;
         rows.iter().map(|row| row.text("id").unwrap()).collect()
     };
+    let given_up: BTreeSet<String> = {
+        let rows = world.rows("SELECT image FROM candidates WHERE gone_at IS NOT NULL").await;
+        rows.iter().map(|row| row.text("image").unwrap()).collect()
+    };
     let there: BTreeSet<&String> = all.iter().map(|image| &image.id).collect();
     let mut left: Vec<String> =
-        named.iter().filter(|id| !there.contains(id)).map(|id| format!("a candidate's image {id} is gone")).collect();
+        named.difference(&given_up).filter(|id| !there.contains(id)).map(|id| format!("a candidate's image {id} is gone")).collect();
     for image in &all {
         let kept = image.repo_tags.iter().any(|tag| KEPT.iter().any(|kept| tag.starts_with(kept)));
         let cache =

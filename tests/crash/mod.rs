@@ -3,6 +3,7 @@
 mod backing;
 mod changing;
 mod engine;
+mod forgetting;
 mod kill;
 mod leaks;
 mod operations;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{backing, changing, pushing, starting, world::World};
+use super::{backing, changing, forgetting, pushing, starting, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -49,6 +49,7 @@ pub(super) trait Operation {
 pub(super) fn all() -> Vec<Box<dyn Operation>> {
     let mut all = pushing::all();
     all.extend(changing::all());
+    all.extend(forgetting::all());
     all.extend(starting::all());
     all.extend(backing::all());
     all

@@ -7,6 +7,7 @@ mod faults;
 mod hardening;
 mod networks;
 mod probe;
+mod reading;
 mod tasks;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};

@@ -21,16 +21,38 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("git", &["clock"]),
     ("secrets", &["clock"]),
     ("store", &["claim", "clock", "failpoints", "telemetry"]),
+    // What is said of an image: pure, over a key.
+    ("candidates", &["secrets"]),
     // Effects. A rollout waits for the edge to serve what it proved; a run ends in a rollout.
     ("edge", &["clock", "config", "store", "telemetry", "wake"]),
-    ("rollout", &["clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
-    ("pipelines", &["claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
-    ("tasks", &["claim", "clock", "config", "edge", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("rollout", &["candidates", "clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
+    ("pipelines", &["candidates", "claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    (
+        "tasks",
+        &[
+            "candidates",
+            "claim",
+            "clock",
+            "config",
+            "edge",
+            "git",
+            "pipelines",
+            "platform",
+            "rollout",
+            "secrets",
+            "store",
+            "telemetry",
+            "wake",
+        ],
+    ),
     // What the command line does beside a Berth that serves.
     ("backup", &["clock", "config", "git", "secrets", "store"]),
     // What answers requests: rows, and pure functions of the effects.
     ("auth", &["clock", "store"]),
-    ("control", &["auth", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    (
+        "control",
+        &["auth", "candidates", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"],
+    ),
     ("http", &["auth", "clock", "config", "control", "git", "pipelines", "store", "telemetry", "wake"]),
     // Composition.
     (
@@ -58,6 +80,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "auth",
             "backup",
+            "candidates",
             "clock",
             "config",
             "control",

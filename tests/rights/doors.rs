@@ -122,7 +122,8 @@ pub(super) fn rest(world: &World) -> Vec<Door> {
     let login = r#"{"email":"owner@a.test","password":"correct horse battery"}"#;
     doors.push(Door { body: Some(("application/json", login.into())), ..free("rest post", "POST", "/actions/login", ALL) });
     doors.push(free("rest get", "GET", "/openapi.json", ALL));
-    for door in doors.iter_mut().rev().take(4) {
+    doors.push(free("rest get", "GET", "/signing-key", ALL));
+    for door in doors.iter_mut().rev().take(5) {
         door.path = format!("/api/v1{}", door.path);
         door.nobody = Nobody::Same;
     }
@@ -167,6 +168,9 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/teams/{team}/services/{service}", VIEW),
     ("/teams/{team}/services/{service}/runs", VIEW),
     ("/teams/{team}/services/{service}/runs/{number}", VIEW),
+    ("/teams/{team}/services/{service}/candidates", VIEW),
+    ("/teams/{team}/services/{service}/candidates/{number}", VIEW),
+    ("/teams/{team}/services/{service}/candidates/{number}/compare/{other}", VIEW),
     ("/teams/{team}/services/{service}/settings", VIEW),
     ("/teams/{team}/services/{service}/targets/{environment}", VIEW),
     ("/teams/{team}/services/{service}/targets/{environment}/logs", VIEW),
@@ -203,6 +207,8 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}", "add", &[("environment", "dev")], CHANGE, false),
     ("/teams/{team}/services/{service}/runs/{number}", "cancel", &[], SHIP, false),
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
+    ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, false),
+    ("/teams/{team}/services/{service}/candidates/{number}", "let-go", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, true),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy", &[("image", "hello:1")], SHIP, false),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy-plan", &[("image", "hello:1")], SHIP_SEEING, false),

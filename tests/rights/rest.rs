@@ -88,6 +88,12 @@ pub(super) fn rows() -> Vec<Row> {
         row("get", "/steps/{id}/log", VIEW, nothing()),
         row("get", "/steps/{id}/log/stream", VIEW, nothing()),
         row("get", "/teams/{team}/services/{service}/candidates", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/candidates/{number}", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/candidates/{number}/provenance", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/candidates/{number}/sbom", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/candidates/{number}/compare/{other}", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/candidates/{number}/actions/hold", CHANGE, nothing()),
+        row("post", "/teams/{team}/services/{service}/candidates/{number}/actions/let-go", CHANGE, nothing()),
         row("get", "/environments", SIGNED_IN, nothing()),
         row("get", "/environments/{environment}", SIGNED_IN, nothing()),
         row("get", "/hosts", ADMINISTER, nothing()),
@@ -101,7 +107,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// The rows that are open to everybody, tested elsewhere.
-pub(super) const OPEN: [&str; 4] = ["post /actions/setup", "post /actions/login", "post /actions/accept-invitation", "get /openapi.json"];
+pub(super) const OPEN: [&str; 5] =
+    ["post /actions/setup", "post /actions/login", "post /actions/accept-invitation", "get /openapi.json", "get /signing-key"];
 
 /// What the router has: `method path` and the right it names.
 pub(super) fn listed() -> BTreeMap<String, String> {

@@ -8,6 +8,11 @@ use crate::support::{app::TestApp, berth::until};
 /// The step of [`World`]'s run.
 pub(super) const STEP: &str = "01920000-0000-7000-8000-000000000003";
 
+/// The candidate of [`World`]'s run.
+const CANDIDATE: &str = "01920000-0000-7000-8000-000000000004";
+/// A statement as it is stored.
+const BILL: &str = "H4sIAAAAAAACA6tWKihKTclMTixJVbKqVkrKz3XLL8pNLFGyUnKuTM7Jz0t1iVCqrQUAxlXkJScAAAA=";
+
 /// A run with a step, as the pipeline would have written them.
 async fn insert_run(app: &TestApp) {
     let (run, stage) = ("01920000-0000-7000-8000-000000000001", "01920000-0000-7000-8000-000000000002");
@@ -30,6 +35,17 @@ async fn insert_run(app: &TestApp) {
              SELECT $1, team_id, $2, $3, 0, 'unit', 'x', 'passed', 0 FROM services",
             args![STEP, run, stage],
         ),
+        (
+            "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape, created_at,
+                                     made)
+             SELECT $2, team_id, id, 1, 'sha256:0', 1, '0123456789012345678901234567890123456789', 't', 'main', $1, 1, '{\"processes\":{}}', 0, '{}'
+               FROM services",
+            args![run, CANDIDATE],
+        ),
+        ("UPDATE services SET next_candidate = 2", args![]),
+        // The gzipped statement `{"predicate":{"bomFormat":"CycloneDX"}}`, signed by nobody.
+        ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'provenance', $2, 'k', '')", args![CANDIDATE, BILL]),
+        ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'sbom', $2, 'k', '')", args![CANDIDATE, BILL]),
     ];
     for (sql, values) in statements {
         tx.execute(sql, values).await.unwrap();
@@ -77,6 +93,7 @@ impl World {
             _ => "none",
         };
         let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");
+        let path = path.replace("{other}", "1");
         path.replace("{user}", &self.member).replace("{id}", id)
     }
 

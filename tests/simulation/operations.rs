@@ -595,6 +595,7 @@ impl Subject {
             run: &run.id,
             run_number: run.number,
             shape: &Shape { processes: BTreeMap::new(), release: None },
+            made: None,
         };
         Ok(Some(candidates::insert(tx, &new).await?.id))
     }

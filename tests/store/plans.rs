@@ -33,7 +33,7 @@ use crate::support::{
 const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "settings", "teams"];
 
 /// Indexes that are as long as what is under way.
-const OPEN: [&str; 5] = ["ref_changes_open", "rollouts_one_running", "rollouts_open", "runs_open", "services_leaving"];
+const OPEN: [&str; 6] = ["candidates_going", "ref_changes_open", "rollouts_one_running", "rollouts_open", "runs_open", "services_leaving"];
 
 /// Statements that read all of something because all of it is what they need, and why that is right.
 const WHOLE: [(&str, &str); 6] = [
@@ -132,6 +132,15 @@ async fn sample(folder: &tempfile::TempDir) -> Sample {
     }
 }
 
+/// Lets the candidates be from long ago, so that some of their images are let go of.
+async fn long_ago(folder: &tempfile::TempDir) {
+    let db = Db::open(&settings(folder).database).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("UPDATE candidates SET created_at = created_at - 3000000000", args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+}
+
 /// A Berth on a store that was filled, and somebody who may do everything.
 struct Filled {
     berth: Running,
@@ -225,6 +234,7 @@ async fn nothing_walks_a_table_that_grows() {
     tracing::subscriber::set_global_default(registry().with(only).with(taken.clone())).unwrap();
     fill(folder.path(), Size { teams: 2, services: 20, runs: 1_000, running: 5 }).await;
     let sample = sample(&folder).await;
+    long_ago(&folder).await;
     taken.clear();
     let filled = Filled::start(&folder, sample).await;
     let (pages, reads) = (filled.look().await, filled.ask().await);
@@ -237,6 +247,9 @@ async fn nothing_walks_a_table_that_grows() {
         "UPDATE runs SET state = 'running'",
         "UPDATE rollouts SET state = 'running'",
         "SELECT id, refs_moved_at FROM repositories",
+        "SELECT DISTINCT service_id ||",
+        "SELECT r.image FROM targets t JOIN releases r",
+        "FROM candidates WHERE gone_at IS NOT NULL AND removed_at IS NULL",
     ] {
         taken.holds(seen).await;
     }

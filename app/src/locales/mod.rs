@@ -1,6 +1,7 @@
 //! The sentences of the console in English and Korean. Each is a method of [`Lang`] written in both languages at once, so
 //! that one which lacks a translation does not compile.
 
+mod candidates;
 mod people;
 mod platform;
 mod runs;
@@ -111,6 +112,7 @@ mod tests {
     fn no_sentence_is_missing_or_left_in_the_other_language() {
         let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
         let sources = [
+            include_str!("candidates.rs"),
             include_str!("people.rs"),
             include_str!("platform.rs"),
             include_str!("runs.rs"),

@@ -1,6 +1,7 @@
 //! The nouns of Berth, the same in code, API, command line and console. Serde and std only; compiles to WebAssembly.
 
 mod actor;
+mod candidate;
 mod environment;
 mod event;
 mod host;
@@ -15,6 +16,7 @@ mod service;
 mod time;
 
 pub use actor::*;
+pub use candidate::*;
 pub use environment::*;
 pub use event::*;
 pub use host::*;

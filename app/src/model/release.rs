@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CandidateId, ConfigSetId, EnvironmentName, ReleaseId, RolloutId, Timestamp};
+use super::{CandidateId, ConfigSetId, EnvironmentName, Made, ReleaseId, RolloutId, Timestamp};
 
 /// A release candidate: an image that passed every stage, by content and never by tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,15 @@ pub struct Candidate {
     pub created_at: Timestamp,
     /// Where it runs now.
     pub runs_in: Vec<EnvironmentName>,
+    /// How its image was made; none where it is from before that was written down.
+    #[serde(default)]
+    pub made: Option<Made>,
+    /// Whether somebody asked to keep its image for good.
+    #[serde(default)]
+    pub held: bool,
+    /// Since when its image is given up: it cannot be deployed any more.
+    #[serde(default)]
+    pub gone_at: Option<Timestamp>,
 }
 
 /// The processes of a release, by name; `web` is the one the edge leads to.

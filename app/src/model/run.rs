@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RolloutBrief, ServiceName, StepId, TeamName, Timestamp};
+use super::{RolloutBrief, RunImage, ServiceName, StepId, TeamName, Timestamp};
 
 /// How a run, a stage or a step is. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,6 +104,9 @@ pub struct Run {
     pub stages: Vec<Stage>,
     /// The number of the candidate it made.
     pub candidate: Option<u64>,
+    /// That one's image, held against the one before.
+    #[serde(default)]
+    pub image: Option<RunImage>,
     /// The rollouts its candidate started by itself.
     pub rollouts: Vec<RolloutBrief>,
     /// Whether cancelling was asked for.

@@ -4,6 +4,9 @@
 //! by their field `do`. A form that fails shows the page again: see [`submit`].
 
 pub mod activity;
+pub mod candidate;
+pub mod candidates;
+pub mod compare;
 pub mod environments;
 pub mod errors;
 pub mod hosts;
@@ -82,6 +85,8 @@ fn done(caller: &Caller) -> AnyView {
         "config" => t.done_config(),
         "created" => t.done_created(),
         "deleted" => t.done_deleted(),
+        "held" => t.done_held(),
+        "let-go" => t.done_let_go(),
         _ => return ().into_any(),
     };
     note(said)
@@ -110,6 +115,7 @@ fn service_tabs(caller: &Caller, service: &Service, environments: &[String], her
     let mut all = vec![
         (t.tab_overview().to_owned(), base.clone(), here.is_empty()),
         (t.tab_runs().to_owned(), format!("{base}/runs"), here == "runs"),
+        (t.candidates().to_owned(), format!("{base}/candidates"), here == "candidates"),
     ];
     for name in environments {
         all.push((name.clone(), format!("{base}/targets/{name}"), here == name));

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     islands::LogStream,
     locales::Lang,
-    model::{LogLine, LogRange, Role, RolloutState, Run, RunState, ServiceName, Step, TeamName, Timestamp},
+    model::{LogLine, LogRange, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
     way::{Way, named},
 };
 
@@ -283,9 +283,10 @@ fn about(caller: &Caller, run: &Run) -> AnyView {
     rows.push((t.author(), run.author.clone().into_any()));
     rows.push((t.commit(), view! { <code class="wrap">{run.commit.clone()}</code> }.into_any()));
     if let Some(candidate) = run.candidate {
-        let there = path_of(&run.team, &run.service);
+        let there = format!("{}/candidates/{candidate}", path_of(&run.team, &run.service));
         rows.push((t.candidate(), view! { <a href=there>"c"{candidate.to_string()}</a> }.into_any()));
     }
+    rows.extend(run.image.iter().flat_map(|image| made(t, image)));
     for rollout in &run.rollouts {
         let failure = rollout.failure.as_ref().filter(|_| rollout.state == RolloutState::Failed).map(|failure| sentence(t, failure));
         let value = view! { <a href=format!("/rollouts/{}", rollout.id)>"v"{rollout.to.to_string()}</a>" "{failure} };
@@ -295,6 +296,24 @@ fn about(caller: &Caller, run: &Run) -> AnyView {
         rows.push((t.ended(), when(t, now, finished)));
     }
     facts(rows)
+}
+
+/// The image's size and the time of its build, beside those of the candidate before.
+fn made(t: Lang, image: &RunImage) -> Vec<(&'static str, AnyView)> {
+    let mib = |bytes: u64| i64::try_from(bytes >> 20).unwrap_or(i64::MAX);
+    let more = image.before.zip(image.size_before).map(|(before, size)| {
+        let more = format!("{:+}", mib(image.size) - mib(size));
+        view! { " "<span class="small faint">{t.run_image_more(more, before)}</span> }
+    });
+    let mut rows = vec![(t.run_image(), view! { {format!("{} MiB", mib(image.size))}{more} }.into_any())];
+    let took = |ms: u64| t.took(std::time::Duration::from_millis(ms));
+    rows.extend(image.build_ms.map(|ms| {
+        let before = image.before.zip(image.build_ms_before).map(|(before, ms)| {
+            view! { " "<span class="small faint">{t.run_built_before(took(ms), before)}</span> }
+        });
+        (t.run_built(), view! { {took(ms)}{before} }.into_any())
+    }));
+    rows
 }
 
 /// Cancels, or runs again.

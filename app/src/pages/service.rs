@@ -47,7 +47,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             <section class="card" data-live="candidates">
                 <header>
                     <h2>{t.candidates()}</h2>
-                    <span class="small soft">{t.candidates_below()}</span>
+                    <a class="small" href=format!("{path}/candidates")>{t.all_of_them()}</a>
                 </header>
                 {candidates(caller, &path, &all.candidates)}
             </section>
@@ -217,7 +217,7 @@ fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView 
             let places = candidate.runs_in.iter().map(|name| view! { <span class="chip">{name.to_string()}</span> }).collect_view();
             view! {
                 <tr>
-                    <th scope="row"><span class="rel">"c"{candidate.number.to_string()}</span></th>
+                    <th scope="row"><a class="rel" href=format!("{path}/candidates/{}", candidate.number)>"c"{candidate.number.to_string()}</a></th>
                     <td data-label=t.col_commit() class="grow">
                         <span class="cut">{candidate.title.clone()}</span>
                         <span class="small faint">

@@ -10,6 +10,7 @@ use super::{
     account::{ContextCommand, Login},
     admin::Admin,
     backup::{Backup, Restore},
+    candidates::Candidates,
     change::{ConfigCommand, Scale},
     doctor::Doctor,
     events::Events,
@@ -110,8 +111,8 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// List the releases of a target
     Releases(InEnvironment),
-    /// List the release candidates of a service
-    Candidates(OfService),
+    /// The release candidates of a service: list them, or look at one
+    Candidates(Candidates),
 
     /// Show what runs where
     Status(Status),

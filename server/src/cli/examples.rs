@@ -43,6 +43,14 @@ const TABLE: &[Entry] = &[
         ],
     ),
     (
+        "candidates",
+        &[
+            ("berth candidates orders", "all of them, newest first"),
+            ("berth candidates verify orders 41", "that its image came from this Berth, checked on this machine"),
+            ("berth candidates compare orders 38 41", "commits, packages and processes between the two"),
+        ],
+    ),
+    (
         "status",
         &[
             ("berth status", "every service of the team"),

@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod args;
 mod backup;
+mod candidates;
 mod change;
 mod client;
 mod contexts;
@@ -106,7 +107,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Service(service) => service::run(service, session).await?,
         Command::Env(environment) => status::environments(environment, session).await?,
         Command::Releases(of) => ship::releases(of, session).await?,
-        Command::Candidates(of) => ship::candidates(of, session).await?,
+        Command::Candidates(candidates) => return candidates::run(candidates, session).await,
         Command::Status(status) => status::run(status, session).await?,
         Command::Open(open) => status::open(open, session).await?,
         Command::Logs(logs) => logs::run(logs, session).await?,

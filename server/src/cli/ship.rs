@@ -151,24 +151,3 @@ fn row(release: &Release) -> Vec<String> {
         release.reason.clone(),
     ]
 }
-
-/// Lists candidates.
-pub(super) async fn candidates(of: OfService, session: &Session) -> Done<()> {
-    let path = session.service_path(&of).await?;
-    session.show(session.client.get(&format!("{path}/candidates")).await?, |answer| {
-        let candidates: Vec<Candidate> = client::rows(answer)?;
-        let row = |candidate: &Candidate| {
-            vec![
-                candidate.number.to_string(),
-                output::short(&candidate.commit).to_owned(),
-                output::short(&candidate.image).to_owned(),
-                candidate.run.to_string(),
-                candidate.runs_in.iter().map(EnvironmentName::as_str).collect::<Vec<_>>().join(","),
-                output::ago(candidate.created_at),
-                candidate.title.clone(),
-            ]
-        };
-        output::table(&["CANDIDATE", "COMMIT", "IMAGE", "RUN", "RUNS IN", "MADE", "WHAT"], &candidates.iter().map(row).collect::<Vec<_>>());
-        Ok(())
-    })
-}

@@ -1,6 +1,7 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
 mod accounts;
+mod candidates;
 mod figures;
 pub mod git;
 mod health;
@@ -151,6 +152,7 @@ impl Control {
             services: self.clone(),
             releases: self.clone(),
             runs: self.clone(),
+            candidates: self.clone(),
             platform: self.clone(),
         }
     }

@@ -14,7 +14,10 @@ use app::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 
-use super::Control;
+use super::{
+    Control,
+    candidates::{still_there, unknown_candidate},
+};
 use crate::{
     auth::rights::Action,
     clock,
@@ -96,15 +99,17 @@ impl Control {
         dry_run: bool,
     ) -> Result<Change> {
         let standing = self.standing(target).await?;
-        let plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), target.next_release);
+        let mut plan = request::preview(target, &content, standing.wanted.as_ref(), standing.serving.as_ref(), target.next_release);
         if plan.is_empty() {
             return Ok(Change { release: None, rollout: None, plan: vec![said::plan_nothing()] });
         }
+        plan.extend(self.vouched(&target.team_id, &content).await?);
         if dry_run {
             return Ok(Change { release: None, rollout: None, plan });
         }
         let mut tx = self.db.begin().await?;
         still_as_read(&mut tx, target).await?;
+        still_there(&mut tx, &target.team_id, &content).await?;
         let (release, rollout) = request::release(&mut tx, target, &content, &actor.name, reason).await?;
         self.tell(&mut tx, actor, target, action, reason, Some((&release, &rollout))).await?;
         tx.commit().await?;
@@ -155,13 +160,8 @@ impl Control {
         let newest = (config.id, config.number);
         match source {
             Source::Candidate(number) => {
-                let candidate = candidates::by_number(&self.db, &target.service_id, number).await?.ok_or_else(|| {
-                    Error::not_found(
-                        "unknown_candidate",
-                        format!("{} has no candidate {number}. `berth candidates {}` lists those it has.", target.service, target.service),
-                    )
-                    .at("candidate")
-                })?;
+                let candidate = candidates::by_number(&self.db, &target.service_id, number).await?;
+                let candidate = candidate.ok_or_else(|| unknown_candidate(&target.service, number))?;
                 let replicas = request::replicas(&candidate.shape, &target.replicas, &target.environment);
                 let candidate_key = Some((candidate.id, number));
                 let content =

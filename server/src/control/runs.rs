@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use app::{
     backend::{Live, Runs},
     error::{Error, Result},
-    model::{Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, Service, ServiceName, StepId, TeamId, TeamName},
+    model::{
+        Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StepId, TeamId, TeamName,
+    },
     said,
 };
 use async_trait::async_trait;
@@ -79,7 +81,13 @@ impl Runs for Control {
 
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Run> {
         let found = self.service(actor, team, service, Action::ViewTeam).await?;
-        runs::show(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))
+        let mut run = runs::show(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
+        if let Some(number) = run.candidate
+            && let Some(candidate) = candidates::by_number(&self.db, &found.id, number).await?
+        {
+            run.image = Some(RunImage::of(&candidate, candidates::before(&self.db, &found.id, number).await?.as_ref()));
+        }
+        Ok(run)
     }
 
     async fn cancel(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()> {

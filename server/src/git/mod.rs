@@ -208,6 +208,26 @@ pub async fn commit(repository: &Path, commit: &str) -> Result<Commit> {
     Ok(Commit { id: next(), author: next().chars().take(200).collect(), message: next().trim_end().to_owned() })
 }
 
+/// The commits that `to` has and `from` has not, newest first, each with the first line of its message; at most so many.
+///
+/// # Errors
+/// Where one of them is not there.
+pub async fn between(repository: &Path, from: &str, to: &str, most: usize) -> Result<Vec<Commit>> {
+    check_commit(from)?;
+    check_commit(to)?;
+    let mut log = command(Some(repository));
+    log.args(["log", "-z", "--no-show-signature", "--format=%H%x1f%an%x1f%s"]).arg(format!("--max-count={most}"));
+    log.arg("--end-of-options").arg(format!("{from}..{to}"));
+    let text = output(log, "log", DEADLINE).await?;
+    let text = String::from_utf8_lossy(&text);
+    let read = |line: &str| {
+        let mut parts = line.splitn(3, '\u{1f}').map(|part| part.chars().take(200).collect::<String>());
+        let mut next = || parts.next().unwrap_or_default();
+        Commit { id: next(), author: next(), message: next() }
+    };
+    Ok(text.split('\0').filter(|line| !line.is_empty()).map(read).collect())
+}
+
 /// The size of a file at a commit; none where it is not there or is no file.
 async fn size(repository: &Path, commit: &str, path: &str) -> Result<Option<u64>> {
     check_commit(commit)?;

@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, meta, platform, releases, runs, services, teams, tokens},
+    api::{accounts, candidates, meta, platform, releases, runs, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -141,6 +141,15 @@ fn list() -> Vec<Entry> {
         needs(A::ViewTeam, routes!(runs::log)),
         needs(A::ViewTeam, routes!(runs::stream_log)),
         needs(A::ViewTeam, routes!(runs::candidates)),
+
+        // Candidates.
+        needs(A::ViewTeam, routes!(candidates::show)),
+        needs(A::ViewTeam, routes!(candidates::provenance)),
+        needs(A::ViewTeam, routes!(candidates::sbom)),
+        needs(A::ViewTeam, routes!(candidates::compare)),
+        needs(A::ChangeService, routes!(candidates::hold)),
+        needs(A::ChangeService, routes!(candidates::let_go)),
+        open(routes!(candidates::signing_key)),
 
         // The platform.
         needs(A::ViewPlatform, routes!(platform::environments)),

@@ -3,21 +3,22 @@
 use std::{collections::BTreeMap, io::Read as _, path::PathBuf, time::Duration};
 
 use app::{
-    model::{RunState, StepId},
+    model::{BaseImage, RunState, StepId},
     said,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context,
+    Context, context,
     file::Pipeline,
     log::{Log, telling},
     step::{LIMITS, StepEnd},
+    vouch::{self, Baked, Built, VouchError},
 };
 use crate::{
-    git,
-    platform::{Build, ImageInfo, PlatformError},
+    clock, git,
+    platform::{Build, PlatformError},
     store::{StoreError, runs::RunRow},
 };
 
@@ -35,7 +36,7 @@ pub async fn carry_out(
     step: &StepId,
     notes: &[String],
     cancel: &CancellationToken,
-) -> Result<(StepEnd, Option<ImageInfo>), StoreError> {
+) -> Result<(StepEnd, Option<Baked>), StoreError> {
     let mut log = Log::open(ctx, &run.team_id, step, run.fence);
     for note in notes {
         log.note(note).await?;
@@ -45,16 +46,20 @@ pub async fn carry_out(
     let built = match archive(ctx, run, pipeline, &context).await {
         Ok(()) => {
             let build = order(run, pipeline, context.clone());
+            let began = clock::now();
             let built = match its_bases(ctx, &build).await {
-                Ok(()) => {
+                Ok(bases) => {
                     let (sink, output) = mpsc::channel(64);
                     let (built, pumped) = tokio::join!(ctx.platform.build(&build, sink, cancel.clone()), log.pump(output));
                     pumped?;
-                    built
+                    built.map(|image| Built { run, pipeline, image, bases, began })
                 }
                 Err(error) => Err(error),
             };
-            built.map_err(|error| judge(&error, &log, pipeline))
+            match built {
+                Ok(built) => vouched(ctx, built).await?.map_err(|error| judge(&error, &log, pipeline)),
+                Err(error) => Err(judge(&error, &log, pipeline)),
+            }
         }
         Err(error) => Err(StepEnd { state: RunState::Errored, exit_code: None, failure: Some(error.to_string()) }),
     };
@@ -63,6 +68,7 @@ pub async fn carry_out(
     let (end, image) = match built {
         Ok(image) => {
             log.note(&format!("The image is {} ({} MiB).", short(&image.id), image.size >> 20)).await?;
+            log.note(&image.says()).await?;
             (StepEnd { state: RunState::Passed, exit_code: None, failure: None }, Some(image))
         }
         Err(end) => {
@@ -76,6 +82,16 @@ pub async fn carry_out(
     Ok((end, image))
 }
 
+/// What is said of the image that was built; an engine that goes away meanwhile is as one that goes away in the build.
+async fn vouched(ctx: &Context, built: Built<'_>) -> Result<Result<Baked, PlatformError>, StoreError> {
+    match vouch::gather(ctx, built).await {
+        Ok(baked) => Ok(Ok(baked)),
+        Err(VouchError::Store(error)) => Err(error),
+        Err(VouchError::Engine(error)) => Ok(Err(error)),
+        Err(VouchError::Key(error)) => Ok(Err(PlatformError::Refused(error.to_string()))),
+    }
+}
+
 /// The image's id as people compare it.
 pub fn short(id: &str) -> &str {
     let digest = id.strip_prefix("sha256:").unwrap_or(id);
@@ -87,20 +103,30 @@ async fn archive(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::pat
     git::archive(&ctx.repository(&run.repository_id), &run.commit, pipeline.context().0, to).await
 }
 
-/// Holds that everything the build starts from is there for its team, in the Dockerfile as the engine gets it: what is in a
+/// Holds that everything the build starts from is there for its team, and says what that is, in the Dockerfile as the engine gets it: what is in a
 /// commit may be changed on its way into the archive.
-async fn its_bases(ctx: &Context, build: &Build) -> Result<(), PlatformError> {
-    let (context, name) = (build.context.clone(), build.dockerfile.clone());
-    let read = tokio::task::spawn_blocking(move || dockerfile_in(&context, &name)).await.map_err(std::io::Error::other);
+async fn its_bases(ctx: &Context, build: &Build) -> Result<Vec<BaseImage>, PlatformError> {
+    let (archive, name) = (build.context.clone(), build.dockerfile.clone());
+    let looked = move || Ok((context::refusal(&archive, context::Bounds::default())?, dockerfile_in(&archive, &name)?));
+    let looked = tokio::task::spawn_blocking(looked).await.map_err(std::io::Error::other);
     let refused = |why: &dyn std::fmt::Display| PlatformError::BuildFailed(why.to_string());
-    let text = read.flatten().map_err(|error| refused(&error))?.ok_or_else(|| refused(&said::dockerfile_no_file()))?;
+    let (refusal, text) = looked.flatten().map_err(|error| refused(&error))?;
+    if let Some(why) = refusal {
+        return Err(refused(&why));
+    }
+    let text = text.ok_or_else(|| refused(&said::dockerfile_no_file()))?;
     if escapes(&text) {
         return Err(refused(&said::dockerfile_escapes()));
     }
-    for image in images_of(&text, &build.args) {
-        ctx.platform.image(&image, &build.team).await?;
+    if names_its_reader(&text) {
+        return Err(refused(&said::dockerfile_syntax()));
     }
-    Ok(())
+    let mut bases = Vec::new();
+    for name in images_of(&text, &build.args) {
+        let id = ctx.platform.image(&name, &build.team).await?.id;
+        bases.push(BaseImage { name, id });
+    }
+    Ok(bases)
 }
 
 /// The text of a file in an archive; none where there is no file of that name, but a link for instance.
@@ -162,6 +188,14 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
 pub fn escapes(dockerfile: &str) -> bool {
     let directive = |line: &str| Some(line.trim().strip_prefix('#')?.split_once('=')?.0.trim().eq_ignore_ascii_case("escape"));
     dockerfile.trim_start_matches('\u{feff}').lines().any(|line| directive(line) == Some(true))
+}
+
+/// Whether a Dockerfile asks to be read by another program, an image from anywhere (its directive `syntax`): directives
+/// stand before everything else.
+pub fn names_its_reader(dockerfile: &str) -> bool {
+    let head = dockerfile.trim_start_matches('\u{feff}').lines().map(str::trim).take_while(|line| line.starts_with('#'));
+    let named = |line: &str| Some(line.strip_prefix('#')?.split_once('=')?.0.trim().eq_ignore_ascii_case("syntax"));
+    head.into_iter().any(|line| named(line) == Some(true))
 }
 
 /// The images a Dockerfile starts from or copies from. Stages of its own and `scratch` are left out. A name made of unknown
@@ -286,6 +320,9 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(images_of(text, &args), expected, "{text}");
         }
+        let named = ["# syntax=docker/dockerfile:1\nFROM a", "#Syntax = x", "# escape=\\\n# syntax=x\nFROM a"];
+        assert!(named.into_iter().all(names_its_reader));
+        assert!(!["FROM a\n# syntax=x", "# see syntax\nFROM a", ""].into_iter().any(names_its_reader));
         assert!(["# escape=`\nFROM a", "FROM a\n #\tEscape = \\"].into_iter().all(escapes) && !escapes("# no escape\nENV escape=x"));
     }
 }

@@ -4,6 +4,7 @@
 //! order) → [`step`] and [`build`] (containers, image) → candidate, and in the same transaction its automatic deploys.
 
 pub mod build;
+pub mod context;
 pub mod file;
 pub mod intake;
 pub mod log;
@@ -11,12 +12,13 @@ pub mod queue;
 pub mod runner;
 pub mod select;
 pub mod step;
+pub mod vouch;
 
 use std::sync::Arc;
 
 use app::model::{RunId, TeamId};
 
-use crate::{config::Config, platform::Platform, store::Db, wake::Wake};
+use crate::{config::Config, platform::Platform, secrets::Secrets, store::Db, wake::Wake};
 
 /// What carrying out runs needs. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Context {
     pub platform: Arc<dyn Platform>,
     /// Wake-ups.
     pub wake: Wake,
+    /// What candidates are signed with.
+    pub secrets: Secrets,
     /// Who this Berth is in the leases.
     pub holder: String,
 }

@@ -21,10 +21,10 @@ use super::{
     Context, build,
     file::{Pipeline, PlannedStage},
     step,
+    vouch::Baked,
 };
 use crate::{
     claim::{Claim, LEASE},
-    platform::ImageInfo,
     store::{
         StoreError,
         runs::{self, RunRow, StageRow, TakenUp},
@@ -43,7 +43,7 @@ struct Outcome {
     state: RunState,
     failure: Option<String>,
     /// The stage of the image and what it made; its end is written with the run's.
-    image: Option<(StageRow, ImageInfo)>,
+    image: Option<(StageRow, Baked)>,
 }
 
 impl Outcome {

@@ -93,6 +93,12 @@ pub fn helper_name(instance: &str, run: &RunId) -> String {
     name(instance, &["fill", run.as_str()])
 }
 
+/// The name of the container that files of an image are read from.
+pub fn image_reader_name(instance: &str, run: &RunId, image: &str) -> String {
+    let digest = image.strip_prefix("sha256:").unwrap_or(image);
+    name(instance, &["read", run.as_str(), digest.get(..12).unwrap_or(digest)])
+}
+
 /// The name of a network.
 pub fn network_name(instance: &str, network: &super::Network) -> Option<String> {
     match network {
@@ -236,6 +242,29 @@ pub fn helper(instance: &str, workspace: &Workspace, image: &str) -> Result<Valu
         writable: &[],
         host_name: "helper".into(),
         workspace: Some((workspace_name(instance, &workspace.run), HELPER_MOUNT)),
+    }
+    .build()
+}
+
+/// The specification of a container that holds an image's files while they are read, and is never started.
+///
+/// # Errors
+/// None in truth.
+pub fn reader(instance: &str, read: &super::ImageRead) -> Result<Value, PlatformError> {
+    Parts {
+        image: &read.image,
+        user: "",
+        command: Some(&["never".to_owned()]),
+        env: &BTreeMap::new(),
+        // What the image says of itself makes it no task, nor a copy of a service.
+        labels: labels(instance, [(TEAM, read.team.as_str()), (RUN, read.run.as_str()), (TASK, ""), (TARGET, ""), (RELEASE, "")]),
+        limits: Limits { memory: 32 << 20, cpu_millis: 100, pids: 1 },
+        profile: Profile::Restricted,
+        place: Place::Nowhere,
+        writable_root: true,
+        writable: &[],
+        host_name: "reader".into(),
+        workspace: None,
     }
     .build()
 }

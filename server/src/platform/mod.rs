@@ -261,6 +261,21 @@ pub struct Build {
     pub timeout: Duration,
 }
 
+/// Files of an image to be read.
+#[derive(Clone, Debug)]
+pub struct ImageRead {
+    /// The image's id.
+    pub image: String,
+    /// The run it is read for: what is made for reading is known as its.
+    pub run: RunId,
+    /// The team.
+    pub team: TeamId,
+    /// Absolute paths. A folder stands for the files in it; one that is not there is left out.
+    pub paths: Vec<String>,
+    /// The most bytes in all.
+    pub most: usize,
+}
+
 /// What can go wrong with an engine. Slow, hung and gone are different things.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
@@ -352,6 +367,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Removes what the builds of a service left beside their images.
     async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError>;
+
+    /// Reads files of an image, which is not started for it: each with its path and its bytes.
+    async fn read_image(&self, read: &ImageRead) -> Result<Vec<(String, Vec<u8>)>, PlatformError>;
 
     /// Removes an image by id, if nothing uses it.
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError>;

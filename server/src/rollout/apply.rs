@@ -21,7 +21,7 @@ use super::{
     health::{Subject, Watch},
     plan::{Action, Command, Desired, Progress, Situation, Slot, Stop, Waiting, plan},
     progress::{self, Standing},
-    request,
+    request, trust,
     workload::{self, Recipe},
 };
 use crate::{
@@ -176,6 +176,12 @@ impl<'a> Rollout<'a> {
             releases::resolve_image(&mut tx, &release.id, &image.id).await?;
             tx.commit().await?;
             release.image.clone_from(&image.id);
+        }
+        // What is proven already goes on to its end, whatever vouches for it by now.
+        if !row.progress::<Progress>().draining
+            && let Some(refusal) = trust::refusal(&ctx.db, &ctx.secrets, &release).await?
+        {
+            return Err(Left::Broken(refusal));
         }
         let port = with_patience(|| workload::port(ctx, &release)).await.map_err(|error| Left::Broken(error.to_string()))?;
         let variables = workload::variables(ctx, &release).await?;

@@ -12,6 +12,7 @@ pub mod keep;
 pub mod plan;
 pub mod progress;
 pub mod request;
+pub mod trust;
 pub mod workload;
 
 pub use context::Context;

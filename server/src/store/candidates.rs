@@ -1,6 +1,8 @@
 //! Rows of `candidates`.
 
-use app::model::{Candidate, CandidateId, EnvironmentName, Page, PageRequest, RunId, ServiceId, Shape, TeamId};
+use std::collections::BTreeSet;
+
+use app::model::{Candidate, CandidateId, EnvironmentName, Made, Page, PageRequest, RunId, ServiceId, Shape, TeamId, Timestamp};
 
 use super::{
     Query, Row, Tx,
@@ -33,6 +35,8 @@ pub struct NewCandidate<'a> {
     pub run_number: u64,
     /// Its shape.
     pub shape: &'a Shape,
+    /// How its image was made: with it goes a signed statement.
+    pub made: Option<&'a Made>,
 }
 
 fn read(row: &Row) -> Result<Candidate> {
@@ -48,6 +52,10 @@ fn read(row: &Row) -> Result<Candidate> {
         size: row.num("size")?,
         created_at: row.time("created_at")?,
         runs_in: Vec::new(),
+        // What does not read was written down all the same: it counts as signed.
+        made: row.text_opt("made")?.map(|text| serde_json::from_str(&text).unwrap_or_default()),
+        held: row.bool("held")?,
+        gone_at: row.time_opt("gone_at")?,
     })
 }
 
@@ -73,10 +81,14 @@ pub async fn insert(tx: &mut Tx, new: &NewCandidate<'_>) -> Result<Candidate> {
         size: new.size,
         created_at: clock::now(),
         runs_in: Vec::new(),
+        made: new.made.cloned(),
+        held: false,
+        gone_at: None,
     };
     tx.execute(
-        "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape, created_at,
+           made)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         args![
             &candidate.id,
             new.team,
@@ -91,6 +103,7 @@ pub async fn insert(tx: &mut Tx, new: &NewCandidate<'_>) -> Result<Candidate> {
             new.run_number,
             json(new.shape),
             candidate.created_at,
+            new.made.map(json),
         ],
     )
     .await?;
@@ -101,6 +114,35 @@ pub async fn insert(tx: &mut Tx, new: &NewCandidate<'_>) -> Result<Candidate> {
 pub async fn by_number(q: impl Query, service: &ServiceId, number: u64) -> Result<Option<Candidate>> {
     let row = q.fetch_opt("SELECT * FROM candidates WHERE service_id = $1 AND number = $2", args![service, number]).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// The candidate of this id, of a team.
+pub async fn by_id(q: impl Query, team: &TeamId, id: &CandidateId) -> Result<Option<Candidate>> {
+    q.fetch_opt("SELECT * FROM candidates WHERE id = $1 AND team_id = $2", args![id, team]).await?.as_ref().map(read).transpose()
+}
+
+/// The candidate of a service before this one.
+pub async fn before(q: impl Query, service: &ServiceId, number: u64) -> Result<Option<Candidate>> {
+    let sql = "SELECT * FROM candidates WHERE service_id = $1 AND number < $2 ORDER BY number DESC LIMIT 1";
+    q.fetch_opt(sql, args![service, number]).await?.as_ref().map(read).transpose()
+}
+
+/// Where a candidate serves, in the order of the environments: the environment, the release's number, and since when.
+pub async fn places(q: impl Query, service: &ServiceId, candidate: &CandidateId) -> Result<Vec<(EnvironmentName, u64, Timestamp)>> {
+    let rows = q
+        .fetch_all(
+            "SELECT e.name, r.number, r.created_at FROM targets t JOIN releases r ON r.id = t.release_id
+               JOIN environments e ON e.id = t.environment_id WHERE t.service_id = $1 AND r.candidate_id = $2 ORDER BY e.position",
+            args![service, candidate],
+        )
+        .await?;
+    Ok(readable(&rows, |row| Ok((row.parsed("name")?, row.num("number")?, row.time("created_at")?))))
+}
+
+/// Asks to keep a candidate's image, or takes that back. False: there is no such candidate, or its image is given up.
+pub async fn hold(tx: &mut Tx, service: &ServiceId, number: u64, held: bool) -> Result<bool> {
+    let sql = "UPDATE candidates SET held = $1 WHERE service_id = $2 AND number = $3 AND gone_at IS NULL";
+    Ok(tx.execute(sql, args![held, service, number]).await? == 1)
 }
 
 /// The candidates of a service, newest first, each with the environments it runs in now.
@@ -131,6 +173,54 @@ async fn serving(q: impl Query, service: &ServiceId) -> Result<Vec<(CandidateId,
         )
         .await?;
     Ok(readable(&rows, |row| Ok((CandidateId::from_text(row.text("candidate_id")?), row.parsed("name")?))))
+}
+
+/// The services with candidates from before this moment whose images are there.
+pub async fn services_with_old(q: impl Query, before: Timestamp) -> Result<Vec<ServiceId>> {
+    // By an expression, so that SQLite looks for what is old and does not walk along the services.
+    let sql = "SELECT DISTINCT service_id || '' AS service_id FROM candidates WHERE gone_at IS NULL AND created_at < $1";
+    let rows = q.fetch_all(sql, args![before]).await?;
+    rows.iter().map(|row| row.text("service_id").map(ServiceId::from_text)).collect()
+}
+
+/// The candidates of a service whose images are there. One that does not read is an error of the whole: left out, it would
+/// look as if fewer were there.
+pub async fn there(q: impl Query, service: &ServiceId) -> Result<Vec<Candidate>> {
+    let sql = "SELECT * FROM candidates WHERE service_id = $1 AND gone_at IS NULL ORDER BY number DESC";
+    q.fetch_all(sql, args![service]).await?.iter().map(read).collect()
+}
+
+/// The images that something needs: what the service's targets run, want, are moving from or to, or had within their last
+/// releases; and its candidates' that another service has too.
+pub async fn needed(q: impl Query, service: &ServiceId, releases: usize) -> Result<BTreeSet<String>> {
+    let sql = "SELECT r.image FROM targets t JOIN releases r ON r.target_id = t.id
+                WHERE t.service_id = $1 AND (r.number >= t.next_release - $2 OR r.id = t.release_id OR r.id = t.wanted_release_id)
+               UNION SELECT r.image FROM rollouts o JOIN releases r ON r.id IN (o.release_id, o.from_release_id)
+                WHERE o.service_id = $1 AND o.finished_at IS NULL
+               UNION SELECT c.image FROM candidates c WHERE c.service_id = $1 AND c.gone_at IS NULL
+                  AND (EXISTS (SELECT 1 FROM releases r JOIN targets t ON t.id = r.target_id WHERE r.image = c.image AND t.service_id <> $1)
+                    OR EXISTS (SELECT 1 FROM candidates o WHERE o.image = c.image AND o.service_id <> $1 AND o.gone_at IS NULL))";
+    q.fetch_all(sql, args![service, releases]).await?.iter().map(|row| row.text("image")).collect()
+}
+
+/// Gives a candidate's image up: from now on it is not deployed any more.
+pub async fn give_up(tx: &mut Tx, id: &CandidateId, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE candidates SET gone_at = $1 WHERE id = $2 AND gone_at IS NULL", args![now, id]).await?;
+    Ok(())
+}
+
+/// The candidates whose images were given up and may still be there: id, team, image.
+pub async fn going(q: impl Query) -> Result<Vec<(CandidateId, TeamId, String)>> {
+    let sql = "SELECT id, team_id, image FROM candidates WHERE gone_at IS NOT NULL AND removed_at IS NULL ORDER BY gone_at";
+    let rows = q.fetch_all(sql, args![]).await?;
+    let read = |row: &Row| Ok((CandidateId::from_text(row.text("id")?), TeamId::from_text(row.text("team_id")?), row.text("image")?));
+    rows.iter().map(read).collect()
+}
+
+/// Notes that the engine has not the image of a candidate any more.
+pub async fn removed(tx: &mut Tx, id: &CandidateId, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE candidates SET removed_at = $1 WHERE id = $2 AND gone_at IS NOT NULL", args![now, id]).await?;
+    Ok(())
 }
 
 /// The images that go with a service: its candidates', where nothing of another service is made from them.

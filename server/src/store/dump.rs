@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 23] = [
+pub const TABLES: [&str; 24] = [
     "settings",
     "users",
     "sessions",
@@ -28,6 +28,7 @@ pub const TABLES: [&str; 23] = [
     "steps",
     "log_chunks",
     "candidates",
+    "statements",
     "targets",
     "config_sets",
     "releases",

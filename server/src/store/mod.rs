@@ -22,6 +22,7 @@ pub mod search;
 pub mod services;
 pub mod sessions;
 pub mod settings;
+pub mod statements;
 pub mod targets;
 pub mod teams;
 pub mod tokens;

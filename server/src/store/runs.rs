@@ -635,6 +635,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         failure: row.text_opt("failure")?,
         stages,
         candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
+        image: None,
         rollouts,
         cancelling: row.time_opt("cancel_asked_at")?.is_some() && !brief.state.ended(),
         created_at: brief.created_at,

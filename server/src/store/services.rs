@@ -127,6 +127,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         format!("DELETE FROM releases WHERE target_id IN {mine}"),
         format!("DELETE FROM config_sets WHERE target_id IN {mine}"),
         "DELETE FROM targets WHERE service_id = $1".to_owned(),
+        "DELETE FROM statements WHERE candidate_id IN (SELECT id FROM candidates WHERE service_id = $1)".to_owned(),
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
         format!("DELETE FROM log_chunks WHERE step_id IN (SELECT id FROM steps WHERE run_id IN {runs})"),
         format!("DELETE FROM steps WHERE run_id IN {runs}"),

@@ -3,5 +3,6 @@
 pub mod deletions;
 pub mod engine;
 pub mod keep;
+pub mod retention;
 pub mod rollouts;
 pub mod sweep;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, Changed, Live, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{Accounts, Backend, Candidates, Changed, Live, Platform, Releases, Runs, Services, Teams, Tokens},
     error::{Error, Result},
     model::*,
 };
@@ -31,6 +31,7 @@ pub(super) fn backend(fake: &Fake) -> Backend {
         services: it.clone(),
         releases: it.clone(),
         runs: it.clone(),
+        candidates: it.clone(),
         platform: it,
     }
 }
@@ -138,6 +139,14 @@ fn candidate(number: u64, title: &str, runs_in: &[&str], age: u64) -> Candidate 
         size: 81_000_000,
         created_at: ago(age),
         runs_in: runs_in.iter().map(|one| name(one)).collect(),
+        made: Some(Made {
+            build_ms: 12_400,
+            bases: vec![BaseImage { name: "rust:1.95".into(), id: IMAGE.into() }],
+            packages: Some(112),
+            by: "Ana".into(),
+        }),
+        held: false,
+        gone_at: None,
     }
 }
 
@@ -211,7 +220,14 @@ fn run(number: u64) -> Run {
             stage("slow", StageKind::Steps, RunState::Failed, slow, Some(559), Some(359)),
             stage("image", StageKind::Image, RunState::Skipped, Vec::new(), None, None),
         ],
-        candidate: None,
+        candidate: Some(41),
+        image: Some(RunImage {
+            size: 81 << 20,
+            build_ms: Some(12_400),
+            before: Some(40),
+            size_before: Some(79 << 20),
+            build_ms_before: None,
+        }),
         rollouts: Vec::new(),
         cancelling: false,
         created_at: ago(601),
@@ -643,6 +659,54 @@ impl Runs for Fake {
     }
     async fn candidates(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<Candidate>> {
         Ok(page(self.overview(actor, team, one).await?.candidates))
+    }
+}
+
+#[async_trait]
+impl Candidates for Fake {
+    async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName, number: u64) -> Result<CandidateShown> {
+        Ok(CandidateShown {
+            candidate: candidate(number, "Round prices", &["dev"], 600),
+            vouched: Vouched::Verified,
+            refusal: None,
+            key: Some("0a1b2c3d4e5f60718293a4b5c6d7e8f9".into()),
+            places: vec![CandidatePlace { environment: name("dev"), release: 31, since: ago(500) }],
+        })
+    }
+    async fn provenance(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<Envelope> {
+        Err(Error::not_found("no_statement", "x"))
+    }
+    async fn sbom(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<serde_json::Value> {
+        Err(Error::not_found("no_statement", "x"))
+    }
+    async fn signed_sbom(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<Envelope> {
+        Err(Error::not_found("no_statement", "x"))
+    }
+    async fn compare(&self, _: &Actor, _: &TeamName, _: &ServiceName, before: u64, after: u64) -> Result<Comparison> {
+        let change = |field: &str, before: &str, after: &str| FieldChange {
+            field: field.into(),
+            before: Some(before.into()),
+            after: Some(after.into()),
+        };
+        Ok(Comparison {
+            before: candidate(before, "Cheaper shipping", &["staging"], 6_000),
+            after: candidate(after, "Round prices", &["dev"], 600),
+            commits: vec![CommitLine { id: COMMIT.into(), author: "Ana".into(), title: "Round <prices>".into() }],
+            taken_back: Vec::new(),
+            commits_unread: None,
+            packages: Some(PackageChanges {
+                added: vec![PackageVersion { name: "tzdata".into(), version: "2026a-1".into() }],
+                removed: Vec::new(),
+                changed: vec![change("libc6", "2.36-9", "2.36-10")],
+            }),
+            shape: vec![change("processes.web.port", "8080", "9090")],
+        })
+    }
+    async fn hold(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64, _: bool) -> Result<()> {
+        Ok(())
+    }
+    async fn signing_key(&self) -> Result<SigningKey> {
+        Err(Error::internal("x"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! REST handlers: parse, call the seam, answer. The list of them is [`super::router`].
 
 pub mod accounts;
+pub mod candidates;
 pub mod meta;
 pub mod platform;
 pub mod releases;

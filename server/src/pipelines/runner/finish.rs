@@ -8,8 +8,7 @@ use app::{
 use super::{Context, Left, Outcome};
 use crate::{
     clock,
-    pipelines::{build::short, file::Pipeline, intake::run_path},
-    platform::ImageInfo,
+    pipelines::{build::short, file::Pipeline, intake::run_path, vouch::Baked},
     rollout::request::deploy_candidate,
     store::{
         Tx,
@@ -58,7 +57,7 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
     Ok(())
 }
 
-async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &StageRow, image: &ImageInfo) -> Result<Option<Candidate>> {
+async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &StageRow, image: &Baked) -> Result<Option<Candidate>> {
     for (step, ..) in &stage.steps {
         if !runs::end_step(tx, &run.id, run.fence, step, RunState::Passed, None, None).await? {
             return Ok(None);
@@ -76,8 +75,11 @@ async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &
         run: &run.id,
         run_number: run.number,
         shape: &pipeline.shape,
+        made: Some(&image.made),
     };
-    candidates::insert(tx, &new).await.map(Some)
+    let candidate = candidates::insert(tx, &new).await?;
+    image.write(tx, &candidate.id).await?;
+    Ok(Some(candidate))
 }
 
 /// Deploys the candidate wherever new ones of the default branch go by themselves; answers with the topics that changed.

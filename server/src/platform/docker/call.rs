@@ -22,7 +22,7 @@ pub struct Deadlines {
     pub short: Duration,
     /// Changes: making, starting, stopping (on top of its grace), removing.
     pub long: Duration,
-    /// Pulling an image, uploading an archive.
+    /// Pulling an image, uploading or downloading an archive.
     pub transfer: Duration,
     /// Silence on a stream until the engine is asked whether it is still there.
     pub idle: Duration,
@@ -58,6 +58,7 @@ pub(super) enum Call {
     VolumeCreate,
     VolumeRemove,
     Upload,
+    Download,
     Pull,
     ImageImport,
     ImageTag,
@@ -79,7 +80,7 @@ impl Call {
             | Self::ImageImport
             | Self::ImageTag
             | Self::ImageRemove => of.long,
-            Self::Upload | Self::Pull => of.transfer,
+            Self::Upload | Self::Download | Self::Pull => of.transfer,
             Self::Exec(time) => time,
         }
     }
@@ -99,6 +100,7 @@ impl Call {
             Self::VolumeCreate => "volume_create",
             Self::VolumeRemove => "volume_remove",
             Self::Upload => "upload",
+            Self::Download => "download",
             Self::Pull => "pull",
             Self::ImageImport => "image_import",
             Self::ImageTag => "image_tag",

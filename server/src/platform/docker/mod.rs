@@ -11,6 +11,7 @@ mod errors;
 mod hosts;
 mod images;
 mod networks;
+mod reading;
 mod streams;
 mod tasks;
 mod workspaces;
@@ -36,8 +37,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{call::Deadlines, connect::locate};
 use super::{
-    Build, ImageInfo, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload, WorkloadId, Workspace,
-    container, network,
+    Build, ImageInfo, ImageRead, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload, WorkloadId,
+    Workspace, container, network,
 };
 
 /// What a driver is told.
@@ -193,6 +194,10 @@ impl Platform for Docker {
 
     async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError> {
         self.drop_cache(service, 0).await
+    }
+
+    async fn read_image(&self, read: &ImageRead) -> Result<Vec<(String, Vec<u8>)>, PlatformError> {
+        self.read_files(read).await
     }
 
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError> {

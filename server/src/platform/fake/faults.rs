@@ -23,6 +23,7 @@ pub enum Verb {
     Build,
     BuiltImages,
     ForgetBuilds,
+    ReadImage,
     RemoveImage,
     FillWorkspace,
     CleanRun,

@@ -22,8 +22,8 @@ pub use self::{
 };
 use self::{script::Script as TaskScript, state::Inner};
 use super::{
-    Build, ContainerState, ImageInfo, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload,
-    WorkloadId, Workspace,
+    Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd,
+    Workload, WorkloadId, Workspace,
 };
 
 /// A platform in memory. Cloning it shares it.
@@ -318,6 +318,16 @@ impl Platform for Fake {
     async fn forget_builds(&self, service: &ServiceId) -> Result<(), PlatformError> {
         let lost = self.meet(Verb::ForgetBuilds, service.as_str()).await?;
         self.answer(lost, "forget_builds", ())
+    }
+
+    async fn read_image(&self, read: &ImageRead) -> Result<Vec<(String, Vec<u8>)>, PlatformError> {
+        let lost = self.meet(Verb::ReadImage, read.image.clone()).await?;
+        let files = self.behaviour(&read.image, &read.team)?.files;
+        let asked = |path: &str| {
+            read.paths.iter().any(|asked| path.strip_prefix(asked.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        };
+        let found = files.into_iter().filter(|(path, _)| asked(path)).map(|(path, text)| (path, text.into_bytes())).collect();
+        self.answer(lost, "read_image", found)
     }
 
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError> {

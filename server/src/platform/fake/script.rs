@@ -34,6 +34,8 @@ pub struct Behaviour {
     pub size: u64,
     /// The user the image names.
     pub user: String,
+    /// The files of the image, by path.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Default for Behaviour {
@@ -52,6 +54,7 @@ impl Default for Behaviour {
             lines: vec!["started".into()],
             size: 1 << 20,
             user: String::new(),
+            files: BTreeMap::new(),
         }
     }
 }

@@ -1,0 +1,60 @@
+//! Sentences of candidates: what they are, what vouches for them, how they differ.
+
+use super::sentences;
+
+sentences! {
+    candidate_number(number): "Candidate {number}" / "후보 {number}";
+    candidate_title(number, service): "Candidate {number} · {service}" / "후보 {number} · {service}";
+    candidate_from(number, by): "from run {number}, pushed by {by}" / "실행 {number}에서, {by} 님이 푸시";
+    candidate_board: "Candidates by environment" / "환경별 후보";
+    candidate_board_below: "where each runs, since when, and what is ready for the next environment" / "어디에서 언제부터 실행되고 다음 환경으로 갈 준비가 됐는지";
+    candidate_ready(environment): "ready for {environment}" / "{environment} 환경 준비됨";
+    candidate_nowhere: "It runs nowhere now." / "지금은 실행되는 곳이 없어요.";
+    candidate_image: "Image" / "이미지";
+    candidate_size: "Size" / "크기";
+    candidate_built: "Build took" / "빌드 시간";
+    run_image: "Image" / "이미지";
+    run_image_more(size, before): "{size} MiB than c{before}" / "c{before}보다 {size} MiB";
+    run_built: "Build took" / "빌드 시간";
+    run_built_before(took, before): "{took} for c{before}" / "c{before} 후보는 {took}";
+    candidate_bases: "Built on" / "기반 이미지";
+    candidate_no_bases: "nothing" / "없음";
+    candidate_packages: "Packages" / "패키지";
+    candidate_packages_unknown: "not known: the image has no list that can be read" / "알 수 없음: 읽을 수 있는 목록이 이미지에 없어요";
+    candidate_made: "Made" / "만든 시각";
+    candidate_kept: "Image kept" / "이미지 보관";
+    candidate_kept_held: "for good, as somebody asked" / "요청에 따라 계속";
+    candidate_kept_rule: "while it is among the newest 20, younger than 30 days, or within the last 10 releases of an environment" / "최근 20개이거나 30일이 안 됐거나 환경의 최근 릴리스 10개에 있는 동안";
+    candidate_gone_on: "removed" / "제거됨";
+    candidate_hold: "Keep it for good" / "계속 보관";
+    candidate_let_go: "Let it go when nobody needs it" / "필요 없으면 제거";
+    vouched: "Signature" / "서명";
+    vouched_verified: "Verified" / "검증됨";
+    vouched_unsigned: "From before candidates were signed" / "서명이 생기기 전";
+    vouched_refused: "Does not hold" / "맞지 않음";
+    vouched_key(key): "key {key}" / "키 {key}";
+    provenance: "Where the image came from" / "이미지의 출처";
+    bill_of_materials: "Bill of materials" / "구성 명세";
+    verify_it: "Verify it here" / "여기서 검증";
+    compare_with: "Compare with" / "비교 대상";
+    compare_before: "the one before" / "바로 앞 후보";
+    compare_what_runs(environment): "what runs in {environment}" / "{environment} 환경에서 실행 중인 것";
+    compare_title(before, after): "From candidate {before} to {after}" / "후보 {before}에서 {after}(으)로";
+    compare_commits: "Commits" / "커밋";
+    compare_no_commits: "The same commit." / "같은 커밋이에요.";
+    compare_taken_back: "Taken back" / "되돌아가는 커밋";
+    compare_packages: "Packages" / "패키지";
+    compare_no_packages: "No package differs." / "다른 패키지가 없어요.";
+    compare_packages_unknown: "One of them has no list of packages, so they cannot be compared." / "한쪽에 패키지 목록이 없어서 비교할 수 없어요.";
+    compare_shape: "Processes and health" / "프로세스와 상태 확인";
+    compare_no_shape: "Run the same way." / "실행 방식이 같아요.";
+    compare_size(before, after): "{before} MiB, then {after} MiB" / "{before} MiB에서 {after} MiB(으)로";
+    compare_added: "added" / "추가";
+    compare_removed: "removed" / "제거";
+    compare_changed: "changed" / "변경";
+    col_field: "Field" / "항목";
+    col_before: "Before" / "이전";
+    col_after: "After" / "이후";
+    done_held: "Its image is kept for good." / "이미지를 계속 보관해요.";
+    done_let_go: "Its image goes when nothing needs it." / "필요한 곳이 없으면 이미지를 제거해요.";
+}

@@ -1,0 +1,94 @@
+//! Lets go of images that nobody needs any more. First the row says that a candidate's image is given up, under the locks
+//! that releases are made under, so that nothing begins to need it; then the engine removes it, however often that takes.
+
+use std::time::Duration;
+
+use app::model::{ServiceId, Timestamp};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    candidates::retain::{POLICY, to_go},
+    clock,
+    platform::PlatformError,
+    rollout::{Context, request},
+    store::{StoreError, candidates, targets},
+    telemetry::metrics,
+    wake,
+};
+
+/// Images are kept for weeks: once an hour is soon enough.
+const EVERY: Duration = Duration::from_secs(3_600);
+
+/// What can go wrong; the next pass does it.
+#[derive(Debug, thiserror::Error)]
+enum RetentionError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Engine(#[from] PlatformError),
+}
+
+/// Runs until stopped.
+pub async fn run(ctx: Context, stop: CancellationToken) {
+    loop {
+        let passed = pass(&ctx, clock::now()).await;
+        metrics::passed("retention", passed.is_ok());
+        let rest = if passed.is_ok() { clock::pace(EVERY) } else { wake::rest(false) };
+        if let Err(error) = passed {
+            tracing::warn!(%error, "images that nobody needs could not be removed");
+        }
+        if timeout(rest, stop.cancelled()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+async fn pass(ctx: &Context, now: Timestamp) -> Result<(), RetentionError> {
+    let age = i64::try_from(POLICY.age.as_millis()).unwrap_or(i64::MAX);
+    for service in candidates::services_with_old(&ctx.db, Timestamp(now.0.saturating_sub(age))).await? {
+        give_up(ctx, &service, now).await?;
+    }
+    remove(ctx).await
+}
+
+async fn give_up(ctx: &Context, service: &ServiceId, now: Timestamp) -> Result<(), StoreError> {
+    // Most services have nothing to let go of: nothing is locked for them.
+    let there = candidates::there(&ctx.db, service).await?;
+    let needed = candidates::needed(&ctx.db, service, POLICY.releases).await?;
+    if to_go(&there, &needed, now, POLICY).is_empty() {
+        return Ok(());
+    }
+    let mut tx = ctx.db.begin().await?;
+    for target in targets::of_service(&mut tx, service).await? {
+        tx.lock(&request::lock_of(&target.id)).await?;
+    }
+    // Judged again under the locks: a release may have been made in between.
+    let there = candidates::there(&mut tx, service).await?;
+    let needed = candidates::needed(&mut tx, service, POLICY.releases).await?;
+    let going = to_go(&there, &needed, now, POLICY);
+    for id in &going {
+        candidates::give_up(&mut tx, id, now).await?;
+    }
+    tx.commit().await?;
+    tracing::info!(%service, candidates = going.len(), "their images are given up");
+    Ok(())
+}
+
+/// Removes what was given up. What a container still uses stays until the next pass.
+async fn remove(ctx: &Context) -> Result<(), RetentionError> {
+    for (id, team, image) in candidates::going(&ctx.db).await? {
+        ctx.platform.remove_image(&image).await?;
+        match ctx.platform.image(&image, &team).await {
+            Err(PlatformError::ImageNotFound { .. }) => {
+                let mut tx = ctx.db.begin().await?;
+                candidates::removed(&mut tx, &id, clock::now()).await?;
+                tx.commit().await?;
+                tracing::info!(candidate = %id, image, "its image is removed");
+            }
+            Ok(_) => tracing::debug!(candidate = %id, image, "its image is still used"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! What is said of a candidate, from a real push on: signed, verified before every deploy, compared, and kept as long as
+//! anything may need it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use app::model::{Candidate, ConfigChange, Envelope, PageRequest, RolloutState, Run, RunState, SigningKey, Source, Timestamp, Vouched};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde_json::Value;
+use server::{args, candidates::dsse::Signed, clock, platform::fake::Behaviour, secrets::PublicKey, store::Query as _};
+
+use crate::{
+    git::{Copy, harbour},
+    support::{
+        berth::{Harbour, environment, service, team, until, within},
+        proof,
+    },
+};
+
+/// An image of Debian with these packages, each `name=version`.
+fn debian(packages: &str) -> Behaviour {
+    let stanza = |word: &str| {
+        let (name, version) = word.split_once('=').unwrap();
+        format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n")
+    };
+    let status: String = packages.split(' ').map(stanza).collect();
+    let release = "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n".to_owned();
+    let files = [("/var/lib/dpkg/status".to_owned(), status), ("/usr/lib/os-release".to_owned(), release)];
+    Behaviour { files: files.into(), ..Behaviour::default() }
+}
+
+fn file(port: u16) -> String {
+    format!("version: 1\nservices:\n  hello:\n    image: {{ args: {{ LEVEL: high }} }}\n    processes: {{ web: {{ port: {port} }} }}\n")
+}
+
+async fn ended(harbour: &Harbour, number: u64) -> Run {
+    let runs = &harbour.berth.backend.runs;
+    let run = async || runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended());
+    within(Duration::from_secs(20), "the run ends", run).await
+}
+
+/// A harbour with a candidate of an image with these packages.
+async fn made(packages: &'static str) -> (Harbour, Copy) {
+    let harbour = harbour().await;
+    harbour.fake.set_image("base:1", Behaviour::default());
+    harbour.fake.on_build(move |_| Some((vec!["Step 1/1 : FROM base:1".into()], Ok(debian(packages)))));
+    let copy = Copy::new(&harbour).await;
+    copy.write("berth.yaml", &file(8080));
+    copy.write("Dockerfile", "FROM base:1\n");
+    copy.push("First").await;
+    assert_eq!(ended(&harbour, 1).await.state, RunState::Passed);
+    (harbour, copy)
+}
+
+async fn change(harbour: &Harbour, sql: &str, values: Vec<server::store::Value>) -> u64 {
+    let mut tx = harbour.berth.db.begin().await.unwrap();
+    let count = tx.execute(sql, values).await.unwrap();
+    tx.commit().await.unwrap();
+    count
+}
+
+async fn asked(harbour: &Harbour, path: &str) -> Value {
+    let token = crate::git::token(harbour, vec![app::model::Scope::Read]).await;
+    let url = format!("http://{}/api/v1{path}", harbour.berth.console);
+    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    answer.json().await.unwrap()
+}
+
+async fn deploy(harbour: &Harbour, place: &str, source: Source) -> app::error::Result<app::model::Change> {
+    harbour.berth.backend.releases.deploy(&harbour.owner, &team(), &service(), &environment(place), source, false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_says_where_it_came_from_and_what_is_in_it() {
+    let (harbour, copy) = made("bash=5.2-1 libc6=2.36-9").await;
+    let path = "/teams/demo/services/hello/candidates/1";
+    let shown = harbour.berth.backend.candidates.show(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    assert_eq!((shown.vouched, shown.refusal), (Vouched::Verified, None));
+    let made = shown.candidate.made.as_ref().unwrap();
+    assert_eq!((made.packages, made.bases[0].name.as_str(), made.by.as_str()), (Some(2), "base:1", "Ada"));
+
+    let key: SigningKey = serde_json::from_value(asked(&harbour, "/signing-key").await).unwrap();
+    let public = PublicKey::read(&key.public).unwrap();
+    assert_eq!((shown.key.as_deref(), key.id.as_str()), (Some(key.id.as_str()), public.id().as_str()));
+    let envelope: Envelope = serde_json::from_value(asked(&harbour, &format!("{path}/provenance")).await).unwrap();
+    assert!(Signed::open(&envelope).unwrap().verifies(&public));
+    let statement: Value = serde_json::from_slice(&BASE64.decode(&envelope.payload).unwrap()).unwrap();
+    let digest = shown.candidate.image.strip_prefix("sha256:").unwrap();
+    let commit = copy.good(&["rev-parse", "HEAD"]).await.trim().to_owned();
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
+    let definition = &statement["predicate"]["buildDefinition"];
+    let asked_for = &definition["externalParameters"];
+    assert_eq!((&asked_for["commit"], &asked_for["ref"]), (&Value::from(commit.as_str()), &Value::from("refs/heads/main")));
+    assert_eq!(asked_for["args"]["LEVEL"], "high");
+    let text = sha256(&file(8080));
+    assert_eq!(asked_for["file"]["digest"]["sha256"], text);
+    assert_eq!(asked_for["repository"], format!("{}/git/demo/hello.git", harbour.berth.config.url));
+    let dependencies = definition["resolvedDependencies"].as_array().unwrap();
+    assert_eq!((&dependencies[0]["digest"]["gitCommit"], &dependencies[1]["uri"]), (&Value::from(commit), &Value::from("docker:base:1")));
+    assert_eq!(statement["predicate"]["runDetails"]["builder"]["id"], harbour.berth.config.url);
+
+    let bill = asked(&harbour, &format!("{path}/sbom")).await;
+    assert_eq!((&bill["bomFormat"], &bill["specVersion"]), (&Value::from("CycloneDX"), &Value::from("1.6")));
+    assert_eq!(bill["metadata"]["component"]["hashes"][0]["content"], digest);
+    assert_eq!(bill["components"][1]["purl"], "pkg:deb/debian/bash@5.2-1?arch=amd64&distro=debian-12");
+    let signed: Envelope = serde_json::from_value(asked(&harbour, &format!("{path}/sbom?signed=true")).await).unwrap();
+    assert!(Signed::open(&signed).unwrap().verifies(&public));
+    harbour.berth.stop().await;
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_was_tampered_with_keeps_its_candidate_from_every_environment() {
+    let (harbour, _copy) = made("bash=5.2-1").await;
+    until("it is live", async || {
+        let target = harbour.berth.backend.services.target(&harbour.owner, &team(), &service(), &environment("dev")).await.unwrap();
+        target.rollout.filter(|rollout| rollout.state == RolloutState::Succeeded)
+    })
+    .await;
+    let kept = "SELECT payload, signature, key_id FROM statements WHERE kind = 'provenance'";
+    let row = harbour.berth.db.fetch_opt(kept, args![]).await.unwrap().unwrap();
+    let (payload, signature, key) = (row.text("payload").unwrap(), row.text("signature").unwrap(), row.text("key_id").unwrap());
+    let set = |column: &str| format!("UPDATE statements SET {column} = $1 WHERE kind = 'provenance'");
+    let other = "(SELECT payload FROM statements WHERE kind = 'sbom')";
+    let tampered: [(&str, String, Vec<server::store::Value>, &str); 5] = [
+        ("another statement", format!("UPDATE statements SET payload = {other} WHERE kind = 'provenance'"), args![], "was changed"),
+        ("no statement at all", set("payload"), args!["AAAA"], "was changed"),
+        ("another signature", set("signature"), args![BASE64.encode([7_u8; 64])], "was changed"),
+        ("another key", set("key_id"), args!["0".repeat(32)], "another key"),
+        ("another image", "UPDATE candidates SET image = $1".to_owned(), args![server::platform::fake::image_id("evil")], "another image"),
+    ];
+    harbour.fake.set_image(&server::platform::fake::image_id("evil"), Behaviour::saying("evil"));
+    let image = harbour.berth.db.fetch_opt("SELECT image FROM candidates", args![]).await.unwrap().unwrap().text("image").unwrap();
+    for (what, sql, values, expected) in tampered {
+        assert_eq!(change(&harbour, &sql, values).await, 1, "{what}");
+        let refused = deploy(&harbour, "staging", Source::Candidate(1)).await.unwrap_err();
+        assert_eq!(refused.code, "statement_unverified", "{what}");
+        assert!(refused.sentence.contains(expected), "{what}: {}", refused.sentence);
+        let shown = harbour.berth.backend.candidates.show(&harbour.owner, &team(), &service(), 1).await.unwrap();
+        assert_eq!(shown.vouched, Vouched::Refused, "{what}");
+        let back = "UPDATE statements SET payload = $1, signature = $2, key_id = $3 WHERE kind = 'provenance'";
+        change(&harbour, back, args![&payload, &signature, &key]).await;
+        change(&harbour, "UPDATE candidates SET image = $1", args![&image]).await;
+    }
+    // What is not a deploy by its name is one all the same: the rollout itself asks, and what serves goes on serving.
+    change(&harbour, &set("signature"), args![BASE64.encode([7_u8; 64])]).await;
+    let variables = ConfigChange { set: BTreeMap::from([("TEXT".to_owned(), "two".to_owned())]), unset: Vec::new() };
+    let releases = &harbour.berth.backend.releases;
+    let changed = releases.change_config(&harbour.owner, &team(), &service(), &environment("dev"), variables, None, false).await.unwrap();
+    let rollout = harbour.ended(&changed.rollout.unwrap()).await;
+    assert_eq!(rollout.state, RolloutState::Failed);
+    assert!(rollout.failure.as_deref().unwrap().contains("was changed since it was signed"), "{rollout:?}");
+    assert_eq!(harbour.ask("dev").await, (200, "hello".into()));
+    // Taken away it is no better, and put back it is good.
+    change(&harbour, "DELETE FROM statements WHERE kind = 'provenance'", args![]).await;
+    let missing = deploy(&harbour, "staging", Source::From(environment("dev"))).await.unwrap_err();
+    assert!(missing.code == "statement_unverified" && missing.sentence.contains("is missing"), "{}", missing.sentence);
+    let back =
+        "INSERT INTO statements (candidate_id, kind, payload, key_id, signature) SELECT id, 'provenance', $1, $2, $3 FROM candidates";
+    change(&harbour, back, args![&payload, &key, &signature]).await;
+    assert!(deploy(&harbour, "staging", Source::Candidate(1)).await.unwrap().rollout.is_some());
+    // One of before there were statements has none, and that is said.
+    change(&harbour, "DELETE FROM statements", args![]).await;
+    change(&harbour, "UPDATE candidates SET made = NULL", args![]).await;
+    let old = deploy(&harbour, "production", Source::Candidate(1)).await.unwrap();
+    assert!(old.plan.last().unwrap().contains("before candidates were signed"), "{:?}", old.plan);
+    proof("provenance", "a signed statement tampered with in 6 ways and taken away: 8 deploys refused, 0 let through");
+    harbour.berth.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_candidates_are_compared() {
+    let (harbour, copy) = made("bash=5.2-1 libc6=2.36-9 zlib=1").await;
+    harbour.fake.on_build(|_| Some((Vec::new(), Ok(debian("bash=5.2-1 libc6=2.36-10 curl=8")))));
+    copy.write("berth.yaml", &file(9090));
+    copy.commit("Second <b>").await;
+    copy.push("Third").await;
+    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    let candidates = &harbour.berth.backend.candidates;
+    let found = candidates.compare(&harbour.owner, &team(), &service(), 1, 2).await.unwrap();
+    let titles: Vec<&str> = found.commits.iter().map(|commit| commit.title.as_str()).collect();
+    assert_eq!((titles, found.taken_back.len(), found.commits_unread), (vec!["Third", "Second <b>"], 0, None));
+    let packages = found.packages.unwrap();
+    assert_eq!((packages.added[0].name.as_str(), packages.removed[0].name.as_str()), ("curl", "zlib"));
+    assert_eq!(packages.changed.len(), 1);
+    assert_eq!(packages.changed[0].after.as_deref(), Some("2.36-10"));
+    assert_eq!(found.shape.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["processes.web.port"]);
+    let back = candidates.compare(&harbour.owner, &team(), &service(), 2, 1).await.unwrap();
+    assert_eq!((back.commits.len(), back.taken_back.len()), (0, 2));
+    assert_eq!(candidates.compare(&harbour.owner, &team(), &service(), 1, 9).await.unwrap_err().code, "unknown_candidate");
+    // The run says how its image compares with the one before.
+    let image = ended(&harbour, 2).await.image.unwrap();
+    assert_eq!((image.before, image.size_before), (Some(1), Some(image.size)));
+    harbour.berth.stop().await;
+}
+
+/// Makes older candidates of the same service, so many days old each, numbered from 2 on; each has an image.
+async fn aged(harbour: &Harbour, count: u64, days: i64) {
+    let at = Timestamp(clock::now().0 - days * 86_400_000);
+    for number in 2..=count {
+        let image = server::platform::fake::image_id(&format!("aged {number}"));
+        harbour.fake.set_image(&image, Behaviour::saying(format!("candidate {number}")));
+        let sql =
+            "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape,
+                     created_at) SELECT $1, team_id, service_id, $2, $3, size, commit_id, title, branch, run_id, run_number, shape, $4
+                     FROM candidates WHERE number = 1";
+        change(harbour, sql, args![format!("aged-{number}"), number, image, at]).await;
+    }
+    change(harbour, "UPDATE candidates SET created_at = $1 WHERE number = 1", args![at]).await;
+    change(harbour, "UPDATE services SET next_candidate = $1", args![count + 1]).await;
+}
+
+async fn all(harbour: &Harbour) -> Vec<Candidate> {
+    let page = PageRequest { cursor: None, limit: Some(200) };
+    harbour.berth.backend.runs.candidates(&harbour.owner, &team(), &service(), &page).await.unwrap().items
+}
+
+async fn settled(harbour: &Harbour, change: app::model::Change) {
+    let rollout = harbour.ended(&change.rollout.unwrap()).await;
+    assert_eq!(rollout.state, RolloutState::Succeeded, "{rollout:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_that_nobody_needs_go_and_what_may_be_rolled_back_to_stays() {
+    let (harbour, _copy) = made("bash=5.2-1").await;
+    until("the first one is live", async || (harbour.ask("dev").await == (200, "hello".into())).then_some(())).await;
+    aged(&harbour, 40, 31).await;
+    // Staging ran 3, 4 and 5; production wants 6, of which not one instance could be started; 7 is held.
+    for number in [3, 4, 5] {
+        settled(&harbour, deploy(&harbour, "staging", Source::Candidate(number)).await.unwrap()).await;
+    }
+    settled(&harbour, deploy(&harbour, "production", Source::Candidate(6)).await.unwrap()).await;
+    harbour.berth.backend.candidates.hold(&harbour.owner, &team(), &service(), 7, true).await.unwrap();
+    let harbour = harbour.restart().await;
+    let going = "SELECT COUNT(*) AS number FROM candidates WHERE removed_at IS NOT NULL";
+    until("images are removed", async || {
+        let gone = harbour.berth.db.fetch_opt(going, args![]).await.unwrap().unwrap().int("number").unwrap();
+        (gone == 14).then_some(())
+    })
+    .await;
+    // 21 to 40 are the newest; 1 serves in dev.
+    let there: Vec<u64> = all(&harbour).await.iter().filter(|one| one.gone_at.is_none()).map(|one| one.number).rev().collect();
+    let expected: Vec<u64> = [1, 3, 4, 5, 6, 7].into_iter().chain(21..=40).collect();
+    assert_eq!(there, expected);
+    for candidate in all(&harbour).await {
+        let image = harbour.berth.platform.image(&candidate.image, &harbour_team(&harbour).await).await;
+        assert_eq!(image.is_ok(), candidate.gone_at.is_none(), "{candidate:?}");
+    }
+    // Every release of every target can be gone back to.
+    let mut back = 0;
+    for number in [2, 1] {
+        settled(&harbour, deploy(&harbour, "staging", Source::Release(number)).await.unwrap()).await;
+        back += 1;
+    }
+    assert_eq!(harbour.ask("staging").await, (200, "candidate 3".into()));
+    let gone = deploy(&harbour, "staging", Source::Candidate(2)).await.unwrap_err();
+    assert!(gone.code == "candidate_gone" && gone.sentence.contains("was removed on 2"), "{}", gone.sentence);
+    let late = harbour.berth.backend.candidates.hold(&harbour.owner, &team(), &service(), 2, true).await.unwrap_err();
+    assert_eq!(late.code, "candidate_gone");
+    proof(
+        "retention",
+        &format!("14 of 40 images removed, 26 kept, {back} rollbacks to old releases succeeded, 0 that a target may need removed"),
+    );
+    harbour.berth.stop().await;
+}
+
+async fn harbour_team(harbour: &Harbour) -> app::model::TeamId {
+    harbour.berth.backend.teams.show(&harbour.owner, &team()).await.unwrap().id
+}
