@@ -15,9 +15,10 @@ use crate::{
     error::Result,
     model::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
-        EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, NewInvitation, NewPerson,
-        NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief, Service,
-        ServiceName, ServiceOverview, SigningKey, Source, StepId, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId, UserId,
+        EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, Move, NewInvitation,
+        NewPerson, NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief,
+        Service, ServiceName, ServiceOverview, SigningKey, Source, StepId, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId,
+        UserId,
     },
 };
 
@@ -163,10 +164,10 @@ pub trait Tokens: Send + Sync {
 /// Services, targets, routes.
 #[async_trait]
 pub trait Services: Send + Sync {
-    /// Creates a service with its repository and its first targets.
+    /// Creates a service with its first targets, built from a repository that is there or from a new one.
     ///
     /// # Errors
-    /// `name_taken`, `unknown_environment`, `host_taken`.
+    /// `name_taken`, `unknown_environment`, `unknown_repository`, `repository_taken`, `host_taken`.
     async fn create(&self, actor: &Actor, team: &TeamName, service: NewService) -> Result<Service>;
 
     /// The team's services, by name.
@@ -178,7 +179,14 @@ pub trait Services: Send + Sync {
     /// One service with its targets, last runs and candidates.
     async fn overview(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<ServiceOverview>;
 
-    /// Deletes a service: stops what runs, then removes its rows and repository. `confirm` repeats its name.
+    /// Has a service built from another repository in future. Its runs, candidates and releases stay as they are.
+    ///
+    /// # Errors
+    /// `unknown_repository`, `already_there`.
+    async fn move_to(&self, actor: &Actor, team: &TeamName, service: &ServiceName, to: Move) -> Result<Service>;
+
+    /// Deletes a service: stops what runs, then removes its rows, and its repository unless others are built from it.
+    /// `confirm` repeats its name.
     ///
     /// # Errors
     /// `confirm_name`.

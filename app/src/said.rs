@@ -142,6 +142,19 @@ said! {
     reason_new_branch(by, branch): "{by} pushed the new branch {branch}" / "{by} 님이 새 브랜치 {branch}를 푸시";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
+    // What a push comes to for a service.
+    plan_because(stages, why): "{stages}, because {why}" / "실행: {stages}. 이유: {why}";
+    why_first: "there is no candidate of it yet" / "아직 후보가 없어요";
+    why_missing(number): "the commit of candidate {number} is not in the repository" / "후보 {number}번의 커밋이 저장소에 없어요";
+    why_rewritten(number): "history was rewritten since candidate {number}" / "후보 {number}번 이후 기록을 다시 썼어요";
+    why_unread(number): "what changed since candidate {number} cannot be read" / "후보 {number}번 이후 바뀐 것을 읽을 수 없어요";
+    why_file(number): "berth.yaml changed since candidate {number}" / "후보 {number}번 이후 berth.yaml이 바뀌었어요";
+    why_changed(name, number): "{name} changed since candidate {number}" / "후보 {number}번 이후 {name}(이)가 바뀌었어요";
+    unchanged_since(number): "unchanged since candidate {number}" / "후보 {number}번 이후 바뀐 것이 없어요";
+    kept(number): "Nothing of the service changed since candidate {number}, so it is kept and nothing is run." / "후보 {number}번 이후 서비스에서 바뀐 것이 없어서 그대로 두고 아무것도 실행하지 않아요.";
+    not_described(name): "berth.yaml does not describe {name} at this commit, so nothing is run." / "이 커밋의 berth.yaml에 {name} 서비스가 없어서 아무것도 실행하지 않아요.";
+    several_undescribed: "Several services are built from this repository, and there is no berth.yaml that says which folder each lives in. Add one." / "이 저장소에서 여러 서비스를 빌드하는데 각 폴더를 알려 주는 berth.yaml이 없어요. 추가하세요.";
+
     // Why a run failed.
     in_step(stage, step, failure): "Stage {stage}, step {step}: {failure}" / "{stage} 단계, {step} 스텝: {failure}";
     not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
@@ -191,6 +204,7 @@ said! {
     detail_to(environment): "To {environment}." / "환경: {environment}.";
     detail_leads(address, environment): "{address} leads to {environment}." / "{address} → {environment}(으)로 연결돼요.";
     detail_leads_nowhere(address): "{address} leads nowhere now." / "{address}: 이제 연결되지 않아요.";
+    detail_moved(name_from, name_to): "From {name_from} to {name_to}: it is built from there now." / "{name_from}에서 {name_to}(으)로 옮겼어요. 이제 거기에서 빌드해요.";
     detail_release(number): "release {number}" / "릴리스 {number}";
     detail_from(old, new): "From {old} to {new}." / "{old}에서 {new}(으)로.";
     detail_image(image, commit): "Image {image} from commit {commit}." / "커밋 {commit}의 이미지 {image}.";

@@ -26,7 +26,12 @@ async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake
 
     let environments = ["dev", "staging", "production"].map(environment).to_vec();
     for (name, says) in [("hello", "says hello"), ("orders", "checkout and payment")] {
-        let new = NewService { name: name.parse().unwrap(), description: says.into(), environments: Some(environments.clone()) };
+        let new = NewService {
+            name: name.parse().unwrap(),
+            description: says.into(),
+            environments: Some(environments.clone()),
+            repository: None,
+        };
         backend.services.create(&ada, &team(), new).await.unwrap();
     }
     fake.set_image("hello:1", Behaviour::saying("one"));

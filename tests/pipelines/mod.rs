@@ -3,4 +3,6 @@
 mod candidates;
 mod engine;
 mod journeys;
+mod monorepo;
 mod queue;
+mod selection;

@@ -209,6 +209,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "let-go", &[], CHANGE, false),
+    ("/teams/{team}/services/{service}/settings", "move", &[("repository", "hello")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, true),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy", &[("image", "hello:1")], SHIP, false),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy-plan", &[("image", "hello:1")], SHIP_SEEING, false),

@@ -64,6 +64,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("get", "/teams/{team}/services", VIEW, nothing()),
         row("post", "/teams/{team}/services", CHANGE, json!({"name": "hello"})),
         row("get", "/teams/{team}/services/{service}", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/actions/move", CHANGE, json!({"repository": "hello"})),
         row("delete", "/teams/{team}/services/{service}", OWN, nothing()),
         row("get", "/teams/{team}/services/{service}/overview", VIEW, nothing()),
         row("post", "/teams/{team}/services/{service}/targets", CHANGE, json!({"environment": "dev"})),

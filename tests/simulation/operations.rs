@@ -383,7 +383,7 @@ impl Subject {
                     return Ok("none".into());
                 };
                 services::withdraw(tx, &id).await?;
-                let repository = services::abandoned_repository(&mut *tx, &id).await?;
+                let repository = services::abandoned_repositories(&mut *tx, &id).await?;
                 services::purge(tx, &id).await?;
                 self.services.retain(|service| service.id != id);
                 Ok(format!("{repository:?}"))

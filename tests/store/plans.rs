@@ -16,7 +16,7 @@ use server::{
     args,
     platform::fake::Fake,
     serve::{self, Engine, Running},
-    store::{Db, Query as _, repositories},
+    store::{Db, Query as _, repositories, selection},
     wake::Duty,
 };
 use tracing::field::{Field, Visit};
@@ -206,6 +206,8 @@ impl Filled {
         let team = server::store::teams::id_of(&mut tx, &self.sample.team.parse().unwrap()).await.unwrap().unwrap();
         let repository = repositories::find(&mut tx, &team, &name).await.unwrap().unwrap();
         repositories::record_refs(&mut tx, &repository, &[("refs/heads/new".to_owned(), "a".repeat(40))].into(), "Ada").await.unwrap();
+        selection::last_good(&mut tx, &repository.id, "main").await.unwrap();
+        selection::of_push(&mut tx, &team, "none").await.unwrap();
         tx.commit().await.unwrap();
         self.berth.wake.duty(Duty::Pushes);
         self.api(Method::POST, &format!("{base}/{name}/runs/20/actions/retry"), json!({})).await;
@@ -215,6 +217,7 @@ impl Filled {
             newest.filter(|state| state.ended())
         })
         .await;
+        self.api(Method::POST, &format!("{base}/{}/actions/move", fill::service(3)), json!({"repository": name})).await;
         let scale = format!("{base}/{}/targets/dev/actions/scale", fill::service(1));
         let rollout = self.api(Method::POST, &scale, json!({"replicas": {"web": 1}})).await["rollout"].as_str().unwrap().to_owned();
         let ended = async || {

@@ -81,7 +81,7 @@ impl Harbour {
         berth.backend.teams.create(&admin, &team()).await.unwrap();
         let owner = accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
         let environments = ["dev", "staging", "production"].map(environment).to_vec();
-        let service = NewService { name: service(), description: String::new(), environments: Some(environments) };
+        let service = NewService { name: service(), description: String::new(), environments: Some(environments), repository: None };
         berth.backend.services.create(&owner, &team(), service).await.unwrap();
         let mut tx = berth.db.begin().await.unwrap();
         tx.execute("UPDATE environments SET stabilisation_ms = 100, deadline_ms = 2000", vec![]).await.unwrap();

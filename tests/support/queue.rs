@@ -49,6 +49,10 @@ pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a 
         pushed_by: "ann",
         reason: "why",
         pipeline: "null",
+        repository: None,
+        push: None,
+        plan: "",
+        kept: None,
     }
 }
 

@@ -20,8 +20,8 @@ pub use parts::{
     code_block, copy, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of, tabs,
 };
 pub use status::{
-    Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status, run_tone,
-    run_word, status,
+    Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status,
+    run_status_of, run_tone, run_word, status,
 };
 pub use time::{span_of, when, when_short};
 pub use ways::ways;

@@ -77,6 +77,11 @@ pub fn run_status(t: Lang, state: RunState, stage: Option<&str>) -> AnyView {
     status(run_tone(state), word)
 }
 
+/// As [`run_status`]; a run that ran nothing says that nothing had changed.
+pub fn run_status_of(t: Lang, state: RunState, kept: bool, stage: Option<&str>) -> AnyView {
+    if kept { status(Tone::Idle, t.run_kept()) } else { run_status(t, state, stage) }
+}
+
 /// The tone of a rollout.
 pub const fn rollout_tone(state: RolloutState) -> Tone {
     match state {

@@ -15,6 +15,9 @@ sentences! {
     run_lost: "Lost" / "유실됨";
     run_superseded: "Superseded" / "새 푸시로 대체됨";
     run_skipped: "Skipped" / "건너뜀";
+    run_kept: "Unchanged" / "변경 없음";
+    push_came_to: "What the push came to" / "푸시 결과";
+    push_came_to_below: "A service runs where something in its folder, or of what it watches, changed since it came to a candidate last." / "마지막 후보 이후 서비스 폴더나 지켜보는 파일이 바뀌었을 때만 실행돼요.";
     not_reached: "Not reached" / "도달하지 않음";
     stages: "Stages" / "단계";
     candidate: "Candidate" / "후보";

@@ -14,6 +14,7 @@ sentences! {
 
     new_service: "New service" / "새 서비스";
     new_service_below: "It gets a repository to push to and an address in each environment." / "푸시할 저장소와 환경마다 주소가 생겨요.";
+    repository_hint: "A repository of the team that is there, for several services in one. Empty: a new one of the service's name." / "한 저장소에서 여러 서비스를 빌드하려면 팀의 저장소 이름을 적으세요. 비워 두면 서비스 이름으로 새로 만들어요.";
     new_service_do: "Create service" / "서비스 만들기";
     environments_hint: "Where it runs from the start. More can be added at any time." / "처음부터 실행할 환경이에요. 나중에 더할 수 있어요.";
     then_what: "Then" / "그다음은";
@@ -52,10 +53,17 @@ sentences! {
 
     repository: "Repository" / "저장소";
     clone_address: "Address to push to" / "푸시할 주소";
+    built_beside: "Built beside it" / "함께 빌드하는 서비스";
+    move_title: "Move to another repository" / "다른 저장소로 옮기기";
+    move_below: "The service is built from there in future. Its runs, candidates and releases stay as they are." / "앞으로 그 저장소에서 빌드해요. 실행, 후보, 릴리스는 그대로 남아요.";
+    move_create: "Make it, where there is none of this name" / "그 이름의 저장소가 없으면 만들기";
+    move_does: "Move the service" / "서비스 옮기기";
     delete_title: "Delete" / "삭제";
     delete_below: "What runs is stopped, then everything of the service is removed: releases, variables, logs, the repository." / "실행 중인 것을 멈추고 릴리스, 변수, 로그, 저장소까지 모두 지워요.";
+    delete_below_shared: "What runs is stopped, then everything of the service is removed: releases, variables, logs. The repository stays, since other services are built from it." / "실행 중인 것을 멈추고 릴리스, 변수, 로그를 모두 지워요. 저장소는 다른 서비스가 쓰고 있어서 남아요.";
     delete_service(name): "Delete {name}…" / "{name} 삭제…";
     delete_service_says(name, environments): "This stops {name} in {environments} and removes its repository. It cannot be undone." / "{name} 서비스를 {environments} 환경에서 멈추고 저장소를 지워요. 되돌릴 수 없어요.";
+    delete_service_says_shared(name, environments): "This stops {name} in {environments} and removes everything of it but the repository. It cannot be undone." / "{name} 서비스를 {environments} 환경에서 멈추고 저장소를 뺀 모든 것을 지워요. 되돌릴 수 없어요.";
     delete_service_does: "Delete for good" / "영구 삭제";
 
     target_title(service, environment): "{service} in {environment}" / "{environment} 환경의 {service}";

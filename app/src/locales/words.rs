@@ -81,6 +81,7 @@ sentences! {
     sign_out: "Sign out" / "로그아웃";
 
     col_number: "Number" / "번호";
+    col_service: "Service" / "서비스";
     col_state: "Status" / "상태";
     col_commit: "Commit" / "커밋";
     col_when: "When" / "시각";
@@ -98,6 +99,7 @@ sentences! {
     done_withdrawn: "The invitation is withdrawn." / "초대를 거두었어요.";
     done_removed: "Removed." / "제거했어요.";
     done_role: "The role is changed." / "역할을 바꿨어요.";
+    done_moved: "Moved." / "옮겼어요.";
     done_added: "Added." / "추가했어요.";
     done_created: "Created." / "만들었어요.";
     done_deleted: "The service is being taken down." / "서비스를 내리고 있어요.";

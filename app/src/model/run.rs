@@ -102,13 +102,19 @@ pub struct Run {
     pub failure: Option<String>,
     /// Its stages in order; the building of the image and the candidate are the last two.
     pub stages: Vec<Stage>,
-    /// The number of the candidate it made.
+    /// The number of the candidate it made, or kept.
     pub candidate: Option<u64>,
     /// That one's image, held against the one before.
     #[serde(default)]
     pub image: Option<RunImage>,
     /// The rollouts its candidate started by itself.
     pub rollouts: Vec<RolloutBrief>,
+    /// Whether nothing was run, since nothing of the service had changed: the candidate is the one it had.
+    #[serde(default)]
+    pub kept: bool,
+    /// What the push came to for each service of its repository, this one among them; empty where no push made it.
+    #[serde(default)]
+    pub push: Vec<PushedRun>,
     /// Whether cancelling was asked for.
     pub cancelling: bool,
     /// When the push was accepted.
@@ -117,6 +123,22 @@ pub struct Run {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// What a push came to for a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct PushedRun {
+    /// The service.
+    pub service: ServiceName,
+    /// The number of its run.
+    pub number: u64,
+    /// How that is.
+    pub state: RunState,
+    /// Whether nothing was run, since nothing of the service had changed.
+    pub kept: bool,
+    /// What is run and why, or what is kept, in a few words.
+    pub plan: String,
 }
 
 /// What a stage does.

@@ -38,7 +38,7 @@ pub struct Service {
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
-    /// Its name. The repository gets the same.
+    /// Its name. A repository made with it gets the same.
     pub name: ServiceName,
     /// One line on what it does, up to 200 characters.
     #[serde(default)]
@@ -46,6 +46,21 @@ pub struct NewService {
     /// Environments to run in from the start, by name; absent: the first one.
     #[serde(default)]
     pub environments: Option<Vec<EnvironmentName>>,
+    /// The repository of the team it is built from; absent: a new one of its name.
+    #[serde(default)]
+    pub repository: Option<RepositoryName>,
+}
+
+/// Where a service moves to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The repository of the team it is built from in future.
+    pub repository: RepositoryName,
+    /// Whether to make the repository, where there is none of this name.
+    #[serde(default)]
+    pub create: bool,
 }
 
 /// A service in an environment.
@@ -190,6 +205,9 @@ pub struct ServiceOverview {
     pub targets: Vec<Target>,
     /// Environments it could be added to.
     pub available: Vec<EnvironmentName>,
+    /// The other services built from its repository, by name.
+    #[serde(default)]
+    pub beside: Vec<ServiceName>,
     /// Its last runs, newest first, at most 10.
     pub runs: Vec<RunBrief>,
     /// Its last candidates, newest first, at most 10.
@@ -214,6 +232,9 @@ pub struct RunBrief {
     pub by: String,
     /// The stage it failed in or is in.
     pub stage: Option<String>,
+    /// Whether nothing was run, since nothing of the service had changed: it kept the candidate it had.
+    #[serde(default)]
+    pub kept: bool,
     /// When the push was accepted.
     pub created_at: Timestamp,
     /// When it started.

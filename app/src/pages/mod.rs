@@ -79,6 +79,7 @@ fn done(caller: &Caller) -> AnyView {
         "withdrawn" => t.done_withdrawn(),
         "removed" => t.done_removed(),
         "role" => t.done_role(),
+        "moved" => t.done_moved(),
         "added" => t.done_added(),
         "cancelling" => t.done_cancelling(),
         "nothing" => t.done_nothing(),

@@ -7,7 +7,7 @@ use super::path_of;
 use crate::{
     caller::{Answer, Caller, Screen},
     components::{Field, Formed, Tone, code_block, head, say, submit},
-    error::Result,
+    error::{Error, Result},
     locales::Lang,
     model::{Environment, EnvironmentName, NewService, Role, TeamName},
     way::Way,
@@ -63,8 +63,12 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .at(Some(&team), path.clone())
         .crumb(team.to_string(), path.clone())
         .crumb(t.new_service(), format!("{path}/services/new"))
-        .ways([Way::send(t.new_service_do(), "POST", format!("/teams/{team}/services"), &json!({ "name": "orders" }))
-            .cli(format!("berth service create orders --team {team}"))])
+        .ways([
+            Way::send(t.new_service_do(), "POST", format!("/teams/{team}/services"), &json!({ "name": "orders" }))
+                .cli(format!("berth service create orders --team {team}")),
+            Way::send(t.repository(), "POST", format!("/teams/{team}/services"), &json!({ "name": "orders", "repository": "shop" }))
+                .cli(format!("berth service create orders --repository shop --team {team}")),
+        ])
         .into())
 }
 
@@ -86,13 +90,14 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
             }
         })
         .collect_view();
-    let described = form.value("description", "");
+    let (described, repository) = (form.value("description", ""), form.value("repository", ""));
     view! {
         <form method="post" class="card pad stack">
             {form.names()}
-            {form.trouble(&["name", "description"])}
+            {form.trouble(&["name", "description", "repository"])}
             {Field { hint: t.name_hint(), ..Field::text("name", t.name()) }.show(form)}
             {Field { required: false, value: &described, hint: t.description_hint(), ..Field::text("description", t.description()) }.show(form)}
+            {Field { required: false, value: &repository, hint: t.repository_hint(), ..Field::text("repository", t.repository()) }.show(form)}
             <fieldset>
                 <legend>{t.nav_environments()}</legend>
                 <p class="hint">{t.environments_hint()}</p>
@@ -108,10 +113,15 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
 pub async fn form(caller: &Caller) -> Result<Answer> {
     let team: TeamName = caller.param("team")?;
     let environments = caller.form.all("environments").map(str::parse).collect::<Result<Vec<EnvironmentName>>>()?;
+    let repository = match caller.form.get("repository") {
+        "" => None,
+        name => Some(name.parse().map_err(|error: Error| error.at("repository"))?),
+    };
     let service = NewService {
         name: caller.form.get("name").parse()?,
         description: caller.form.get("description").to_owned(),
         environments: Some(environments),
+        repository,
     };
     let service = caller.backend.services.create(caller.actor()?, &team, service).await?;
     Ok(Answer::Go(path_of(&team, &service.name)))

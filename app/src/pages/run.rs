@@ -7,12 +7,12 @@ use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
         Confirm, Formed, Mark, Tone, empty, facts, head, holds, line, log_found, log_lines, log_seek, rollout_tone, rollout_word,
-        run_status, run_tone, run_word, say, sentence, short_commit, span_of, status, submit, when,
+        run_status_of, run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
     },
     error::Result,
     islands::LogStream,
     locales::Lang,
-    model::{LogLine, LogRange, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
+    model::{LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
     way::{Way, named},
 };
 
@@ -43,10 +43,13 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         <div data-live="steps">{steps(caller, &path, &run, chosen)}</div>
         <div class="two">
             {log}
-            <section class="card" data-live="about">
-                <header><h2>{t.about()}</h2></header>
-                <div class="body">{about(caller, &run)}</div>
-            </section>
+            <div class="stack">
+                <section class="card" data-live="about">
+                    <header><h2>{t.about()}</h2></header>
+                    <div class="body">{about(caller, &run)}</div>
+                </section>
+                {push(t, &run)}
+            </div>
         </div>
     };
     Ok(Screen::new(t.run_title(number, &name), body.into_any())
@@ -92,7 +95,7 @@ fn ways(t: Lang, run: &Run, step: Option<&Step>) -> Vec<Way> {
 fn top(caller: &Caller, run: &Run) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let stage = run.stages.iter().find(|stage| run_tone(stage.state) == run_tone(run.state) && stage.state != RunState::Passed);
-    let title = view! { {t.run_number(run.number)}" "{run_status(t, run.state, stage.map(|stage| stage.name.as_str()))} };
+    let title = view! { {t.run_number(run.number)}" "{run_status_of(t, run.state, run.kept, stage.map(|stage| stage.name.as_str()))} };
     let below = view! {
         "“"{run.title.clone()}"” · "<code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{t.pushed_by(&run.by)}" "
         {when(t, now, run.created_at)}
@@ -126,6 +129,9 @@ fn why(t: Lang, run: &Run) -> AnyView {
             view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
         });
         return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{to} });
+    }
+    if run.kept {
+        return say(Tone::Idle, sentence(t, &run.reason));
     }
     match run.waits.clone().filter(|_| !run.state.ended()) {
         Some(waits) => say(Tone::Idle, sentence(t, &waits)),
@@ -269,6 +275,32 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
             {earlier}
             <div class="log" id=format!("log-{}", step.id) tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
             {later}
+        </section>
+    }
+    .into_any()
+}
+
+/// What the push came to for each service of the repository, where it has several.
+fn push(t: Lang, run: &Run) -> AnyView {
+    if run.push.len() < 2 {
+        return ().into_any();
+    }
+    let row = |pushed: &PushedRun| {
+        let to = format!("{}/runs/{}", path_of(&run.team, &pushed.service), pushed.number);
+        let here = (pushed.service == run.service && pushed.number == run.number).then_some("true");
+        view! {
+            <tr>
+                <th scope="row"><a href=to aria-current=here>{pushed.service.to_string()}</a></th>
+                <td data-label=t.col_state()>{run_status_of(t, pushed.state, pushed.kept, None)}</td>
+                <td data-label=t.plan() class="grow small soft">{sentence(t, &pushed.plan)}</td>
+            </tr>
+        }
+    };
+    let rows = run.push.iter().map(row).collect_view();
+    view! {
+        <section class="card" data-live="push">
+            <header><h2>{t.push_came_to()}</h2></header>
+            <div class="body"><p class="small soft">{t.push_came_to_below()}</p>{table_of(&[t.col_service(), t.col_state(), t.plan()], rows)}</div>
         </section>
     }
     .into_any()

@@ -7,7 +7,7 @@ use super::{done, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status, sentence,
+        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status_of, sentence,
         short_commit, short_image, span_of, status, submit, table_of, when,
     },
     error::Result,
@@ -189,7 +189,7 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
             view! {
                 <tr>
                     <th scope="row"><a href=format!("{path}/runs/{}", run.number)>{run.number.to_string()}</a></th>
-                    <td data-label=t.col_state()>{run_status(t, run.state, run.stage.as_deref())}</td>
+                    <td data-label=t.col_state()>{run_status_of(t, run.state, run.kept, run.stage.as_deref())}</td>
                     <td data-label=t.col_commit() class="grow">
                         <span class="cut">{run.title.clone()}</span>
                         <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{run.by.clone()}</span>

@@ -1,13 +1,14 @@
-//! A service's settings: what it is, and the end of it.
+//! A service's settings: what it is, where it is built from, and the end of it.
 
 use leptos::prelude::*;
+use serde_json::json;
 
-use super::{path_of, service_tabs};
+use super::{done, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Formed, Tone, code_block, facts, head, say, when},
-    error::Result,
-    model::{Role, ServiceName, TeamName},
+    components::{Confirm, Field, Formed, Tone, code_block, facts, head, say, submit, when},
+    error::{Error, Result},
+    model::{Move, Role, ServiceName, TeamName},
     way::Way,
 };
 
@@ -19,29 +20,42 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let service = &all.service;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
-    let rows = vec![
+    let mut rows = vec![
         (t.repository(), service.repository.to_string().into_any()),
         (t.clone_address(), code_block(t, &service.clone_url)),
         (t.col_since(), when(t, caller.now(), service.created_at)),
     ];
+    let shared = !all.beside.is_empty();
+    if shared {
+        rows.push((t.built_beside(), beside(&team, &all.beside)));
+    }
     let end = if caller.may(&team, Role::Owner) {
         let form = Formed::new(caller, "delete");
-        let says = t.delete_service_says(&name, environments.join(", "));
+        let places = environments.join(", ");
+        let says = if shared { t.delete_service_says_shared(&name, places) } else { t.delete_service_says(&name, places) };
         let open = t.delete_service(&name);
         Confirm { open: &open, says: &says, does: t.delete_service_does(), name: Some(name.as_str()), bad: true }.show(t, &form)
     } else {
         say(Tone::Idle, t.needs_role(t.role(Role::Owner)))
     };
+    let elsewhere =
+        if caller.may(&team, Role::Developer) { move_form(caller) } else { say(Tone::Idle, t.needs_role(t.role(Role::Developer))) };
+    let below = if shared { t.delete_below_shared() } else { t.delete_below() };
     let body = view! {
+        {done(caller)}
         {head(name.to_string(), service.description.clone(), ())}
         {service_tabs(caller, service, &environments, "settings")}
         <section class="card narrow">
             <header><h2>{t.about()}</h2></header>
             <div class="body">{facts(rows)}</div>
         </section>
+        <section class="card narrow">
+            <header><h2>{t.move_title()}</h2></header>
+            <div class="body"><p class="soft">{t.move_below()}</p>{elsewhere}</div>
+        </section>
         <section class="card narrow danger-zone">
             <header><h2>{t.delete_title()}</h2></header>
-            <div class="body"><p class="soft">{t.delete_below()}</p>{end}</div>
+            <div class="body"><p class="soft">{below}</p>{end}</div>
         </section>
     };
     Ok(Screen::new(format!("{} · {name}", t.tab_settings()), body.into_any())
@@ -51,19 +65,54 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(t.tab_settings(), format!("{path}/settings"))
         .ways([
             Way::get(t.way_look(), format!("/teams/{team}/services/{name}")).cli(format!("berth service show {team}/{name}")),
+            Way::send(t.move_does(), "POST", format!("/teams/{team}/services/{name}/actions/move"), &json!({ "repository": "shop" }))
+                .cli(format!("berth service move {team}/{name} --repository shop")),
             Way::act(t.delete_service_does(), "DELETE", format!("/teams/{team}/services/{name}?confirm={name}"))
                 .cli(format!("berth service delete {team}/{name}")),
         ])
         .into())
 }
 
-/// Deletes the service.
+/// The services built from the same repository.
+fn beside(team: &TeamName, names: &[ServiceName]) -> AnyView {
+    let links = names.iter().map(|name| view! { <a href=path_of(team, name)>{name.to_string()}</a>" " });
+    links.collect_view().into_any()
+}
+
+fn move_form(caller: &Caller) -> AnyView {
+    let (t, form) = (caller.lang, Formed::new(caller, "move"));
+    let ticked = form.ticked("create", "yes", false);
+    view! {
+        <form method="post" class="stack">
+            {form.names()}
+            {form.trouble(&["repository"])}
+            {Field::text("repository", t.repository()).show(&form)}
+            <label class="tick">
+                <input type="checkbox" name="create" value="yes" checked=ticked />
+                <span>{t.move_create()}</span>
+            </label>
+            {submit("", t.move_does())}
+        </form>
+    }
+    .into_any()
+}
+
+/// Moves the service, or deletes it.
 pub async fn form(caller: &Caller) -> Result<Answer> {
     let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
-    if caller.verb() != "delete" {
-        return Err(no_such_form());
+    let (actor, services) = (caller.actor()?, &caller.backend.services);
+    match caller.verb() {
+        "move" => {
+            let repository = caller.form.get("repository").parse().map_err(|error: Error| error.at("repository"))?;
+            let create = caller.form.get("create") == "yes";
+            services.move_to(actor, &team, &name, Move { repository, create }).await?;
+            Ok(Answer::Go(format!("{}/settings?done=moved", path_of(&team, &name))))
+        }
+        "delete" => {
+            let confirm = caller.form.get("confirm");
+            services.delete(actor, &team, &name, confirm).await.map_err(|error| error.at("confirm"))?;
+            Ok(Answer::Go(format!("/teams/{team}?done=deleted")))
+        }
+        _ => Err(no_such_form()),
     }
-    let confirm = caller.form.get("confirm");
-    caller.backend.services.delete(caller.actor()?, &team, &name, confirm).await.map_err(|error| error.at("confirm"))?;
-    Ok(Answer::Go(format!("/teams/{team}?done=deleted")))
 }

@@ -6,7 +6,7 @@ use super::{done, page_of, path_of};
 use crate::{
     caller::{Answer, Caller, Screen},
     components::{
-        berths, code_block, empty, following, head, health_tone, health_word, icon, run_status, short_commit, span_of, status, when,
+        berths, code_block, empty, following, head, health_tone, health_word, icon, run_status_of, short_commit, span_of, status, when,
         when_short,
     },
     error::Result,
@@ -121,7 +121,7 @@ fn service(t: Lang, now: Timestamp, team: &TeamName, board: &Board, row: &BoardR
     let run = match &row.run {
         Some(run) => view! {
             <a class="cell" href=format!("{path}/runs/{}", run.number)>
-                {run_status(t, run.state, run.stage.as_deref())}
+                {run_status_of(t, run.state, run.kept, run.stage.as_deref())}
                 <span class="small soft cut">{run.number.to_string()}" · “"{run.title.clone()}"”"</span>
                 <span class="small faint">
                     <code>{short_commit(&run.commit)}</code>

@@ -24,7 +24,14 @@ const TABLE: &[Entry] = &[
     ),
     ("token create", &[("berth token create ci --scope git,deploy --days 90", "a token for a CI system")]),
     ("team invite", &[("berth team invite dana@example.com --role developer", "prints a link to hand over")]),
-    ("service create", &[("berth service create orders --env dev,staging,production --remote", "and adds the Git remote `berth`")]),
+    (
+        "service create",
+        &[
+            ("berth service create orders --env dev,staging,production --remote", "and adds the Git remote `berth`"),
+            ("berth service create billing --repository shop", "built from a repository that is there"),
+        ],
+    ),
+    ("service move", &[("berth service move billing --repository shop", "its runs, candidates and releases stay")]),
     ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
     (
         "deploy",
@@ -70,7 +77,14 @@ const TABLE: &[Entry] = &[
         ],
     ),
     ("route add", &[("berth route add shop.example.com --env production", "leads a further host name there")]),
-    ("lint", &[("berth lint", "checks ./berth.yaml, offline")]),
+    (
+        "lint",
+        &[
+            ("berth lint", "checks ./berth.yaml, offline"),
+            ("berth lint --plan", "and says which services a push would run"),
+            ("berth lint --plan --base v1.4", "compared with that"),
+        ],
+    ),
     (
         "completions",
         &[

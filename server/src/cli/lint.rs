@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     failure::{Done, Failure},
-    output,
+    output, touched,
 };
 use crate::pipelines::file;
 
@@ -22,6 +22,12 @@ pub(super) struct Lint {
     /// The file; `-` reads the standard input
     #[arg(default_value = file::FILE_NAME)]
     file: PathBuf,
+    /// Say which services a push of this working copy would run
+    #[arg(long)]
+    plan: bool,
+    /// What to compare the working copy with [default: where the branch and its upstream part]
+    #[arg(long, value_name = "REV", requires = "plan")]
+    base: Option<String>,
 }
 
 /// Says everything that is wrong, each at its line and column; else what the file asks for.
@@ -37,8 +43,19 @@ pub(super) fn run(lint: &Lint, json: bool) -> Done<ExitCode> {
     };
     let found = file::lint(&text);
     let good = found.problems.is_empty();
+    let push = match file::parse(&text) {
+        Ok(file) if lint.plan => Some(touched::plan(&file, lint.base.as_deref())?),
+        _ => None,
+    };
     if json {
-        output::json(&json!({ "file": lint.file, "problems": found.problems, "plan": found.plan }))?;
+        let mut answer = json!({ "file": lint.file, "problems": found.problems, "plan": found.plan });
+        if let Some(push) = push {
+            answer["push"] = json!(push);
+        }
+        output::json(&answer)?;
+    } else if let Some(push) = push {
+        output::line(&format!("{path} is good."));
+        push.show();
     } else if good {
         output::line(&format!("{path} is good."));
         found.plan.iter().for_each(|sentence| output::line(&format!("  {sentence}")));

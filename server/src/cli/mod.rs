@@ -35,6 +35,7 @@ mod status;
 mod support;
 mod team;
 mod token;
+mod touched;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Services.
 
-use app::model::{EnvironmentName, Service, ServiceName, ServiceOverview, Target};
+use app::model::{EnvironmentName, NewService, RepositoryName, Service, ServiceName, ServiceOverview, Target};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::{
 /// `berth service …`.
 #[derive(Subcommand)]
 pub(super) enum ServiceCommand {
-    /// Create a service with its repository
+    /// Create a service, with a repository of its own or in one that is there
     Create {
         /// Its name
         name: ServiceName,
@@ -25,6 +25,9 @@ pub(super) enum ServiceCommand {
         /// An environment to run in; several times for several [default: the first]
         #[arg(long = "env", short, value_name = "ENV", value_delimiter = ',')]
         environments: Vec<EnvironmentName>,
+        /// Build it from this repository of the team [default: a new one of its name]
+        #[arg(long, value_name = "REPOSITORY")]
+        repository: Option<RepositoryName>,
         /// Add the repository to the Git folder one stands in, as the remote `berth`
         #[arg(long)]
         remote: bool,
@@ -40,7 +43,18 @@ pub(super) enum ServiceCommand {
         /// The environment
         environment: EnvironmentName,
     },
-    /// Delete a service, what runs of it, and its repository
+    /// Build a service from another repository in future; its runs, candidates and releases stay
+    Move {
+        /// The service, or TEAM/SERVICE
+        service: ServiceRef,
+        /// The repository of the team
+        #[arg(long, value_name = "REPOSITORY")]
+        repository: RepositoryName,
+        /// Make the repository, where there is none of this name
+        #[arg(long)]
+        create: bool,
+    },
+    /// Delete a service, what runs of it, and its repository unless others are built from it
     Delete {
         /// The service, or TEAM/SERVICE
         service: ServiceRef,
@@ -50,8 +64,9 @@ pub(super) enum ServiceCommand {
 /// Runs it.
 pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> {
     match command {
-        ServiceCommand::Create { name, description, environments, remote } => {
-            create(session, &name, &description, environments, remote).await
+        ServiceCommand::Create { name, description, environments, repository, remote } => {
+            let environments = (!environments.is_empty()).then_some(environments);
+            create(session, NewService { name, description, environments, repository }, remote).await
         }
         ServiceCommand::List => {
             let team = session.team().await?;
@@ -78,21 +93,29 @@ pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> 
                 Ok(())
             })
         }
+        ServiceCommand::Move { service, repository, create } => {
+            let path = session.service_path(&OfService { service: Some(service) }).await?;
+            let body = json!({ "repository": repository, "create": create });
+            session.show(session.client.post(&format!("{path}/actions/move"), &body).await?, |answer| {
+                let service: Service = client::read(answer)?;
+                output::line(&format!("{} is built from {} now. Push to it:", service.name, service.repository));
+                output::line(&format!("  {}", service.clone_url));
+                Ok(())
+            })
+        }
         ServiceCommand::Delete { service } => delete(session, service).await,
     }
 }
 
-async fn create(session: &Session, name: &ServiceName, description: &str, environments: Vec<EnvironmentName>, remote: bool) -> Done<()> {
+async fn create(session: &Session, new: NewService, remote: bool) -> Done<()> {
     let team = session.team().await?;
-    let environments = (!environments.is_empty()).then_some(environments);
-    let body = json!({ "name": name, "description": description, "environments": environments });
-    let answer = session.client.post(&format!("/teams/{team}/services"), &body).await?;
+    let answer = session.client.post(&format!("/teams/{team}/services"), &json!(new)).await?;
     let service: Service = client::read(answer.clone())?;
     if remote && !git::run(&["remote", "add", "berth", &service.clone_url].map(ToOwned::to_owned))? {
         return Err(Failure::new(format!("The service is there; the remote is not. Add it: git remote add berth {}", service.clone_url)));
     }
     session.show(answer, |_| {
-        output::line(&format!("Service {name} of {team} is there. Push to it:"));
+        output::line(&format!("Service {} of {team} is there. Push to it:", service.name));
         if !remote {
             output::line(&format!("  git remote add berth {}", service.clone_url));
         }
@@ -105,8 +128,9 @@ async fn delete(session: &Session, service: ServiceRef) -> Done<()> {
     let name = service.service.clone();
     let path = session.service_path(&OfService { service: Some(service) }).await?;
     if !session.yes {
-        let question =
-            format!("This stops every instance of {name} and removes its repository, runs and releases.\nType its name to go on: ");
+        let question = format!(
+            "This stops every instance of {name} and removes its runs, its releases and, where no other service is built from it, its repository.\nType its name to go on: "
+        );
         if output::ask(&question)?.as_deref() != Some(name.as_str()) {
             return Err(Failure::new("Nothing was deleted. Type the name, or give --yes."));
         }
@@ -122,7 +146,12 @@ async fn delete(session: &Session, service: ServiceRef) -> Done<()> {
 pub(super) fn show(overview: &ServiceOverview) {
     let service = &overview.service;
     output::line(&format!("{}/{}  {}", service.team, service.name, service.description));
-    output::line(&format!("repository  {}\n", service.clone_url));
+    output::line(&format!("repository  {}", service.clone_url));
+    if !overview.beside.is_empty() {
+        let names: Vec<&str> = overview.beside.iter().map(ServiceName::as_str).collect();
+        output::line(&format!("beside      {}", names.join(", ")));
+    }
+    output::line("");
     let targets: Vec<_> = overview.targets.iter().map(target_row).collect();
     output::table(&["ENVIRONMENT", "RELEASE", "INSTANCES", "HEALTH", "ADDRESS"], &targets);
     for target in &overview.targets {

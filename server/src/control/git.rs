@@ -2,7 +2,7 @@
 
 use app::{
     error::{Error, Result},
-    model::{Actor, RepositoryName, TeamName},
+    model::{Actor, RepositoryName, ServiceName, TeamName},
     said,
 };
 
@@ -10,14 +10,11 @@ use super::Control;
 use crate::{
     auth::rights::Action,
     git,
-    pipelines::{
-        file::Problem,
-        intake::{self, pipeline_of},
-        select::branch,
-    },
+    pipelines::{intake, pushed::says, select::branch},
     store::{
         events::{self, NewEvent},
         repositories::{self, RefChange, RepositoryRow},
+        services,
     },
     wake::Duty,
 };
@@ -68,20 +65,52 @@ impl Control {
         Ok(changes)
     }
 
-    /// Everything wrong with the pipeline file of a commit.
+    /// What is to be said of the pipeline file of a commit: everything wrong with it; else the services it describes that are
+    /// not built from the repository, each with the command that mends it.
     ///
     /// # Errors
     /// Where the commit cannot be read.
-    pub async fn file_problems(&self, repository: &RepositoryRow, commit: &str) -> Result<Vec<Problem>> {
-        let folder = self.repository_folder(repository);
-        let read = pipeline_of(&folder, commit, repository.service.as_str()).await.map_err(Error::internal)?;
-        Ok(read.err().unwrap_or_default())
+    pub async fn file_warnings(&self, repository: &RepositoryRow, commit: &str) -> Result<Warnings> {
+        let (problems, described) = says(&self.repository_folder(repository), commit).await.map_err(Error::internal)?;
+        let mut sentences: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let known = |name: &String| repository.services.iter().any(|service| service.name.as_str() == name);
+        // Where none is known, the run of each service says so.
+        if described.iter().any(known) {
+            for name in described.iter().filter(|name| !known(name)) {
+                sentences.push(self.not_built_here(repository, name).await?);
+            }
+        }
+        Ok(Warnings { sentences, bad: !problems.is_empty() })
+    }
+
+    async fn not_built_here(&self, repository: &RepositoryRow, name: &str) -> Result<String> {
+        let there = match name.parse::<ServiceName>() {
+            Ok(name) => services::by_name(&self.db, &self.config.url, &repository.team_id, &name).await?,
+            Err(_) => None,
+        };
+        let to = format!("--repository {}", repository.name);
+        Ok(match there {
+            Some(service) => format!(
+                "berth.yaml describes `{name}`, which is built from the repository `{}`. `berth service move {name} {to}` has it built from here.",
+                service.repository
+            ),
+            None => format!("berth.yaml describes `{name}`, which is no service yet. `berth service create {name} {to}` makes it."),
+        })
     }
 
     /// The address of a run's page.
-    pub fn run_url(&self, repository: &RepositoryRow, number: u64) -> String {
-        format!("{}{}", self.config.url, intake::run_path(repository.team.as_str(), repository.service.as_str(), number))
+    pub fn run_url(&self, team: &TeamName, service: &ServiceName, number: u64) -> String {
+        format!("{}{}", self.config.url, intake::run_path(team.as_str(), service.as_str(), number))
     }
+}
+
+/// What is to be said of a pipeline file.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    /// In sentences.
+    pub sentences: Vec<String>,
+    /// Whether it does not read.
+    pub bad: bool,
 }
 
 fn event<'a>(repository: &'a RepositoryRow, change: &RefChange) -> NewEvent<'a> {
@@ -92,10 +121,13 @@ fn event<'a>(repository: &'a RepositoryRow, change: &RefChange) -> NewEvent<'a> 
     );
     NewEvent {
         team: Some(&repository.team_id),
-        service: Some(&repository.service_id),
+        service: repository.only().map(|service| &service.id),
         action: if change.new.is_some() { "git.pushed" } else { "git.deleted" },
         subject,
-        path: Some(format!("/teams/{}/services/{}", repository.team, repository.service)),
+        path: Some(repository.only().map_or_else(
+            || format!("/teams/{}", repository.team),
+            |service| format!("/teams/{}/services/{}", repository.team, service.name),
+        )),
         detail: said::detail_from(short(&change.old), short(&change.new)),
     }
 }

@@ -17,11 +17,13 @@ use tokio::{sync::broadcast, time::timeout};
 use super::{Control, authorize};
 use crate::{
     auth::rights::Action,
-    pipelines::intake,
+    pipelines::{file::Pipeline, intake, pushed::pipeline_of},
     store::{
         candidates,
         events::{self, NewEvent},
-        logs, runs,
+        logs,
+        repositories::BuiltHere,
+        runs,
     },
     wake::Duty,
 };
@@ -58,6 +60,15 @@ impl Control {
         for topic in [format!("run:{run}"), format!("service:{}", service.id), "events".to_owned()] {
             self.wake.changed(Some(&service.team_id), topic);
         }
+    }
+
+    /// The pipeline of a run that was written down without one, since it ran nothing; from its commit.
+    async fn pipeline_of_run(&self, service: &Service, number: u64) -> Result<Option<Pipeline>> {
+        let row = runs::by_number(&self.db, &service.team_id, &service.id, number).await?;
+        let Some(row) = row.filter(|row| row.pipeline == "null") else { return Ok(None) };
+        let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
+        let service = BuiltHere { id: service.id.clone(), name: service.name.clone() };
+        pipeline_of(&folder, &row.commit, &service).await.map_err(Error::internal)
     }
 
     /// The team of a log, if the actor may read it.
@@ -110,13 +121,14 @@ impl Runs for Control {
 
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief> {
         let found = self.service(actor, team, service, Action::RetryRun).await?;
+        let read = self.pipeline_of_run(&found, number).await?;
         let mut tx = self.db.begin().await?;
         let row = runs::by_number(&mut tx, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
         if !row.state.ended() {
             let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
             return Err(Error::conflict("not_ended", sentence));
         }
-        let (run, new) = intake::again(&mut tx, &row, &actor.name).await?;
+        let (run, new) = intake::again(&mut tx, &row, read, &actor.name).await?;
         self.tell_run(&mut tx, actor, &found, new, "run.retried").await?;
         tx.commit().await?;
         self.run_moved(&found, &run);

@@ -6,8 +6,8 @@ use app::{
     backend::Services,
     error::{Error, Result},
     model::{
-        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, NewService, Page, PageRequest, RepositoryId, RepositoryName,
-        Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamName, Timestamp,
+        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, RepositoryId,
+        RepositoryName, Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamId, TeamName, Timestamp,
     },
     said,
 };
@@ -22,6 +22,7 @@ use crate::{
         board::Look,
         candidates, environments,
         events::{self, NewEvent},
+        repositories,
         routes::{self, RouteRow},
         runs, services,
         targets::{self, NewTarget},
@@ -46,6 +47,10 @@ fn event<'a>(service: &'a Service, action: &'a str, detail: String) -> NewEvent<
         path: path(service),
         detail,
     }
+}
+
+fn service_taken(name: &ServiceName) -> Error {
+    Error::conflict("name_taken", format!("The team has a service `{name}` already. Choose another name.")).at("name")
 }
 
 fn host_taken(host: &str) -> Error {
@@ -106,6 +111,28 @@ impl Control {
         Ok(())
     }
 
+    /// The repository of this name, which stays as long as the transaction lasts.
+    async fn repository_there(&self, tx: &mut Tx, team: &TeamId, name: &RepositoryName) -> Result<RepositoryId> {
+        let unknown = || {
+            let how = "`berth service list` shows the repository of each service.";
+            Error::not_found("unknown_repository", format!("The team has no repository `{name}`. {how}")).at("repository")
+        };
+        let found = repositories::find(&mut *tx, team, name).await?.ok_or_else(unknown)?;
+        tx.lock(&repositories::lock(&found.id)).await?;
+        // It may have gone with its last service while this waited.
+        Ok(repositories::by_id(&mut *tx, &found.id).await?.ok_or_else(unknown)?.id)
+    }
+
+    async fn new_repository(&self, tx: &mut Tx, team: &TeamId, name: &RepositoryName, now: Timestamp) -> Result<RepositoryId> {
+        let id = RepositoryId::from_text(clock::new_id());
+        let sentence = || {
+            let how = format!("Give `--repository {name}` to build the service from it, or choose another name.");
+            Error::conflict("repository_taken", format!("The team has a repository `{name}` already. {how}")).at("repository")
+        };
+        repositories::insert(tx, &id, team, name, now).await.map_err(|error| taken(error, sentence))?;
+        Ok(id)
+    }
+
     fn told(&self, service: &Service) {
         self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
         self.wake.changed(Some(&service.team_id), "events");
@@ -118,7 +145,19 @@ impl Services for Control {
         let team_id = self.team(actor, team, Action::CreateService).await?;
         not_reserved(service.name.as_str())?;
         let environments = chosen(service.environments.as_deref(), &environments::list(&self.db).await?)?;
-        let (now, repository) = (clock::now(), service.name.as_str().parse::<RepositoryName>()?);
+        let now = clock::now();
+        let mut tx = self.db.begin().await?;
+        if services::by_name(&mut tx, &self.config.url, &team_id, &service.name).await?.is_some() {
+            return Err(service_taken(&service.name));
+        }
+        let (repository, repository_id) = match service.repository {
+            Some(name) => (name.clone(), self.repository_there(&mut tx, &team_id, &name).await?),
+            None => {
+                let name = service.name.as_str().parse::<RepositoryName>()?;
+                let id = self.new_repository(&mut tx, &team_id, &name, now).await?;
+                (name, id)
+            }
+        };
         let service = Service {
             id: ServiceId::from_text(clock::new_id()),
             team: team.clone(),
@@ -127,16 +166,11 @@ impl Services for Control {
             description: description(&service.description)?,
             name: service.name,
             repository,
-            repository_id: RepositoryId::from_text(clock::new_id()),
+            repository_id,
             created_at: now,
         };
-        let mut tx = self.db.begin().await?;
-        services::insert(&mut tx, &service).await.map_err(|error| {
-            let name = &service.name;
-            taken(error, || {
-                Error::conflict("name_taken", format!("The team has a service `{name}` already. Choose another name.")).at("name")
-            })
-        })?;
+        let inserted = services::insert_into(&mut tx, &service).await;
+        inserted.map_err(|error| taken(error, || service_taken(&service.name)))?;
         for environment in &environments {
             self.insert_target(&mut tx, actor, &service, environment, now).await?;
         }
@@ -169,14 +203,15 @@ impl Services for Control {
         let targets: Vec<Target> = targets.into_iter().map(|view| view.target).collect();
         let there = |name: &EnvironmentName| targets.iter().any(|target| target.environment == *name);
         let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();
-        Ok(ServiceOverview { service, targets, available, runs, candidates })
+        let beside = services::beside(&self.db, &service).await?;
+        Ok(ServiceOverview { service, targets, available, beside, runs, candidates })
     }
 
     async fn delete(&self, actor: &Actor, team: &TeamName, service: &ServiceName, confirm: &str) -> Result<()> {
         let service = self.service(actor, team, service, Action::DeleteService).await?;
         if confirm != service.name.as_str() {
-            let sentence =
-                format!("This deletes the service, its releases, runs and repository. Repeat its name, `{}`, to go on.", service.name);
+            let what = if services::beside(&self.db, &service).await?.is_empty() { "runs and repository" } else { "and runs" };
+            let sentence = format!("This deletes the service, its releases, {what}. Repeat its name, `{}`, to go on.", service.name);
             return Err(Error::invalid("confirm_name", sentence).at("confirm"));
         }
         let mut tx = self.db.begin().await?;
@@ -192,6 +227,25 @@ impl Services for Control {
         self.wake.duty(Duty::Deletions);
         self.told(&service);
         Ok(())
+    }
+
+    async fn move_to(&self, actor: &Actor, team: &TeamName, service: &ServiceName, to: Move) -> Result<Service> {
+        let found = self.service(actor, team, service, Action::ChangeService).await?;
+        if found.repository == to.repository {
+            let sentence = format!("`{service}` is built from the repository `{}` already.", to.repository);
+            return Err(Error::conflict("already_there", sentence).at("repository"));
+        }
+        let mut tx = self.db.begin().await?;
+        let there = match (to.create, repositories::find(&mut tx, &found.team_id, &to.repository).await?) {
+            (true, None) => self.new_repository(&mut tx, &found.team_id, &to.repository, clock::now()).await?,
+            _ => self.repository_there(&mut tx, &found.team_id, &to.repository).await?,
+        };
+        services::move_to(&mut tx, &found, &there).await?;
+        let detail = said::detail_moved(&found.repository, &to.repository);
+        events::insert(&mut tx, actor, event(&found, "service.moved", detail)).await?;
+        tx.commit().await?;
+        self.told(&found);
+        Services::show(self, actor, team, service).await
     }
 
     async fn board(&self, actor: &Actor, team: &TeamName, page: &PageRequest) -> Result<Board> {

@@ -2,11 +2,13 @@
 //! its own and a deadline.
 
 mod bundle;
+mod diff;
 mod packet;
 mod receive;
 mod serve;
 
 pub use bundle::{Bundling, bundle, unbundle};
+pub use diff::{Ancestry, ancestry, changed, files};
 pub use packet::{Band, Packets, band, flush};
 pub use receive::{Head, read_head};
 pub use serve::{Service, Serving, advertise, serve};
@@ -274,19 +276,6 @@ pub async fn archive(repository: &Path, commit: &str, folder: &str, to: &Path) -
     archive.args(["archive", "--format=tar"]).arg(format!("--output={}", to.display())).arg("--end-of-options").arg(tree);
     output(archive, "archive", ARCHIVE_DEADLINE).await?;
     Ok(())
-}
-
-/// The paths that differ between two commits.
-///
-/// # Errors
-/// Where one of them is not there.
-pub async fn changed(repository: &Path, old: &str, new: &str) -> Result<Vec<String>> {
-    check_commit(old)?;
-    check_commit(new)?;
-    let mut diff = command(Some(repository));
-    diff.args(["diff", "--name-only", "--no-renames", "-z", "--end-of-options", old, new]);
-    let text = output(diff, "diff", DEADLINE).await?;
-    Ok(String::from_utf8_lossy(&text).split('\0').filter(|path| !path.is_empty()).map(ToOwned::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -86,3 +86,36 @@ async fn a_repository_answers_questions() {
     assert!(tar.metadata().is_ok_and(|meta| meta.len() > 512));
     assert!(matches!(commit(&bare, "--output=/tmp/x").await, Err(GitError::NoCommit(_))));
 }
+
+#[tokio::test]
+async fn commits_are_compared() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let tree = folder.path();
+    let git = tree.join(".git");
+    let write = |name: &str, text: &str| {
+        let path = tree.join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(tree)).unwrap_or_else(|error| panic!("{error}"));
+        std::fs::write(path, text).unwrap_or_else(|error| panic!("{error}"));
+    };
+    let head = async || {
+        work(tree, &["add", "."]).await;
+        work(tree, &["commit", "-q", "--allow-empty", "-m", "One more"]).await;
+        refs(&git).await.unwrap_or_default().into_values().next_back().unwrap_or_default()
+    };
+    work(tree, &["init", "-q", "-b", "main"]).await;
+    write("a/one", "the same text, long enough to be found again");
+    write("b/two", "2");
+    let first = head().await;
+    std::fs::rename(tree.join("a/one"), tree.join("b/moved")).unwrap_or_else(|error| panic!("{error}"));
+    write("c/with space\n", "3");
+    let second = head().await;
+    let mut paths = Vec::new();
+    changed(&git, &first, &second, |path| paths.push(path.to_owned())).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(paths, ["a/one", "b/moved", "c/with space\n"], "both places of what moved, and names as they are");
+    assert_eq!(ancestry(&git, &first, &second).await.ok(), Some(Ancestry::Within));
+    assert_eq!(ancestry(&git, &second, &first).await.ok(), Some(Ancestry::Beside));
+    assert_eq!(ancestry(&git, &"0".repeat(40), &first).await.ok(), Some(Ancestry::Missing));
+    assert!(changed(&git, &"0".repeat(40), &first, |_| {}).await.is_err());
+    let asked = ["b/two", "b", "none", "c/with space\n"].map(str::to_owned).into();
+    assert_eq!(files(&git, &second, &asked).await.unwrap_or_default(), ["b/two", "c/with space\n"].map(str::to_owned).into());
+}

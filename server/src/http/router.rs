@@ -113,6 +113,7 @@ fn list() -> Vec<Entry> {
         needs(A::ViewTeam, routes!(services::list)),
         needs(A::CreateService, routes!(services::create)),
         needs(A::ViewTeam, routes!(services::show)),
+        needs(A::ChangeService, routes!(services::move_to)),
         needs(A::DeleteService, routes!(services::delete)),
         needs(A::ViewTeam, routes!(services::overview)),
         needs(A::ChangeService, routes!(services::add_environment)),

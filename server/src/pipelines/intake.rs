@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use app::{
-    model::{Actor, RepositoryId, RunState, StageKind},
+    model::{Actor, RepositoryId, RunId, RunState, StageKind},
     said,
 };
 use tokio::time::timeout;
@@ -11,16 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
-    file::{self, FILE_NAME, MAX_BYTES, Pipeline, Problem},
+    file::Pipeline,
+    pushed::{Outcome, Pushed, outcomes},
     select::{Decision, branch, decide, supersedes},
 };
 use crate::{
     clock, git,
     store::{
-        StoreError,
+        StoreError, Tx,
         events::{self, NewEvent},
-        repositories::{self, RefChange, RepositoryRow},
-        runs::{self, NewRun, NewStage},
+        repositories::{self, BuiltHere, RefChange, RepositoryRow},
+        runs::{self, NewRun, NewStage, RunRow},
     },
     telemetry::metrics,
     wake::Duty,
@@ -104,7 +105,7 @@ async fn compare(ctx: &Context, id: &RepositoryId, moved: i64) -> Result<(), Int
 
 /// What can go wrong on the way; tried again with the next look.
 #[derive(Debug, thiserror::Error)]
-enum IntakeError {
+pub(super) enum IntakeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -142,13 +143,10 @@ pub async fn handle_all(ctx: &Context) -> Duration {
     again
 }
 
-/// What a commit comes down to.
+/// What a push comes down to.
 struct Intake {
     commit: git::Commit,
-    state: RunState,
-    reason: String,
-    failure: Option<String>,
-    pipeline: Option<Pipeline>,
+    outcomes: Vec<Outcome>,
 }
 
 async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
@@ -162,38 +160,57 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     if !repositories::handled(&mut tx, &change.id).await? {
         return Ok(());
     }
-    let superseded = if supersedes(branch, &repository.default_branch) {
-        runs::supersede(&mut tx, &repository.team_id, &repository.service_id, branch).await?
-    } else {
-        Vec::new()
-    };
-    let json = serde_json::to_string(&intake.pipeline).unwrap_or_else(|_| "null".to_owned());
-    let title = intake.commit.title();
-    let new = NewRun {
-        team: &repository.team_id,
-        service: &repository.service_id,
-        state: intake.state,
-        failure: intake.failure.as_deref(),
-        commit: &intake.commit.id,
-        title: &title,
-        author: &intake.commit.author,
-        branch,
-        pushed_by: &change.pushed_by,
-        reason: &intake.reason,
-        pipeline: &json,
-    };
-    let (run, number) = runs::insert(&mut tx, &new, &stages(intake.pipeline.as_ref())).await?;
-    if intake.state == RunState::Failed {
-        tell_failure(&mut tx, &repository, number, intake.failure.as_deref().unwrap_or_default()).await?;
+    let mut changed = Vec::new();
+    for outcome in &intake.outcomes {
+        if supersedes(branch, &repository.default_branch) {
+            changed.extend(runs::supersede(&mut tx, &repository.team_id, &outcome.service.id, branch).await?);
+        }
+        changed.push(write(&mut tx, &repository, change, branch, &intake.commit, outcome).await?);
     }
     tx.commit().await?;
-    tracing::info!(%run, service = %repository.service, number, state = intake.state.name(), "a push made a run");
-    for run in superseded.iter().chain([&run]) {
+    let queued = intake.outcomes.iter().filter(|outcome| outcome.state == RunState::Queued).count();
+    tracing::info!(repository = %repository.id, services = intake.outcomes.len(), queued, "a push made runs");
+    for run in &changed {
         ctx.run_changed(&repository.team_id, run);
     }
-    ctx.wake.changed(Some(&repository.team_id), format!("service:{}", repository.service_id));
+    for outcome in &intake.outcomes {
+        ctx.wake.changed(Some(&repository.team_id), format!("service:{}", outcome.service.id));
+    }
     ctx.wake.duty(Duty::Runs);
     Ok(())
+}
+
+/// Writes the run of a service.
+async fn write(
+    tx: &mut Tx,
+    repository: &RepositoryRow,
+    change: &RefChange,
+    branch: &str,
+    commit: &git::Commit,
+    outcome: &Outcome,
+) -> Result<RunId, StoreError> {
+    let new = NewRun {
+        team: &repository.team_id,
+        service: &outcome.service.id,
+        state: outcome.state,
+        failure: outcome.failure.as_deref(),
+        commit: &commit.id,
+        title: &commit.title(),
+        author: &commit.author,
+        branch,
+        pushed_by: &change.pushed_by,
+        reason: &outcome.reason,
+        pipeline: &serde_json::to_string(&outcome.pipeline).unwrap_or_else(|_| "null".to_owned()),
+        repository: Some(&repository.id),
+        push: Some(&change.id),
+        plan: &outcome.plan,
+        kept: outcome.kept.as_ref(),
+    };
+    let (run, number) = runs::insert(tx, &new, &stages(outcome.pipeline.as_ref())).await?;
+    if let Some(failure) = &outcome.failure {
+        tell_failure(tx, repository, &outcome.service, number, failure).await?;
+    }
+    Ok(run)
 }
 
 async fn done(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
@@ -203,13 +220,13 @@ async fn done(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     Ok(())
 }
 
-async fn tell_failure(tx: &mut crate::store::Tx, repository: &RepositoryRow, number: u64, detail: &str) -> Result<(), StoreError> {
+async fn tell_failure(tx: &mut Tx, repository: &RepositoryRow, service: &BuiltHere, number: u64, detail: &str) -> Result<(), StoreError> {
     let event = NewEvent {
         team: Some(&repository.team_id),
-        service: Some(&repository.service_id),
+        service: Some(&service.id),
         action: "run.failed",
-        subject: said::subject_run(number, &repository.service),
-        path: Some(run_path(repository.team.as_str(), repository.service.as_str(), number)),
+        subject: said::subject_run(number, &service.name),
+        path: Some(run_path(repository.team.as_str(), service.name.as_str(), number)),
         detail: detail.to_owned(),
     };
     events::insert(tx, &Actor::system("pipelines"), event).await
@@ -222,54 +239,14 @@ pub fn run_path(team: &str, service: &str, number: u64) -> String {
 
 /// Reads the commit. None: it makes no run.
 async fn take_in(ctx: &Context, repository: &RepositoryRow, change: &RefChange) -> Result<Option<Intake>, IntakeError> {
-    let Some(new) = &change.new else { return Ok(None) };
-    if branch(&change.reference).is_none() {
-        return Ok(None);
-    }
-    let folder = ctx.repository(&repository.id);
-    let commit = git::commit(&folder, new).await?;
-    let (state, reason) = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
+    let (Some(new), Some(branch)) = (&change.new, branch(&change.reference)) else { return Ok(None) };
+    let commit = git::commit(&ctx.repository(&repository.id), new).await?;
+    let outcomes = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
         Decision::Nothing => return Ok(None),
-        Decision::Skip(reason) => (RunState::Skipped, reason),
-        Decision::Run(reason) => (RunState::Queued, reason),
+        Decision::Skip(reason) => repository.services.iter().map(|service| Outcome::skipped(service, reason.as_str())).collect(),
+        Decision::Run(reason) => outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason }).await?,
     };
-    if state.ended() {
-        return Ok(Some(Intake { commit, state, reason, failure: None, pipeline: None }));
-    }
-    Ok(Some(match pipeline_of(&folder, new, repository.service.as_str()).await? {
-        Ok(pipeline) => Intake { commit, state, reason, failure: None, pipeline: Some(pipeline) },
-        Err(problems) => Intake { commit, state: RunState::Failed, reason, failure: Some(summary(&problems)), pipeline: None },
-    }))
-}
-
-/// The resolved pipeline of a commit, or everything wrong with its file.
-///
-/// # Errors
-/// Where the commit cannot be read.
-pub async fn pipeline_of(folder: &std::path::Path, commit: &str, service: &str) -> git::Result<Result<Pipeline, Vec<Problem>>> {
-    let text = git::read_file(folder, commit, FILE_NAME, MAX_BYTES).await?;
-    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let has_dockerfile = git::has_file(folder, commit, "Dockerfile").await?;
-    let mut pipeline = match file::resolve(text.as_deref(), has_dockerfile, service) {
-        Ok(pipeline) => pipeline,
-        Err(problems) => return Ok(Err(problems)),
-    };
-    let dockerfile = pipeline.dockerfile_path();
-    if pipeline.refused.is_empty() && !git::has_file(folder, commit, &dockerfile).await? {
-        pipeline
-            .refused
-            .push(format!("There is no `{dockerfile}` at this commit, so no image can be built. Add it, or name another under `image:`."));
-    }
-    Ok(Ok(pipeline))
-}
-
-/// Problems in one sentence: the first, and how many more there are.
-fn summary(problems: &[Problem]) -> String {
-    let Some(first) = problems.first() else { return String::new() };
-    match problems.len() - 1 {
-        0 => first.to_string(),
-        more => format!("{first} (and {more} more; `berth lint` shows them all)"),
-    }
+    Ok(Some(Intake { commit, outcomes }))
 }
 
 /// The stages of a run as they are written when it is queued: the image is the last.
@@ -297,14 +274,14 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
     stages
 }
 
-/// Queues the commit of a run again, as a new run with the same pipeline file. For [`crate::control`].
+/// Queues the commit of a run again, as a new run with the same pipeline, or with the one that is read for it anew where it
+/// had none. For [`crate::control`].
 ///
 /// # Errors
 /// Those of the store.
-pub async fn again(tx: &mut crate::store::Tx, run: &runs::RunRow, by: &str) -> Result<(app::model::RunId, u64), StoreError> {
-    let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
+pub async fn again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) -> Result<(RunId, u64), StoreError> {
+    let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten().or(read);
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
-    let reason = said::reason_again(by, run.number);
     let failure =
         pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
     let new = NewRun {
@@ -317,8 +294,12 @@ pub async fn again(tx: &mut crate::store::Tx, run: &runs::RunRow, by: &str) -> R
         author: &run.author,
         branch: &run.branch,
         pushed_by: &run.pushed_by,
-        reason: &reason,
-        pipeline: &run.pipeline,
+        reason: &said::reason_again(by, run.number),
+        pipeline: &serde_json::to_string(&pipeline).unwrap_or_else(|_| "null".to_owned()),
+        repository: Some(&run.repository_id),
+        push: None,
+        plan: &pipeline.as_ref().map(Pipeline::order).unwrap_or_default(),
+        kept: None,
     };
     runs::insert(tx, &new, &stages(pipeline.as_ref())).await
 }

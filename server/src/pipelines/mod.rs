@@ -1,13 +1,15 @@
 //! From a push to a candidate: which runs a push makes, who works on them, and how.
 //!
-//! push → [`intake`] (what a commit holds becomes a run) → [`queue`] (who works on it, under a lease) → [`runner`] (stages in
-//! order) → [`step`] and [`build`] (containers, image) → candidate, and in the same transaction its automatic deploys.
+//! push → [`intake`] and [`pushed`] (what a commit holds becomes runs, of the services that [`select`] says it touches) →
+//! [`queue`] (who works on them, under a lease) → [`runner`] (stages in order) → [`step`] and [`build`] (containers, image) →
+//! candidate, and in the same transaction its automatic deploys.
 
 pub mod build;
 pub mod context;
 pub mod file;
 pub mod intake;
 pub mod log;
+pub mod pushed;
 pub mod queue;
 pub mod runner;
 pub mod select;

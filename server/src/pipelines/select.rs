@@ -1,4 +1,13 @@
-//! Which runs a change of a ref makes. Pure.
+//! What a push comes to: which runs a change of a ref makes, and for which services. Pure.
+//!
+//! A service runs with a push that changed something in its folder or of what it watches, since it came to a candidate last.
+//! The others keep the candidate they have, and say so.
+
+mod choose;
+mod watched;
+
+pub use choose::{Choice, Since, choose};
+pub use watched::{Seen, Watched, is_whole};
 
 use app::said;
 

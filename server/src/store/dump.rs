@@ -172,7 +172,8 @@ pub async fn is_empty(tx: &mut Tx) -> Result<bool> {
 pub async fn commits(tx: &mut Tx, repository: &str) -> Result<Vec<String>> {
     let rows = tx
         .fetch_all(
-            "SELECT r.commit_id AS name FROM runs r JOIN services s ON s.id = r.service_id WHERE s.repository_id = $1
+            "SELECT r.commit_id AS name FROM services s JOIN runs r ON r.service_id = s.id AND r.repository_id IS NULL WHERE s.repository_id = $1
+             UNION SELECT commit_id AS name FROM runs WHERE repository_id = $1
              UNION SELECT new_commit AS name FROM ref_changes WHERE repository_id = $1 AND new_commit IS NOT NULL",
             args![repository],
         )

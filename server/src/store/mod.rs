@@ -19,6 +19,7 @@ pub mod rollouts;
 pub mod routes;
 pub mod runs;
 pub mod search;
+pub mod selection;
 pub mod services;
 pub mod sessions;
 pub mod settings;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{args, clock};
 
-/// A repository with the service it belongs to.
+/// A repository with the services built from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryRow {
     /// Its id: also the name of its folder.
@@ -23,10 +23,24 @@ pub struct RepositoryRow {
     pub name: RepositoryName,
     /// The branch whose candidates are deployed by themselves.
     pub default_branch: String,
-    /// The service's id.
-    pub service_id: ServiceId,
-    /// The service.
-    pub service: ServiceName,
+    /// The services built from it, by name; none where the last of them moved away.
+    pub services: Vec<BuiltHere>,
+}
+
+/// A service of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltHere {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its name.
+    pub name: ServiceName,
+}
+
+impl RepositoryRow {
+    /// The one service built from it, where it is only one.
+    pub fn only(&self) -> Option<&BuiltHere> {
+        if let [only] = self.services.as_slice() { Some(only) } else { None }
+    }
 }
 
 /// A ref that a push moved.
@@ -49,19 +63,31 @@ pub struct RefChange {
 }
 
 const SELECT: &str = "SELECT r.id, r.team_id, t.name AS team, r.name, r.default_branch, s.id AS service_id, s.name AS service
-  FROM repositories r JOIN teams t ON t.id = r.team_id JOIN services s ON s.repository_id = r.id AND s.deleted_at IS NULL
+  FROM repositories r JOIN teams t ON t.id = r.team_id LEFT JOIN services s ON s.repository_id = r.id AND s.deleted_at IS NULL
  WHERE r.deleted_at IS NULL";
 
-fn read(row: &Row) -> Result<RepositoryRow> {
-    Ok(RepositoryRow {
+/// The one repository that these rows are of, a row for each of its services.
+fn read(rows: &[Row]) -> Result<Option<RepositoryRow>> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut services = Vec::new();
+    for row in rows {
+        if let Some(id) = row.text_opt("service_id")? {
+            services.push(BuiltHere { id: ServiceId::from_text(id), name: row.parsed("service")? });
+        }
+    }
+    Ok(Some(RepositoryRow {
         id: RepositoryId::from_text(row.text("id")?),
         team_id: TeamId::from_text(row.text("team_id")?),
         team: row.parsed("team")?,
         name: row.parsed("name")?,
         default_branch: row.text("default_branch")?,
-        service_id: ServiceId::from_text(row.text("service_id")?),
-        service: row.parsed("service")?,
-    })
+        services,
+    }))
+}
+
+/// What is locked while it is decided which services a repository has, and whether it stays.
+pub fn lock(id: &RepositoryId) -> String {
+    format!("repository:{id}")
 }
 
 /// Adds a repository.
@@ -76,13 +102,12 @@ pub async fn insert(tx: &mut Tx, id: &RepositoryId, team: &TeamId, name: &Reposi
 
 /// The repository of this name in a team.
 pub async fn find(q: impl Query, team: &TeamId, name: &RepositoryName) -> Result<Option<RepositoryRow>> {
-    let row = q.fetch_opt(format!("{SELECT} AND r.team_id = $1 AND r.name = $2"), args![team, name]).await?;
-    row.as_ref().map(read).transpose()
+    read(&q.fetch_all(format!("{SELECT} AND r.team_id = $1 AND r.name = $2 ORDER BY s.name"), args![team, name]).await?)
 }
 
 /// The repository of this id; for background work.
 pub async fn by_id(q: impl Query, id: &RepositoryId) -> Result<Option<RepositoryRow>> {
-    q.fetch_opt(format!("{SELECT} AND r.id = $1"), args![id]).await?.as_ref().map(read).transpose()
+    read(&q.fetch_all(format!("{SELECT} AND r.id = $1 ORDER BY s.name"), args![id]).await?)
 }
 
 /// When the refs of each repository had moved last as they were compared, in nanoseconds; for the comparison at a start.

@@ -14,7 +14,7 @@ use super::{
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    leases, rollouts,
+    leases, rollouts, selection,
 };
 use crate::{
     args,
@@ -47,6 +47,14 @@ pub struct NewRun<'a> {
     pub reason: &'a str,
     /// The resolved pipeline, as JSON.
     pub pipeline: &'a str,
+    /// Where the commit is; none: in the repository of its service.
+    pub repository: Option<&'a RepositoryId>,
+    /// The push it is made for: the id of its change of a ref.
+    pub push: Option<&'a str>,
+    /// What the push comes to for the service, in a few words.
+    pub plan: &'a str,
+    /// The candidate that is kept, where nothing is to be run.
+    pub kept: Option<&'a CandidateId>,
 }
 
 /// A stage to be written with its run, or with a new attempt.
@@ -124,8 +132,9 @@ pub struct StageRow {
     pub steps: Vec<(StepId, String, RunState)>,
 }
 
-const ROW: &str = "SELECT r.*, t.name AS team, s.name AS service, s.repository_id, p.default_branch
-  FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id JOIN repositories p ON p.id = s.repository_id";
+const ROW: &str = "SELECT r.*, t.name AS team, s.name AS service, p.id AS of_repository, p.default_branch
+  FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id
+  JOIN repositories p ON p.id = COALESCE(r.repository_id, s.repository_id)";
 
 fn read(row: &Row) -> Result<RunRow> {
     Ok(RunRow {
@@ -134,7 +143,7 @@ fn read(row: &Row) -> Result<RunRow> {
         team: row.parsed("team")?,
         service_id: ServiceId::from_text(row.text("service_id")?),
         service: row.parsed("service")?,
-        repository_id: RepositoryId::from_text(row.text("repository_id")?),
+        repository_id: RepositoryId::from_text(row.text("of_repository")?),
         default_branch: row.text("default_branch")?,
         number: row.num("number")?,
         state: row.named("state", RunState::from_name)?,
@@ -175,8 +184,9 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
     let finished = new.state.ended().then_some(now);
     tx.execute(
         "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, failure,
-           created_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)))",
         args![
             &id,
             new.team,
@@ -193,6 +203,11 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
             new.failure,
             now,
             finished,
+            new.push,
+            new.plan,
+            new.kept.is_some(),
+            new.kept,
+            new.repository,
         ],
     )
     .await?;
@@ -539,21 +554,9 @@ pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number
     row.as_ref().map(read).transpose()
 }
 
-/// The newest run of a service for this branch and commit, made since then: what a push waits for.
-pub async fn of_commit(q: impl Query, service: &ServiceId, branch: &str, commit: &str, since: Timestamp) -> Result<Option<(RunId, u64)>> {
-    let row = q
-        .fetch_opt(
-            "SELECT id, number FROM runs WHERE service_id = $1 AND branch = $2 AND commit_id = $3 AND created_at >= $4
-              ORDER BY number DESC LIMIT 1",
-            args![service, branch, commit, since],
-        )
-        .await?;
-    row.map(|row| Ok((RunId::from_text(row.text("id")?), row.num("number")?))).transpose()
-}
-
 /// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
-const BRIEF: &str =
-    "r.service_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.created_at, r.started_at, r.finished_at";
+const BRIEF: &str = "r.service_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
+     r.created_at, r.started_at, r.finished_at";
 
 fn read_brief(row: &Row) -> Result<RunBrief> {
     Ok(RunBrief {
@@ -564,6 +567,7 @@ fn read_brief(row: &Row) -> Result<RunBrief> {
         branch: row.text("branch")?,
         by: row.text("pushed_by")?,
         stage: row.text_opt("stage")?,
+        kept: row.bool("kept")?,
         created_at: row.time("created_at")?,
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
@@ -617,7 +621,12 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         _ => row.text_opt("waits")?,
     };
     let rollouts = match row.text_opt("candidate_id")? {
-        Some(candidate) => rollouts_of(q, &candidate).await?,
+        // A kept candidate was rolled out by the run that made it.
+        Some(candidate) if !brief.kept => rollouts_of(q, &candidate).await?,
+        _ => Vec::new(),
+    };
+    let push = match row.text_opt("push_id")? {
+        Some(push) => selection::of_push(q, team, &push).await?.into_iter().map(|of| of.shown).collect(),
         None => Vec::new(),
     };
     Ok(Some(Run {
@@ -637,6 +646,8 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
         image: None,
         rollouts,
+        kept: brief.kept,
+        push,
         cancelling: row.time_opt("cancel_asked_at")?.is_some() && !brief.state.ended(),
         created_at: brief.created_at,
         started_at: brief.started_at,

@@ -6,6 +6,7 @@ use super::{
     Query, Row, Tx,
     db::{Result, readable},
     events::paged,
+    repositories,
 };
 use crate::args;
 
@@ -60,11 +61,12 @@ pub async fn count(q: impl Query, team: &TeamId) -> Result<usize> {
 
 /// Adds a service and its repository.
 pub async fn insert(tx: &mut Tx, service: &Service) -> Result<()> {
-    tx.execute(
-        "INSERT INTO repositories (id, team_id, name, default_branch, created_at) VALUES ($1, $2, $3, 'main', $4)",
-        args![&service.repository_id, &service.team_id, &service.repository, service.created_at],
-    )
-    .await?;
+    repositories::insert(tx, &service.repository_id, &service.team_id, &service.repository, service.created_at).await?;
+    insert_into(tx, service).await
+}
+
+/// Adds a service to a repository that is there.
+pub async fn insert_into(tx: &mut Tx, service: &Service) -> Result<()> {
     tx.execute(
         "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         args![&service.id, &service.team_id, &service.name, &service.description, &service.repository_id, service.created_at],
@@ -73,15 +75,44 @@ pub async fn insert(tx: &mut Tx, service: &Service) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a service to be deleted, and its repository unless another service is built from it; a task takes it down. The
-/// names are free at once. Says whether it was there.
+/// The other services built from a service's repository, by name.
+pub async fn beside(q: impl Query, service: &Service) -> Result<Vec<ServiceName>> {
+    let sql = "SELECT name FROM services WHERE repository_id = $1 AND id <> $2 AND deleted_at IS NULL ORDER BY name";
+    let rows = q.fetch_all(sql, args![&service.repository_id, &service.id]).await?;
+    rows.iter().map(|row| row.parsed("name")).collect()
+}
+
+/// Builds a service from another repository in future. Its runs so far stay with the one they came from, where their commits
+/// are.
+pub async fn move_to(tx: &mut Tx, service: &Service, repository: &RepositoryId) -> Result<()> {
+    tx.execute(
+        "UPDATE runs SET repository_id = $1 WHERE service_id = $2 AND team_id = $3 AND repository_id IS NULL",
+        args![&service.repository_id, &service.id, &service.team_id],
+    )
+    .await?;
+    let sql = "UPDATE services SET repository_id = $1 WHERE id = $2 AND team_id = $3";
+    tx.execute(sql, args![repository, &service.id, &service.team_id]).await?;
+    Ok(())
+}
+
+/// The repositories that a service and its runs came from.
+const ITS_REPOSITORIES: &str = "SELECT s.repository_id FROM services s WHERE s.id = $1
+  UNION SELECT r.repository_id FROM runs r WHERE r.service_id = $1 AND r.repository_id IS NOT NULL";
+
+/// Asks for a service to be deleted, and the repositories it came from, unless other services are built from them or came
+/// from them; a task takes it down. The names are free at once. Says whether it was there.
 pub async fn ask_deletion(tx: &mut Tx, service: &Service, now: Timestamp) -> Result<bool> {
+    tx.lock(&repositories::lock(&service.repository_id)).await?;
     let sql = "UPDATE services SET deleted_at = $3 WHERE id = $1 AND team_id = $2 AND deleted_at IS NULL";
     let there = tx.execute(sql, args![&service.id, &service.team_id, now]).await? > 0;
     tx.execute(
-        "UPDATE repositories SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL
-            AND NOT EXISTS (SELECT 1 FROM services s WHERE s.repository_id = $1 AND s.deleted_at IS NULL)",
-        args![&service.repository_id, now],
+        format!(
+            "UPDATE repositories SET deleted_at = $2 WHERE id IN ({ITS_REPOSITORIES}) AND deleted_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM services o WHERE o.repository_id = repositories.id AND o.deleted_at IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM runs r JOIN services o ON o.id = r.service_id
+                                 WHERE r.repository_id = repositories.id AND o.id <> $1 AND o.deleted_at IS NULL)"
+        ),
+        args![&service.id, now],
     )
     .await?;
     Ok(there)
@@ -110,14 +141,15 @@ pub async fn withdraw(tx: &mut Tx, id: &ServiceId) -> Result<()> {
     Ok(())
 }
 
-/// The repository that goes with a service: one that was asked to be deleted with it.
-pub async fn abandoned_repository(q: impl Query, id: &ServiceId) -> Result<Option<String>> {
-    let sql = "SELECT r.id FROM services s JOIN repositories r ON r.id = s.repository_id WHERE s.id = $1 AND r.deleted_at IS NOT NULL";
-    q.fetch_opt(sql, args![id]).await?.map(|row| row.text("id")).transpose()
+/// The repositories that go with a service: those that were asked to be deleted with it.
+pub async fn abandoned_repositories(q: impl Query, id: &ServiceId) -> Result<Vec<String>> {
+    let sql = format!("SELECT id FROM repositories WHERE id IN ({ITS_REPOSITORIES}) AND deleted_at IS NOT NULL ORDER BY id");
+    q.fetch_all(sql, args![id]).await?.iter().map(|row| row.text("id")).collect()
 }
 
 /// Removes every row of a service but its events; with the last service of a repository the repository's too.
 pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
+    let repositories = abandoned_repositories(&mut *tx, id).await?;
     let mine = "(SELECT id FROM targets WHERE service_id = $1)";
     let runs = "(SELECT id FROM runs WHERE service_id = $1)";
     let statements = [
@@ -137,13 +169,14 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
     for statement in statements {
         tx.execute(statement, args![id]).await?;
     }
-    let row = tx.fetch_opt("DELETE FROM services WHERE id = $1 RETURNING repository_id", args![id]).await?;
-    let Some(repository) = row.map(|row| row.text("repository_id")).transpose()? else { return Ok(()) };
-    let shared = tx.fetch_opt("SELECT id FROM services WHERE repository_id = $1 LIMIT 1", args![&repository]).await?;
-    if shared.is_some() {
-        return Ok(());
+    tx.execute("DELETE FROM services WHERE id = $1", args![id]).await?;
+    for repository in &repositories {
+        let shared = "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM services WHERE repository_id = $1)
+                         OR EXISTS (SELECT 1 FROM runs WHERE repository_id = $1)";
+        if tx.fetch_opt(shared, args![repository]).await?.is_none() {
+            tx.execute("DELETE FROM ref_changes WHERE repository_id = $1", args![repository]).await?;
+            tx.execute("DELETE FROM repositories WHERE id = $1", args![repository]).await?;
+        }
     }
-    tx.execute("DELETE FROM ref_changes WHERE repository_id = $1", args![&repository]).await?;
-    tx.execute("DELETE FROM repositories WHERE id = $1", args![&repository]).await?;
     Ok(())
 }

@@ -60,7 +60,7 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
     for image in candidates::images_of(&ctx.db, service).await? {
         engine(ctx.platform.remove_image(&image).await)?;
     }
-    if let Some(repository) = services::abandoned_repository(&ctx.db, service).await? {
+    for repository in services::abandoned_repositories(&ctx.db, service).await? {
         remove_folder(&ctx.config.repositories().join(format!("{repository}.git"))).await?;
     }
     let mut tx = ctx.db.begin().await?;

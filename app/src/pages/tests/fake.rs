@@ -120,6 +120,7 @@ fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age
         branch: "main".into(),
         by: "Ana".into(),
         stage: stage.map(str::to_owned),
+        kept: false,
         created_at: ago(age),
         started_at: Some(ago(age - 1)),
         finished_at: state.ended().then(|| ago(age - 1 - took)),
@@ -229,6 +230,17 @@ fn run(number: u64) -> Run {
             build_ms_before: None,
         }),
         rollouts: Vec::new(),
+        kept: false,
+        push: vec![
+            PushedRun { service: name("catalog"), number, state: RunState::Failed, kept: false, plan: "fast, slow, image".into() },
+            PushedRun {
+                service: name("orders"),
+                number: 57,
+                state: RunState::Passed,
+                kept: true,
+                plan: "unchanged since candidate 41".into(),
+            },
+        ],
         cancelling: false,
         created_at: ago(601),
         started_at: Some(ago(600)),
@@ -471,6 +483,7 @@ impl Services for Fake {
                 service: service(team, one),
                 targets: vec![target],
                 available: vec![name("staging"), name("production")],
+                beside: Vec::new(),
                 runs: Vec::new(),
                 candidates: Vec::new(),
             });
@@ -479,6 +492,7 @@ impl Services for Fake {
             service: service(team, one),
             targets: targets(one.as_str()),
             available: vec![name("preview")],
+            beside: vec![name("catalog")],
             runs: vec![
                 run_brief(
                     57,
@@ -497,6 +511,9 @@ impl Services for Fake {
                 candidate(38, "Say the total before the last click", &["staging", "production"], 190_000),
             ],
         })
+    }
+    async fn move_to(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: Move) -> Result<Service> {
+        Err(Error::not_found("unknown_repository", "The team has no repository of this name.").at("repository"))
     }
     async fn delete(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
         Err(Error::invalid("confirm_name", "Type the name of the service to confirm.").at("confirm"))

@@ -3,7 +3,8 @@
 use app::{
     backend::Backend,
     model::{
-        Board, EnvironmentName, NewService, Page, PageRequest, Route, RouteId, Service, ServiceName, ServiceOverview, Target, TeamName,
+        Board, EnvironmentName, Move, NewService, Page, PageRequest, Route, RouteId, Service, ServiceName, ServiceOverview, Target,
+        TeamName,
     },
 };
 use axum::{Json as Body, extract::State};
@@ -76,7 +77,7 @@ pub async fn list(
     Ok(Body(backend.services.list(&actor, &team, &page).await?))
 }
 
-/// Creates a service with its repository and its first targets.
+/// Creates a service with its first targets, built from a repository that is there or from a new one.
 #[utoipa::path(
     post, path = "/teams/{team}/services", tag = "services", operation_id = "create_service",
     params(("team" = TeamName, Path, description = "Which team")), request_body = NewService, responses((status = 201, body = Service))
@@ -104,7 +105,23 @@ pub async fn show(
     Ok(Body(backend.services.show(&actor, &team, &service).await?))
 }
 
-/// Deletes a service with its releases, runs and repository; what runs is taken down in the background.
+/// Has a service built from another repository in future; its runs, candidates and releases stay as they are.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/actions/move", tag = "services", operation_id = "move_service",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    request_body = Move, responses((status = 200, body = Service))
+)]
+pub async fn move_to(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Json(to): Json<Move>,
+) -> Answer<Service> {
+    Ok(Body(backend.services.move_to(&actor, &team, &service, to).await?))
+}
+
+/// Deletes a service with its releases and runs, and its repository unless others are built from it; what runs is taken down
+/// in the background.
 #[utoipa::path(
     delete, path = "/teams/{team}/services/{service}", tag = "services", operation_id = "delete_service",
     params(

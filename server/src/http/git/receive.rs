@@ -10,7 +10,6 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::body::{Pieces, begin_push, piece};
 use crate::{
-    clock,
     control::{
         Control,
         relay::{Pushed, relay},
@@ -34,7 +33,6 @@ pub(super) struct Push {
 
 /// Takes a push. What follows it goes on even where the client goes away.
 pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> Result<Body> {
-    let since = clock::now();
     let (head, first) = begin_push(&mut serving, request).await?;
     let (out, pieces) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -50,7 +48,7 @@ pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> 
         }
         let changes = if head.commands.is_empty() { Ok(Vec::new()) } else { push.control.pushed(&push.actor, &push.repository).await };
         if flushed {
-            tell(push, &head, changes, since, &out).await;
+            tell(push, &head, changes, &out).await;
             let _ = out.send(Ok(flush())).await;
         }
     });
@@ -81,7 +79,7 @@ async fn pass(serving: &mut Serving, head: &Head, first: Bytes, out: &Pieces) ->
 }
 
 /// Says on the side band what the push leads to.
-async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, since: app::model::Timestamp, out: &Pieces) {
+async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, out: &Pieces) {
     let changes = match changes {
         Ok(changes) => changes,
         Err(error) => {
@@ -95,8 +93,8 @@ async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, since: a
     }
     let mut ends = std::pin::pin!(push.ends.reached());
     for change in changes {
-        let (Some(branch), Some(commit)) = (branch(&change.reference), change.new) else { continue };
-        let pushed = Pushed { branch: branch.to_owned(), commit, since, no_wait };
+        let (Some(_), Some(commit)) = (branch(&change.reference), change.new) else { continue };
+        let pushed = Pushed { change: change.id, commit, no_wait };
         let (say, lines) = mpsc::channel(64);
         let relaying = tokio::spawn(relay(Arc::clone(&push.control), push.repository.clone(), pushed, say));
         let on = forward(lines, out, ends.as_mut()).await;

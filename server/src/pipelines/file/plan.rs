@@ -11,7 +11,8 @@ pub fn plan(file: &File) -> Vec<String> {
     file.services.iter().flat_map(|(name, service)| plan_of(name, service)).collect()
 }
 
-fn plan_of(name: &str, service: &Service) -> Vec<String> {
+/// The plan of a service.
+pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     let mut order: Vec<String> = service.stages.iter().map(|stage| stage.name.clone()).collect();
     order.push("image".to_owned());
     let mut lines = vec![format!("{name}: {}", order.join(", "))];

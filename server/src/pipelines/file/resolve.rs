@@ -6,7 +6,8 @@ use app::model::{Health, HealthCheck, Process, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FILE_NAME, Problem, matrix, parse, plan,
+    FILE_NAME, Problem, matrix, parse,
+    plan::plan_of,
     types::{self, BuildContext, File, StepNetwork},
 };
 
@@ -44,6 +45,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// The names of its stages in order, the image last.
+    pub fn order(&self) -> String {
+        let names = self.stages.iter().map(|stage| stage.name.as_str()).chain(["image"]);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// The Dockerfile's path in the repository.
     pub fn dockerfile_path(&self) -> String {
         if self.path.is_empty() { self.dockerfile.clone() } else { format!("{}/{}", self.path, self.dockerfile) }
@@ -91,22 +98,24 @@ pub struct PlannedStep {
 /// Everything wrong with the file.
 pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Result<Pipeline, Vec<Problem>> {
     let Some(text) = text else { return Ok(without_file(has_dockerfile, service)) };
-    let file = parse(text)?;
-    let plan = plan(&file);
-    let Some((name, found)) = file.services.get_key_value(service).or_else(|| file.services.first_key_value()) else {
-        return Ok(without_file(has_dockerfile, service));
-    };
-    let mut refused = refusals(&file, found);
+    Ok(resolve_in(&parse(text)?, service).unwrap_or_else(|| without_file(has_dockerfile, service)))
+}
+
+/// Resolves a service of a file; one that the file does not describe is refused with what it does describe. None: it
+/// describes nothing.
+pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
+    let (name, found) = file.services.get_key_value(service).or_else(|| file.services.first_key_value())?;
+    let mut refused = refusals(file, found);
     if name != service {
         refused.insert(
             0,
             format!(
-                "{FILE_NAME} describes `{name}`, and this repository belongs to `{service}`. Rename it under `services:` to `{service}`."
+                "{FILE_NAME} describes `{name}`, and `{service}` is built from this repository. Rename it under `services:` to `{service}`."
             ),
         );
     }
     let image = found.image.clone().unwrap_or_default();
-    Ok(Pipeline {
+    Some(Pipeline {
         path: clean_path(found.path.as_deref().unwrap_or(".")),
         stages: found.stages.iter().map(planned_stage).collect(),
         dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
@@ -117,7 +126,7 @@ pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Resul
         shape: shape(found),
         notes: notes(found),
         refused,
-        plan,
+        plan: plan_of(name, found),
     })
 }
 
@@ -211,7 +220,6 @@ fn health(health: &types::Health) -> Health {
 fn refusals(file: &File, service: &types::Service) -> Vec<String> {
     let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
     let asked = [
-        (file.services.len() > 1, "several services in one repository", "Give each service a repository of its own"),
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
         (service.stages.iter().any(|stage| !stage.sidecars.is_empty()), "`sidecars`", "Take them out"),
         (steps().any(|step| !step.artifacts.is_empty()), "`artifacts`", "Take them out"),

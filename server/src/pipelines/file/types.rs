@@ -48,10 +48,11 @@ pub enum BuildMode {
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "a service")]
 pub struct Service {
-    /// The folder it lives in; a change there starts its pipeline. The whole repository where absent.
+    /// The folder it lives in; a change there starts its pipeline. The whole repository where absent: every push does.
     #[schemars(length(min = 1))]
     pub path: Option<String>,
-    /// Further paths, as globs, a change in which starts its pipeline.
+    /// Further paths, as globs, a change in which starts its pipeline: `libs/money/**` is all of a folder, and a `*` stays
+    /// within one.
     pub watch: Vec<String>,
     /// What is checked, in order; a failing stage stops the run.
     pub stages: Vec<Stage>,
