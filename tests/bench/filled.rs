@@ -53,8 +53,8 @@ pub(crate) fn data(runtime: &Runtime, services: usize) -> PathBuf {
         return folder;
     }
     let began = Instant::now();
+    forget(&cache.join("bench"), services);
     let beside = folder.with_extension("new");
-    let _ = fs::remove_dir_all(&beside);
     fs::create_dir_all(&beside).unwrap();
     if services > 0 {
         runtime.block_on(async {
@@ -65,6 +65,15 @@ pub(crate) fn data(runtime: &Runtime, services: usize) -> PathBuf {
     fs::rename(&beside, &folder).unwrap();
     eprintln!("bench: filled a store with {services} services in {:.0} s", began.elapsed().as_secs_f64());
     folder
+}
+
+/// Removes the stores of this size that nobody opens any more: each is gigabytes.
+fn forget(stores: &Path, services: usize) {
+    for store in fs::read_dir(stores).into_iter().flatten().flatten() {
+        if store.file_name().to_string_lossy().starts_with(&format!("{services}-")) {
+            let _ = fs::remove_dir_all(store.path());
+        }
+    }
 }
 
 /// Gives every repository its folder, known to the store as one in which nothing moved.
