@@ -33,7 +33,16 @@ use crate::support::{
 const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "settings", "teams"];
 
 /// Indexes that are as long as what is under way.
-const OPEN: [&str; 6] = ["candidates_going", "ref_changes_open", "rollouts_one_running", "rollouts_open", "runs_open", "services_leaving"];
+const OPEN: [&str; 8] = [
+    "candidates_going",
+    "ref_changes_open",
+    "rollouts_one_running",
+    "rollouts_open",
+    "runs_open",
+    "runs_queued",
+    "runs_running",
+    "services_leaving",
+];
 
 /// Statements that read all of something because all of it is what they need, and why that is right.
 const WHOLE: [(&str, &str); 6] = [

@@ -271,21 +271,7 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
     if held.max(own.len()) >= limit {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT r.id FROM runs r
-              WHERE r.finished_at IS NULL AND (
-                (r.state = 'running' AND (r.lease_until IS NULL OR r.lease_until < $1){})
-                OR (r.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch
-                      AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < r.number))))
-              ORDER BY CASE r.state WHEN 'running' THEN 0 ELSE 1 END,
-                (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running' AND u.finished_at IS NULL), r.created_at, r.id
-              LIMIT 1",
-        leases::but(&own, 2)
-    );
-    let mut args = args![now];
-    args.extend(own.iter().map(Value::from));
-    let Some(row) = tx.fetch_opt(sql, args).await? else { return Ok(None) };
-    let id = row.text("id")?;
+    let Some(id) = next(&mut tx, now, &own).await? else { return Ok(None) };
     tx.execute(
         "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3), waits = NULL
           WHERE id = $4",
@@ -295,6 +281,37 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
     let claimed = tx.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![&id]).await?.as_ref().map(read).transpose()?;
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// The run that is given next: one whose holder went silent; else of the team with the least under way the oldest that nothing
+/// before it on its branch holds up. What is read grows with the teams that wait, not with what waits.
+async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<String>> {
+    let sql = format!(
+        "SELECT r.id FROM runs r WHERE r.state = 'running' AND r.finished_at IS NULL AND (r.lease_until IS NULL OR r.lease_until < $1){}
+          ORDER BY (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running' AND u.finished_at IS NULL),
+            r.created_at, r.id
+          LIMIT 1",
+        leases::but(own, 2)
+    );
+    let mut args = args![now];
+    args.extend(own.iter().map(Value::from));
+    if let Some(row) = tx.fetch_opt(sql, args).await? {
+        return row.text("id").map(Some);
+    }
+    let sql = "WITH RECURSIVE waiting (team_id) AS (
+           SELECT MIN(team_id) FROM runs WHERE state = 'queued' AND finished_at IS NULL
+           UNION ALL
+           SELECT (SELECT MIN(q.team_id) FROM runs q WHERE q.state = 'queued' AND q.finished_at IS NULL AND q.team_id > w.team_id)
+             FROM waiting w WHERE w.team_id IS NOT NULL)
+         SELECT r.id FROM waiting w
+           JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = q.service_id AND o.branch = q.branch
+                        AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < q.number))
+                ORDER BY q.created_at, q.id LIMIT 1)
+          ORDER BY (SELECT COUNT(*) FROM runs u WHERE u.team_id = w.team_id AND u.state = 'running' AND u.finished_at IS NULL),
+            r.created_at, r.id
+          LIMIT 1";
+    tx.fetch_opt(sql, args![]).await?.map(|row| row.text("id")).transpose()
 }
 
 /// Lets go of what a former life of this holder held, so that it need not wait for the lease to run out.
