@@ -115,7 +115,8 @@ mod tests {
         let mut two = shape(&web, None);
         two.processes.insert("worker".into(), Process { command: Some(vec!["work".into()]), ..web.clone() });
         let before = shape(&web, None);
-        let cases: [(Shape, &[(&str, Option<&str>, Option<&str>)]); 5] = [
+        type Case<'a> = (Shape, &'a [(&'a str, Option<&'a str>, Option<&'a str>)]);
+        let cases: [Case<'_>; 5] = [
             (before.clone(), &[]),
             (shape(&Process { port: Some(81), ..web.clone() }, None), &[("processes.web.port", Some("80"), Some("81"))]),
             (shape(&Process { port: None, ..web.clone() }, None), &[("processes.web.port", Some("80"), None)]),

@@ -76,7 +76,8 @@ mod tests {
         let mut shared = four.clone();
         shared[0].image = "4".into();
         let young = [old(1, 29), old(2, 31), old(3, 1), old(4, 0)];
-        let cases: [(&str, &[Candidate], &[&str], Policy, &[&str]); 9] = [
+        type Case<'a> = (&'a str, &'a [Candidate], &'a [&'a str], Policy, &'a [&'a str]);
+        let cases: [Case<'_>; 9] = [
             ("nothing there", &[], &[], small, &[]),
             ("the newest stay", &four, &[], small, &["1", "2"]),
             ("what is needed stays", &four, &["1"], small, &["2"]),

@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn one_step_for_each_combination() {
-        let cases: [(&[(&str, &[&str])], &[&str]); 4] = [
+        type Case<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str]);
+        let cases: [Case<'_>; 4] = [
             (&[], &["unit"]),
             (&[("DB", &["pg"])], &["unit (pg)"]),
             (&[("DB", &["pg", "lite"]), ("OS", &["a", "b"])], &["unit (pg, a)", "unit (pg, b)", "unit (lite, a)", "unit (lite, b)"]),
