@@ -6,6 +6,7 @@ mod engine;
 mod forgetting;
 mod kill;
 mod leaks;
+mod moving;
 mod operations;
 mod points;
 mod pushing;

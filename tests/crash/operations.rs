@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{backing, changing, forgetting, pushing, starting, world::World};
+use super::{backing, changing, forgetting, moving, pushing, starting, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -50,6 +50,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     let mut all = pushing::all();
     all.extend(changing::all());
     all.extend(forgetting::all());
+    all.extend(moving::all());
     all.extend(starting::all());
     all.extend(backing::all());
     all
