@@ -157,6 +157,17 @@ said! {
 
     // Why a run failed.
     in_step(stage, step, failure): "Stage {stage}, step {step}: {failure}" / "{stage} 단계, {step} 스텝: {failure}";
+    in_sidecar(stage, sidecar, failure): "Stage {stage}, sidecar {sidecar}: {failure}" / "{stage} 단계, {sidecar} 사이드카: {failure}";
+    sidecar_ended(code): "It ended with exit code {code} before it was ready." / "준비되기 전에 종료 코드 {code}(으)로 끝났어요.";
+    sidecar_ended_line(code, line): "It ended with exit code {code} before it was ready: {line}" / "준비되기 전에 종료 코드 {code}(으)로 끝났어요: {line}";
+    sidecar_left(code): "It ended with exit code {code} while the steps ran." / "스텝이 실행되는 동안 종료 코드 {code}(으)로 끝났어요.";
+    sidecar_left_line(code, line): "It ended with exit code {code} while the steps ran: {line}" / "스텝이 실행되는 동안 종료 코드 {code}(으)로 끝났어요: {line}";
+    sidecar_not_startable(image, line): "The image {image} could not be started: {line}" / "{image} 이미지를 시작할 수 없었어요: {line}";
+    not_started: "It had not started yet." / "아직 시작되지 않았어요.";
+    not_ready(seconds, why): "It was not ready within {seconds} s. {why}" / "{seconds}초 안에 준비되지 않았어요. {why}";
+    not_ready_line(seconds, why, line): "It was not ready within {seconds} s. {why} Its last line: {line}" / "{seconds}초 안에 준비되지 않았어요. {why} 마지막 줄: {line}";
+    trying_again(number, of, failure): "Try {number} of {of}: {failure}" / "{of}번 중 {number}번째 시도: {failure}";
+    pulled_late(name, tries): "The image {name} could be had at try {tries} only." / "{name} 이미지를 {tries}번째 시도에서야 받을 수 있었어요.";
     not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
     in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
     ended(command, code): "`{command}` ended with exit code {code}." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요.";

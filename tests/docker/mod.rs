@@ -55,6 +55,7 @@ fn step(image: &str, script: &str) -> Task {
         run: Some(RunId::from_text("1")),
         image: image.into(),
         command: vec!["sh".into(), "-c".into(), script.into()],
+        alias: None,
         env: BTreeMap::new(),
         workspace: None,
         limits: Limits { memory: 64 << 20, ..Limits::default() },

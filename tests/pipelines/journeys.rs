@@ -152,10 +152,10 @@ async fn an_image_that_is_not_there_fails_before_anything_starts() {
 #[tokio::test]
 async fn what_this_version_does_not_run_is_refused_and_what_is_skipped_says_so() {
     let harbour = harbour().await;
-    let copy = pushed(&harbour, &format!("{FILE}        sidecars: {{ db: {{ image: shell }} }}\n")).await;
+    let copy = pushed(&harbour, &format!("{FILE}    jobs: {{ nightly: {{ command: [report] }} }}\n")).await;
     let run = ended(&harbour, 1).await;
     assert_eq!(run.state, RunState::Failed);
-    assert_eq!(run.failure.as_deref(), Some("This version of Berth does not run `sidecars` yet. Take them out until it does."));
+    assert_eq!(run.failure.as_deref(), Some("This version of Berth does not run `jobs` yet. Take them out until it does."));
     push(&copy, "Words [skip ci]").await;
     let run = ended(&harbour, 2).await;
     assert_eq!((run.state, run.reason.as_str()), (RunState::Skipped, "The commit says `[skip ci]`."));

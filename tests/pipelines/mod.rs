@@ -6,3 +6,4 @@ mod journeys;
 mod monorepo;
 mod queue;
 mod selection;
+mod stages;

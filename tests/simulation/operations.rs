@@ -541,6 +541,7 @@ impl Subject {
                     kind,
                     attempt: 1,
                     steps: vec![("unit".into(), "i".into()), ("lint".into(), "i".into())],
+                    sidecars: vec![("db".into(), "i".into())],
                 };
                 let stages = [stage(0, StageKind::Steps), stage(1, StageKind::Image)];
                 let (_, number) = runs::insert(tx, &new, &stages).await?;

@@ -59,7 +59,14 @@ pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a 
 /// Queues a run with one stage.
 pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
     let new = new_run(team, service, branch);
-    let stage = NewStage { position: 0, name: "fast".into(), kind: StageKind::Steps, attempt: 1, steps: vec![("unit".into(), "i".into())] };
+    let stage = NewStage {
+        position: 0,
+        name: "fast".into(),
+        kind: StageKind::Steps,
+        attempt: 1,
+        steps: vec![("unit".into(), "i".into())],
+        sidecars: vec![],
+    };
     let mut tx = db.begin().await.unwrap();
     let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();
     tx.commit().await.unwrap();

@@ -31,6 +31,8 @@ sentences! {
     pushed_by(by): "pushed by {by}" / "{by} 님이 푸시,";
     asked_by(by): "asked for by {by}" / "{by} 님이 요청,";
     to_the_log: "To the line in the log" / "로그에서 보기";
+    sidecar: "sidecar" / "사이드카";
+    tries(number): "at try {number}" / "{number}번째 시도에서";
     attempt(number): "attempt {number}" / "{number}번째 시도";
     exit(code): "Exit {code}" / "종료 코드 {code}";
     no_log_yet: "No step has begun yet. Its log shows here line by line." / "아직 시작한 스텝이 없어요. 시작하면 로그가 한 줄씩 보여요.";

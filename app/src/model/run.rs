@@ -190,6 +190,10 @@ pub struct Step {
     pub failure: Option<String>,
     /// How many lines its log has.
     pub lines: u64,
+    /// How often it was tried, by itself.
+    pub tries: u32,
+    /// Whether it is no step but runs beside them.
+    pub sidecar: bool,
     /// When it started.
     pub started_at: Option<Timestamp>,
     /// When it ended.

@@ -180,7 +180,7 @@ fn steps(caller: &Caller, path: &str, run: &Run, chosen: Option<&Step>) -> AnyVi
                     let exit = step.exit_code.filter(|code| *code != 0).map(|code| t.exit(code));
                     view! {
                         <a class="step" href=format!("{path}?step={}#log", step.id) aria-current=here>
-                            <span class="spread"><b>{step.name.clone()}</b>{status(run_tone(step.state), exit.unwrap_or_else(|| run_word(t, step.state).to_owned()))}</span>
+                            <span class="spread"><b>{step.name.clone()}</b>{kind_of(t, step)}{status(run_tone(step.state), exit.unwrap_or_else(|| run_word(t, step.state).to_owned()))}</span>
                             <span class="small faint spread"><span class="cut">{step.image.clone()}</span>{took(t, now, step)}</span>
                         </a>
                     }
@@ -190,6 +190,13 @@ fn steps(caller: &Caller, path: &str, run: &Run, chosen: Option<&Step>) -> AnyVi
         })
         .collect_view();
     view! { <div class="stages">{stages}</div> }.into_any()
+}
+
+/// What is told of a step beside its name: that it is none but runs beside them, and how often it was tried.
+fn kind_of(t: Lang, step: &Step) -> AnyView {
+    let tries = (step.tries > 1).then(|| view! { <span class="small soft">{t.tries(step.tries)}</span> });
+    let sidecar = step.sidecar.then(|| view! { <span class="small soft">{t.sidecar()}</span> });
+    view! { {sidecar}{tries} }.into_any()
 }
 
 fn took(t: Lang, now: Timestamp, step: &Step) -> AnyView {

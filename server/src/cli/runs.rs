@@ -150,7 +150,9 @@ fn show(run: &Run) {
 
 fn step_row(stage: &str, step: &Step) -> Vec<String> {
     let took = step.started_at.zip(step.finished_at).map(|(from, to)| output::lasting(to.since(from))).unwrap_or_default();
-    vec![stage.to_owned(), step.name.clone(), output::mark(output::of_run(step.state), step.state.name()), took, step.lines.to_string()]
+    let name = if step.sidecar { format!("{} (sidecar)", step.name) } else { step.name.clone() };
+    let state = if step.tries > 1 { format!("{} at try {}", step.state.name(), step.tries) } else { step.state.name().to_owned() };
+    vec![stage.to_owned(), name, output::mark(output::of_run(step.state), &state), took, step.lines.to_string()]
 }
 
 /// Prints the log of each step, one after the other in the order of the pipeline.

@@ -61,7 +61,7 @@ pub async fn carry_out(
                 Err(error) => Err(judge(&error, &log, pipeline)),
             }
         }
-        Err(error) => Err(StepEnd { state: RunState::Errored, exit_code: None, failure: Some(error.to_string()) }),
+        Err(error) => Err(StepEnd { state: RunState::Errored, exit_code: None, failure: Some(error.to_string()), tries: 1 }),
     };
     // What is left over goes with the scratch folder at the next start.
     let _ = tokio::fs::remove_file(&context).await;
@@ -69,7 +69,7 @@ pub async fn carry_out(
         Ok(image) => {
             log.note(&format!("The image is {} ({} MiB).", short(&image.id), image.size >> 20)).await?;
             log.note(&image.says()).await?;
-            (StepEnd { state: RunState::Passed, exit_code: None, failure: None }, Some(image))
+            (StepEnd { state: RunState::Passed, exit_code: None, failure: None, tries: 1 }, Some(image))
         }
         Err(end) => {
             if end.state != RunState::Cancelled {
@@ -180,7 +180,7 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
         }
         other => other.to_string(),
     };
-    StepEnd { state, exit_code: None, failure: Some(failure) }
+    StepEnd { state, exit_code: None, failure: Some(failure), tries: 1 }
 }
 
 /// Whether a Dockerfile says that something else than a backslash continues a line (its directive `escape`): then what it

@@ -262,6 +262,7 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
             kind: StageKind::Steps,
             attempt: 1,
             steps: stage.steps.iter().map(|step| (step.name.clone(), step.image.clone())).collect(),
+            sidecars: stage.sidecars.iter().map(|sidecar| (sidecar.name.clone(), sidecar.image.clone())).collect(),
         })
         .collect();
     stages.push(NewStage {
@@ -270,6 +271,7 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
         kind: StageKind::Image,
         attempt: 1,
         steps: vec![("build".into(), String::new())],
+        sidecars: Vec::new(),
     });
     stages
 }

@@ -102,8 +102,10 @@ impl Log {
         }
     }
 
-    /// Says how the commands that come are marked.
+    /// Says how the commands that come are marked. What a try before wrote tells nothing about how this one ends.
     pub fn expect(&mut self, marks: Marks) {
+        self.command = None;
+        self.tail.clear();
         self.marks = Some(marks);
     }
 

@@ -11,6 +11,7 @@ pub mod intake;
 pub mod log;
 pub mod pushed;
 pub mod queue;
+pub mod retry;
 pub mod runner;
 pub mod select;
 pub mod step;

@@ -1,6 +1,7 @@
 //! Carries a run out: preflight, workspace, stages in order, the image, and one transaction that makes the candidate and
 //! its deploys. Begins where a former holder was interrupted.
 
+mod beside;
 mod finish;
 mod listening;
 mod prepare;
@@ -9,11 +10,11 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use app::{
-    model::{RunState, StageKind},
+    model::{RunState, StageKind, StepId},
     said,
 };
 use futures::future::{BoxFuture, FutureExt, join_all};
-use tokio::time::timeout;
+use tokio::time::{Instant as Moment, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::watch::Halt;
@@ -146,10 +147,11 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     if run.cancel_asked_at.is_some() || halt.cancelled() {
         return Ok(cancelled());
     }
-    if let Some(outcome) = prepare::prepare(ctx, run, pipeline, &to_do, halt).await? {
+    let mut said_first = pipeline.notes.clone();
+    if let Some(outcome) = prepare::prepare(ctx, run, pipeline, &to_do, &mut said_first, halt).await? {
         return Ok(outcome);
     }
-    let mut notes = pipeline.notes.as_slice();
+    let mut notes = said_first.as_slice();
     for stage in to_do {
         let outcome = match stage.kind {
             StageKind::Steps => one_stage(ctx, run, pipeline, &stage, notes, halt).await?,
@@ -164,11 +166,12 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
 }
 
 /// The sentence of a stage that had ended when Berth was interrupted: the same as without.
-fn ended_before(stage: &StageRow, why: Option<(String, String)>) -> String {
+fn ended_before(stage: &StageRow, why: Option<(String, String, bool)>) -> String {
     match (stage.state, stage.kind, why) {
         (RunState::Cancelled, ..) => said::was_cancelled(),
-        (_, StageKind::Steps, Some((step, failure))) => said::in_step(&stage.name, step, failure),
-        (_, StageKind::Image, Some((_, failure))) => said::not_in_step(&stage.name, failure),
+        (_, StageKind::Steps, Some((sidecar, failure, true))) => said::in_sidecar(&stage.name, sidecar, failure),
+        (_, StageKind::Steps, Some((step, failure, false))) => said::in_step(&stage.name, step, failure),
+        (_, StageKind::Image, Some((_, failure, _))) => said::not_in_step(&stage.name, failure),
         (_, _, None) => said::not_in_step(&stage.name, said::did_not_pass()),
     }
 }
@@ -203,13 +206,11 @@ async fn one_stage(
         return Ok(Some(Outcome::not(RunState::Errored, format!("The stage {} is not in the run's pipeline.", stage.name))));
     };
     begin(ctx, run, stage).await?;
-    let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
-    for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
-        let notes = if index == 0 { notes } else { &[] };
-        let job = step::Job { run, stage: &stage.name, index, id: &row.0, step, folder: &pipeline.path, notes };
-        steps.push(one_step(ctx, job, halt).boxed());
-    }
-    let ends: Vec<step::StepEnd> = join_all(steps).await.into_iter().collect::<Result<_, Left>>()?;
+    let steps = all_steps(ctx, run, pipeline, stage, planned, notes, halt);
+    let ends = match beside::with(ctx, run, stage, planned, halt, steps).await? {
+        beside::Worked::Done(ends) => ends?,
+        beside::Worked::NotBegun(sidecar, end) => return not_begun(ctx, run, stage, planned, sidecar, end).await,
+    };
     if halt.leaving() {
         return Err(Left::Leaving);
     }
@@ -218,6 +219,49 @@ async fn one_stage(
     }
     let worst = worst(&ends);
     let state = worst.map_or(RunState::Passed, |index| ends[index].state);
+    end_stage(ctx, run, stage, state).await?;
+    Ok(worst.map(|index| Outcome::not(state, sentence(stage, planned, index, &ends[index]))))
+}
+
+/// The steps of a stage, side by side, each to its end.
+async fn all_steps(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    stage: &StageRow,
+    planned: &PlannedStage,
+    notes: &[String],
+    halt: &Halt,
+) -> Result<Vec<step::StepEnd>, Left> {
+    let until = Moment::now() + Duration::from_millis(planned.timeout_ms);
+    let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
+    for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
+        let notes = if index == 0 { notes } else { &[] };
+        let job = step::Job { run, stage: &stage.name, index, id: &row.0, step, folder: &pipeline.path, notes, until };
+        steps.push(one_step(ctx, job, halt).boxed());
+    }
+    join_all(steps).await.into_iter().collect()
+}
+
+/// Ends a stage whose steps were never begun, because one of those beside them was not ready.
+async fn not_begun(
+    ctx: &Context,
+    run: &RunRow,
+    stage: &StageRow,
+    planned: &PlannedStage,
+    sidecar: usize,
+    end: step::StepEnd,
+) -> Result<Option<Outcome>, Left> {
+    end_stage(ctx, run, stage, end.state).await?;
+    if end.state == RunState::Cancelled {
+        return Ok(Some(cancelled()));
+    }
+    let name = planned.sidecars.get(sidecar).map(|sidecar| sidecar.name.as_str()).unwrap_or_default();
+    let failure = end.failure.unwrap_or_else(said::did_not_pass);
+    Ok(Some(Outcome::not(end.state, said::in_sidecar(&stage.name, name, failure))))
+}
+
+async fn end_stage(ctx: &Context, run: &RunRow, stage: &StageRow, state: RunState) -> Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
     let ours = runs::end_stage(&mut tx, &run.id, run.fence, &stage.id, state).await?;
     tx.commit().await?;
@@ -225,7 +269,7 @@ async fn one_stage(
         return Err(Left::Leaving);
     }
     ctx.run_changed(&run.team_id, &run.id);
-    Ok(worst.map(|index| Outcome::not(state, sentence(stage, planned, index, &ends[index]))))
+    Ok(())
 }
 
 /// The step that decides how its stage ends: a cancelled one, else one that failed, else the first that did not pass.
@@ -247,12 +291,21 @@ async fn one_step(ctx: &Context, job: step::Job<'_>, halt: &Halt) -> Result<step
     if halt.leaving() {
         return Err(Left::Leaving);
     }
+    write_end(ctx, job.run, job.id, &end).await?;
+    Ok(end)
+}
+
+/// Writes the end of a step, or of what ran beside one.
+async fn write_end(ctx: &Context, run: &RunRow, id: &StepId, end: &step::StepEnd) -> Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
-    let ours = runs::end_step(&mut tx, &job.run.id, job.run.fence, job.id, end.state, end.exit_code, end.failure.as_deref()).await?;
+    let ours = runs::end_step(&mut tx, &run.id, run.fence, id, end.state, end.exit_code, end.failure.as_deref()).await?;
+    if ours && end.tries > 1 {
+        runs::set_tries(&mut tx, id, end.tries).await?;
+    }
     tx.commit().await?;
-    ctx.wake.changed(Some(&job.run.team_id), format!("step:{}", job.id));
-    ctx.run_changed(&job.run.team_id, &job.run.id);
-    if ours { Ok(end) } else { Err(Left::Leaving) }
+    ctx.wake.changed(Some(&run.team_id), format!("step:{id}"));
+    ctx.run_changed(&run.team_id, &run.id);
+    if ours { Ok(()) } else { Err(Left::Leaving) }
 }
 
 async fn image_stage(

@@ -6,13 +6,14 @@ use app::{
     model::{Profile, RunState, StepId},
     said,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
     file::PlannedStep,
     log::{Log, Marks, telling},
+    retry::Tried,
 };
 use crate::{
     clock,
@@ -26,7 +27,7 @@ pub const WORKSPACE: &str = "/workspace";
 /// What a step or a build may use.
 pub const LIMITS: Limits = Limits { memory: 2 << 30, cpu_millis: 2_000, pids: 2_048 };
 /// How much output waits in memory between a container and its log.
-const WAITING: usize = 64;
+pub(super) const WAITING: usize = 64;
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +38,13 @@ pub struct StepEnd {
     pub exit_code: Option<i64>,
     /// Why, where it did not pass.
     pub failure: Option<String>,
+    /// At which try.
+    pub tries: u32,
 }
 
 impl StepEnd {
     fn not(state: RunState, failure: String) -> Self {
-        Self { state, exit_code: None, failure: Some(failure) }
+        Self { state, exit_code: None, failure: Some(failure), tries: 1 }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct Job<'a> {
     pub folder: &'a str,
     /// What is said first.
     pub notes: &'a [String],
+    /// Until when it may be tried, all tries together.
+    pub until: Instant,
 }
 
 /// Carries a step out. Its end is written by the caller.
@@ -72,20 +77,53 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     for note in job.notes {
         log.note(note).await?;
     }
-    let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
-    let task = task(job, &marks);
-    log.expect(marks);
     log.mask(Masks::named(&job.step.env));
-    let (sink, output) = mpsc::channel(WAITING);
-    let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
-    pumped?;
-    let end = judge(end, job.step, &log);
+    let end = tries(ctx, job, &mut log, cancel).await?;
     // A cancelled one may be carried on by the next holder: it has no last word.
     if let Some(failure) = end.failure.as_ref().filter(|_| end.state != RunState::Cancelled) {
         log.note(failure).await?;
     }
     log.close().await?;
     Ok(end)
+}
+
+/// Tries it as often as its retries allow. What a try left in the workspace is there for the next.
+async fn tries(ctx: &Context, job: &Job<'_>, log: &mut Log, cancel: &CancellationToken) -> Result<StepEnd, crate::store::StoreError> {
+    let mut tried = Vec::new();
+    loop {
+        let (class, end) = one_try(ctx, job, log, cancel).await?;
+        tried.push(class);
+        let next = job.step.retry.next(&tried).filter(|_| Instant::now() < job.until && !cancel.is_cancelled());
+        let Some(next) = next else {
+            return Ok(StepEnd { tries: u32::try_from(tried.len()).unwrap_or(u32::MAX), ..end });
+        };
+        log.note(&said::trying_again(next.number, next.of, end.failure.unwrap_or_else(said::did_not_pass))).await?;
+    }
+}
+
+async fn one_try(
+    ctx: &Context,
+    job: &Job<'_>,
+    log: &mut Log,
+    cancel: &CancellationToken,
+) -> Result<(Tried, StepEnd), crate::store::StoreError> {
+    let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
+    let task = task(job, &marks);
+    log.expect(marks);
+    let (sink, output) = mpsc::channel(WAITING);
+    let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
+    pumped?;
+    let class = class(&end);
+    Ok((class, judge(end, job.step, task.timeout, log)))
+}
+
+fn class(end: &Result<TaskEnd, PlatformError>) -> Tried {
+    match end {
+        Ok(TaskEnd::Exited { code, .. }) if *code != 0 => Tried::Failed(*code),
+        Ok(TaskEnd::TimedOut) | Err(PlatformError::TimedOut(_)) => Tried::TooLong,
+        Err(PlatformError::ImageNotFound { .. }) => Tried::NoImage,
+        _ => Tried::Done,
+    }
 }
 
 fn task(job: &Job<'_>, marks: &Marks) -> Task {
@@ -98,6 +136,7 @@ fn task(job: &Job<'_>, marks: &Marks) -> Task {
         run: Some(job.run.id.clone()),
         image: job.step.image.clone(),
         command: vec!["sh".into(), "-e".into(), "-c".into(), script(job.folder, marks)],
+        alias: None,
         env: environment(job),
         workspace: Some((Workspace { run: job.run.id.clone(), team: job.run.team_id.clone() }, WORKSPACE.into())),
         limits: LIMITS,
@@ -105,7 +144,7 @@ fn task(job: &Job<'_>, marks: &Marks) -> Task {
         network: if job.step.offline { Network::None } else { Network::Run(job.run.id.clone()) },
         writable_root: true,
         writable: Vec::new(),
-        timeout: Duration::from_millis(job.step.timeout_ms),
+        timeout: Duration::from_millis(job.step.timeout_ms).min(job.until.saturating_duration_since(Instant::now())),
     }
 }
 
@@ -140,15 +179,14 @@ fn environment(job: &Job<'_>) -> BTreeMap<String, String> {
     env
 }
 
-fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, log: &Log) -> StepEnd {
+fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, limit: Duration, log: &Log) -> StepEnd {
     match end {
-        Ok(TaskEnd::Exited { code: 0, .. }) => StepEnd { state: RunState::Passed, exit_code: Some(0), failure: None },
+        Ok(TaskEnd::Exited { code: 0, .. }) => StepEnd { state: RunState::Passed, exit_code: Some(0), failure: None, tries: 1 },
         Ok(TaskEnd::Exited { code, out_of_memory }) => {
-            StepEnd { state: RunState::Failed, exit_code: Some(code), failure: Some(why(code, out_of_memory, step, log)) }
+            StepEnd { exit_code: Some(code), ..StepEnd::not(RunState::Failed, why(code, out_of_memory, step, log)) }
         }
         Ok(TaskEnd::TimedOut) | Err(PlatformError::TimedOut(_)) => {
-            let limit = Duration::from_millis(step.timeout_ms);
-            StepEnd::not(RunState::TimedOut, said::too_long(limit.as_secs()))
+            StepEnd::not(RunState::TimedOut, said::too_long(limit.as_millis().div_ceil(1_000)))
         }
         Ok(TaskEnd::Cancelled) | Err(PlatformError::Cancelled) => StepEnd::not(RunState::Cancelled, said::was_cancelled()),
         Err(PlatformError::CannotStart(cause)) => StepEnd::not(RunState::Failed, said::not_startable(&step.image, cause)),

@@ -170,6 +170,7 @@ struct Parts<'a> {
     limits: Limits,
     profile: Profile,
     place: Place<'a>,
+    alias: Option<&'a str>,
     writable_root: bool,
     writable: &'a [String],
     host_name: String,
@@ -191,6 +192,7 @@ pub fn copy(instance: &str, workload: &Workload, image: &ImageInfo, place: Place
         limits: workload.limits,
         profile: workload.profile,
         place,
+        alias: None,
         writable_root: false,
         writable: &workload.writable,
         host_name: format!("{}-{}-{}", workload.service, id.process, id.slot),
@@ -210,15 +212,16 @@ pub fn task(instance: &str, task: &Task, image: &ImageInfo, place: Place<'_>) ->
     Parts {
         image: &image.id,
         user: &image.user,
-        command: Some(&task.command),
+        command: Some(task.command.as_slice()).filter(|command| !command.is_empty()),
         env: &task.env,
         labels,
         limits: task.limits,
         profile: task.profile,
         place,
+        alias: task.alias.as_deref(),
         writable_root: task.writable_root,
         writable: &task.writable,
-        host_name: "task".into(),
+        host_name: task.alias.clone().unwrap_or_else(|| "task".into()),
         workspace: task.workspace.as_ref().map(|(workspace, path)| (workspace_name(instance, &workspace.run), path.as_str())),
     }
     .build()
@@ -238,6 +241,7 @@ pub fn helper(instance: &str, workspace: &Workspace, image: &str) -> Result<Valu
         limits: Limits { memory: 32 << 20, cpu_millis: 100, pids: 1 },
         profile: Profile::Restricted,
         place: Place::Nowhere,
+        alias: None,
         writable_root: true,
         writable: &[],
         host_name: "helper".into(),
@@ -261,6 +265,7 @@ pub fn reader(instance: &str, read: &super::ImageRead) -> Result<Value, Platform
         limits: Limits { memory: 32 << 20, cpu_millis: 100, pids: 1 },
         profile: Profile::Restricted,
         place: Place::Nowhere,
+        alias: None,
         writable_root: true,
         writable: &[],
         host_name: "reader".into(),
@@ -274,10 +279,13 @@ impl Parts<'_> {
         let user = user(self.profile, self.user);
         let host = self.host(user.as_deref().unwrap_or(self.user))?;
         let mut labels = self.labels;
-        if let Place::On { name, .. } = self.place {
-            labels.insert(NETWORK.into(), name.into());
-        }
         let mut body = Map::new();
+        if let Place::On { name, id } = self.place {
+            labels.insert(NETWORK.into(), name.into());
+            if let Some(alias) = self.alias {
+                body.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": { id: { "Aliases": [alias] } } }));
+            }
+        }
         body.insert("Image".into(), self.image.into());
         body.insert("Hostname".into(), self.host_name.chars().take(63).collect::<String>().into());
         body.insert("Env".into(), self.env.iter().map(|(key, value)| format!("{key}={value}")).collect());

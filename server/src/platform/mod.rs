@@ -139,7 +139,8 @@ pub enum Scope {
     Target(TargetId),
 }
 
-/// A command that runs to its end: a step, a release command.
+/// A command that runs to its end: a step, a release command; or, told to stop once nobody needs it, what runs beside the
+/// steps of a stage.
 #[derive(Clone)]
 pub struct Task {
     /// A name of its own, also a label: two of the same name never run at once, and one left over from before a crash is
@@ -151,8 +152,10 @@ pub struct Task {
     pub run: Option<RunId>,
     /// The image: an id or a reference.
     pub image: String,
-    /// What to run; an exec array.
+    /// What to run; an exec array. Empty: the image's own command.
     pub command: Vec<String>,
+    /// The name by which others on its network reach it.
+    pub alias: Option<String>,
     /// Its environment variables.
     pub env: BTreeMap<String, String>,
     /// The workspace volume, mounted writable at this path, which is the working directory too.
@@ -342,6 +345,10 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Runs a command to its end and removes its container. Output goes to the sink until the end.
     async fn run_to_end(&self, task: &Task, sink: Sink, cancel: CancellationToken) -> Result<TaskEnd, PlatformError>;
+
+    /// Runs a command inside the container of a task that is under way, and answers with its exit code; without a command it
+    /// is only looked whether that runs. None: it does not run.
+    async fn exec_task(&self, task: &str, command: Option<&[String]>, timeout: Duration) -> Result<Option<i64>, PlatformError>;
 
     /// Runs a command inside a copy: a health check. Answers with its exit code.
     async fn exec(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError>;

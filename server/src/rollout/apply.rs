@@ -492,6 +492,7 @@ impl<'a> Rollout<'a> {
             run: Some(self.command_run()),
             image: self.desired.image.clone(),
             command,
+            alias: None,
             env: self.recipe.env(None),
             workspace: None,
             limits: Limits::default(),

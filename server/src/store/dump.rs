@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 24] = [
+pub const TABLES: [&str; 25] = [
     "settings",
     "users",
     "sessions",
@@ -23,6 +23,7 @@ pub const TABLES: [&str; 24] = [
     "repositories",
     "ref_changes",
     "services",
+    "secrets",
     "runs",
     "stages",
     "steps",
@@ -187,8 +188,10 @@ pub async fn repositories(tx: &mut Tx) -> Result<Vec<(String, String)>> {
     rows.iter().map(|row| Ok((row.text("id")?, row.text("default_branch")?))).collect()
 }
 
-/// The sealed variables of every config set: team, id, value.
+/// The sealed variables of every config set, and the secrets of steps: team, id, value.
 pub async fn sealed(tx: &mut Tx) -> Result<Vec<(String, String, String)>> {
-    let rows = tx.fetch_all("SELECT team_id, id, variables FROM config_sets", args![]).await?;
+    let rows = tx
+        .fetch_all("SELECT team_id, id, variables FROM config_sets UNION ALL SELECT team_id, id, variables FROM secrets", args![])
+        .await?;
     rows.iter().map(|row| Ok((row.text("team_id")?, row.text("id")?, row.text("variables")?))).collect()
 }

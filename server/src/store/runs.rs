@@ -70,6 +70,8 @@ pub struct NewStage {
     pub attempt: u32,
     /// Names and images of its steps.
     pub steps: Vec<(String, String)>,
+    /// Names and images of what runs beside them.
+    pub sidecars: Vec<(String, String)>,
 }
 
 /// A run as the one who carries it out needs it.
@@ -130,6 +132,8 @@ pub struct StageRow {
     pub attempt: u32,
     /// Its steps in order: id, name, state.
     pub steps: Vec<(StepId, String, RunState)>,
+    /// What runs beside them, in order.
+    pub sidecars: Vec<(StepId, String, RunState)>,
 }
 
 const ROW: &str = "SELECT r.*, t.name AS team, s.name AS service, p.id AS of_repository, p.default_branch
@@ -226,17 +230,29 @@ pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewSt
         args![&id, run, stage.position, &stage.name, kind_name(stage.kind), state.name(), stage.attempt],
     )
     .await?;
-    let mut steps = Vec::new();
-    for (position, (name, image)) in stage.steps.iter().enumerate() {
+    let (mut steps, mut sidecars) = (Vec::new(), Vec::new());
+    let rows = stage.steps.iter().map(|row| (row, false)).chain(stage.sidecars.iter().map(|row| (row, true)));
+    for (position, ((name, image), sidecar)) in rows.enumerate() {
         let step = StepId::from_text(clock::new_id());
         tx.execute(
-            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            args![&step, team, run, &id, position, name, image, state.name()],
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, sidecar)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            args![&step, team, run, &id, position, name, image, state.name(), sidecar],
         )
         .await?;
-        steps.push((step, name.clone(), state));
+        let list = if sidecar { &mut sidecars } else { &mut steps };
+        list.push((step, name.clone(), state));
     }
-    Ok(StageRow { id, position: stage.position, name: stage.name.clone(), kind: stage.kind, state, attempt: stage.attempt, steps })
+    Ok(StageRow {
+        id,
+        position: stage.position,
+        name: stage.name.clone(),
+        kind: stage.kind,
+        state,
+        attempt: stage.attempt,
+        steps,
+        sidecars,
+    })
 }
 
 /// Ends the queued runs of a service and branch, because a newer push takes their place. Answers with them.
@@ -471,8 +487,9 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
                 if !again(&stage) {
                     return Ok(Some(TakenUp::ToDo(Vec::new())));
                 }
-                let steps = steps_with_images(&mut *tx, &stage.id).await?;
-                let next = NewStage { position: stage.position, name: stage.name, kind: stage.kind, attempt: stage.attempt + 1, steps };
+                let (steps, sidecars) = steps_with_images(&mut *tx, &stage.id).await?;
+                let StageRow { position, name, kind, attempt, .. } = stage;
+                let next = NewStage { position, name, kind, attempt: attempt + 1, steps, sidecars };
                 to_do.push(insert_stage(tx, &run.team_id, &run.id, &next, RunState::Queued).await?);
             }
             _ => {}
@@ -482,34 +499,50 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
     Ok(Some(TakenUp::ToDo(to_do)))
 }
 
-/// What a stage that did not pass came to: the step that decided, with its failure.
-pub async fn why(q: impl Query, stage: &StageRow) -> Result<Option<(String, String)>> {
+/// Writes down how often a step was tried. Part of its end.
+pub async fn set_tries(tx: &mut Tx, step: &StepId, tries: u32) -> Result<()> {
+    tx.execute("UPDATE steps SET tries = $1 WHERE id = $2", args![tries, step]).await?;
+    Ok(())
+}
+
+/// What a stage that did not pass came to: the step that decided, with its failure, and whether it is none but ran beside.
+pub async fn why(q: impl Query, stage: &StageRow) -> Result<Option<(String, String, bool)>> {
     let rows = q
         .fetch_all(
-            "SELECT name, failure FROM steps WHERE stage_id = $1 AND failure IS NOT NULL
+            "SELECT name, failure, sidecar FROM steps WHERE stage_id = $1 AND failure IS NOT NULL
               ORDER BY CASE WHEN state = $2 THEN 0 ELSE 1 END, position LIMIT 1",
             args![stage.id.as_str(), stage.state.name()],
         )
         .await?;
-    rows.first().map(|row| Ok((row.text("name")?, row.text("failure")?))).transpose()
+    rows.first().map(|row| Ok((row.text("name")?, row.text("failure")?, row.bool("sidecar")?))).transpose()
 }
 
-async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<Vec<(String, String)>> {
-    let rows = q.fetch_all("SELECT name, image FROM steps WHERE stage_id = $1 ORDER BY position", args![stage]).await?;
-    rows.iter().map(|row| Ok((row.text("name")?, row.text("image")?))).collect()
+type Named = Vec<(String, String)>;
+
+/// Names and images of the steps of a stage, and of what runs beside them.
+async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<(Named, Named)> {
+    let rows = q.fetch_all("SELECT name, image, sidecar FROM steps WHERE stage_id = $1 ORDER BY position", args![stage]).await?;
+    let (mut steps, mut sidecars) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let list = if row.bool("sidecar")? { &mut sidecars } else { &mut steps };
+        list.push((row.text("name")?, row.text("image")?));
+    }
+    Ok((steps, sidecars))
 }
 
 async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
     let stages = tx.fetch_all("SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt", args![run]).await?;
-    let steps = tx.fetch_all("SELECT id, stage_id, name, state FROM steps WHERE run_id = $1 ORDER BY position", args![run]).await?;
+    let steps =
+        tx.fetch_all("SELECT id, stage_id, name, state, sidecar FROM steps WHERE run_id = $1 ORDER BY position", args![run]).await?;
     stages
         .iter()
         .map(|row| {
             let id = row.text("id")?;
-            let mut mine = Vec::new();
+            let (mut mine, mut sidecars) = (Vec::new(), Vec::new());
             for step in &steps {
                 if step.text("stage_id")? == id {
-                    mine.push((StepId::from_text(step.text("id")?), step.text("name")?, step.named("state", RunState::from_name)?));
+                    let list = if step.bool("sidecar")? { &mut sidecars } else { &mut mine };
+                    list.push((StepId::from_text(step.text("id")?), step.text("name")?, step.named("state", RunState::from_name)?));
                 }
             }
             Ok(StageRow {
@@ -520,6 +553,7 @@ async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
                 state: row.named("state", RunState::from_name)?,
                 attempt: row.num("attempt")?,
                 steps: mine,
+                sidecars,
             })
         })
         .collect()
@@ -718,6 +752,8 @@ fn read_step(row: &Row) -> Result<Step> {
         exit_code: row.int_opt("exit_code")?,
         failure: row.text_opt("failure")?,
         lines: row.num("lines")?,
+        tries: row.num("tries")?,
+        sidecar: row.bool("sidecar")?,
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
     })

@@ -161,6 +161,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         "DELETE FROM targets WHERE service_id = $1".to_owned(),
         "DELETE FROM statements WHERE candidate_id IN (SELECT id FROM candidates WHERE service_id = $1)".to_owned(),
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
+        "DELETE FROM secrets WHERE service_id = $1".to_owned(),
         format!("DELETE FROM log_chunks WHERE step_id IN (SELECT id FROM steps WHERE run_id IN {runs})"),
         format!("DELETE FROM steps WHERE run_id IN {runs}"),
         format!("DELETE FROM stages WHERE run_id IN {runs}"),

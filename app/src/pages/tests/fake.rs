@@ -186,6 +186,8 @@ fn run(number: u64) -> Run {
         exit_code,
         failure: None,
         lines,
+        tries: 1,
+        sidecar: false,
         started_at: Some(ago(began)),
         finished_at: (ended > 0).then(|| ago(ended)),
     };

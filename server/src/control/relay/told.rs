@@ -97,7 +97,8 @@ impl Told {
             let attempt = if stage.attempt > 1 { format!(" (attempt {})", stage.attempt) } else { String::new() };
             self.say(to, format!("▸ {}{attempt}", stage.name)).await?;
         }
-        for step in &stage.steps {
+        // What runs beside the steps is told of where it failed; its log is on the run's page.
+        for step in stage.steps.iter().filter(|step| !step.sidecar || step.state == RunState::Failed) {
             self.step(to, step, stage.steps.len() > 1).await?;
         }
         if stage.state.ended() && self.done.insert(index) {

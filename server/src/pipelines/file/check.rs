@@ -76,6 +76,7 @@ fn check_stages(service: &Node, found: &mut Vec<Problem>) {
         }
         for (_, sidecar) in stage.get("sidecars").map(Node::entries).unwrap_or_default() {
             check_variables(sidecar, found);
+            check_span(sidecar, "ready_within", Duration::from_secs(1), found);
         }
     }
 }

@@ -15,7 +15,7 @@ mod yaml;
 use serde::Serialize;
 
 pub use plan::plan;
-pub use resolve::{Pipeline, PlannedStage, PlannedStep, resolve, resolve_in};
+pub use resolve::{Pipeline, PlannedSidecar, PlannedStage, PlannedStep, resolve, resolve_in};
 pub use schema::schema;
 
 /// The name of the file at the root of a repository.

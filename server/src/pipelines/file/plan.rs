@@ -19,7 +19,9 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     for stage in &service.stages {
         let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| step.name).collect();
         let limit = stage.timeout.map(|span| format!(", at most {}", say(span.0))).unwrap_or_default();
-        lines.push(format!("{name}: stage {} runs {}{limit}", stage.name, steps.join(", ")));
+        let beside: Vec<&str> = stage.sidecars.keys().map(String::as_str).collect();
+        let beside = if beside.is_empty() { String::new() } else { format!(" beside {}", beside.join(", ")) };
+        lines.push(format!("{name}: stage {} runs {}{beside}{limit}", stage.name, steps.join(", ")));
     }
     if service.stages.is_empty() {
         lines.push(format!("{name}: nothing is tested"));

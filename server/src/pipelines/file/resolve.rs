@@ -10,9 +10,12 @@ use super::{
     plan::plan_of,
     types::{self, BuildContext, File, StepNetwork},
 };
+use crate::pipelines::retry::Retries;
 
 /// How long a stage may take that does not say.
 const STAGE_TIMEOUT_MS: u64 = 30 * 60_000;
+/// How long a sidecar may take until it is ready that does not say.
+const READY_WITHIN_MS: u64 = 60_000;
 /// How often an interrupted stage is tried again where no step says.
 const LOST_RETRIES: u32 = 2;
 
@@ -73,6 +76,26 @@ pub struct PlannedStage {
     pub lost_retries: u32,
     /// Its steps.
     pub steps: Vec<PlannedStep>,
+    /// What runs beside them.
+    #[serde(default)]
+    pub sidecars: Vec<PlannedSidecar>,
+}
+
+/// What runs beside the steps of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSidecar {
+    /// Its name: that under which the steps reach it.
+    pub name: String,
+    /// Its image, as written.
+    pub image: String,
+    /// What to run instead of the image's own command.
+    pub command: Option<Vec<String>>,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// A command inside of it that exits 0 once it is ready.
+    pub ready: Option<Vec<String>>,
+    /// How long it may take until it is ready.
+    pub ready_within_ms: u64,
 }
 
 /// A step as it will run.
@@ -90,6 +113,9 @@ pub struct PlannedStep {
     pub offline: bool,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// How often it is tried again by itself.
+    #[serde(default)]
+    pub retry: Retries,
 }
 
 /// Resolves what a commit holds: the text of its `berth.yaml`, if it has one, and whether it has a Dockerfile.
@@ -168,6 +194,7 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         env: step.env.clone(),
         offline: step.network == Some(StepNetwork::None),
         timeout_ms: step.timeout.map_or(timeout_ms, types::Span::millis).min(timeout_ms),
+        retry: step.retry.as_ref().map(retries).unwrap_or_default(),
     };
     let lost = stage.steps.iter().filter_map(|step| step.retry.as_ref()?.lost).max();
     PlannedStage {
@@ -175,6 +202,27 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         timeout_ms,
         lost_retries: lost.unwrap_or(LOST_RETRIES),
         steps: stage.steps.iter().flat_map(matrix::expand).map(|expanded| step(&expanded)).collect(),
+        sidecars: stage.sidecars.iter().map(|(name, sidecar)| planned_sidecar(name, sidecar)).collect(),
+    }
+}
+
+fn planned_sidecar(name: &str, sidecar: &types::Sidecar) -> PlannedSidecar {
+    PlannedSidecar {
+        name: name.to_owned(),
+        image: sidecar.image.clone(),
+        command: sidecar.command.clone(),
+        env: sidecar.env.clone(),
+        ready: sidecar.ready.clone(),
+        ready_within_ms: sidecar.ready_within.map_or(READY_WITHIN_MS, types::Span::millis),
+    }
+}
+
+fn retries(retry: &types::Retry) -> Retries {
+    Retries {
+        failed: retry.failed.unwrap_or(0),
+        exit_codes: retry.exit_codes.clone(),
+        timeout: retry.timeout.unwrap_or(0),
+        pull: retry.pull.unwrap_or(0),
     }
 }
 
@@ -221,13 +269,7 @@ fn refusals(file: &File, service: &types::Service) -> Vec<String> {
     let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
     let asked = [
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
-        (service.stages.iter().any(|stage| !stage.sidecars.is_empty()), "`sidecars`", "Take them out"),
         (steps().any(|step| !step.artifacts.is_empty()), "`artifacts`", "Take them out"),
-        (
-            steps().any(|step| step.retry.as_ref().is_some_and(|retry| retry.failed.unwrap_or(0) > 0)),
-            "`retry: { failed: … }`",
-            "Take it out",
-        ),
         (service.image.as_ref().is_some_and(|image| image.recipe.is_some()), "`recipe`", "Build the image from a Dockerfile"),
         (!service.jobs.is_empty(), "`jobs`", "Take them out"),
     ];

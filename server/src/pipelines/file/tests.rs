@@ -30,7 +30,7 @@ services:
         sidecars:
           db: { image: postgres:16, env: { POSTGRES_PASSWORD: x }, command: ["postgres"], ready: ["pg_isready", "-U", "postgres"] }
         steps:
-          - { name: acceptance, image: rust:1.95, run: ["cargo test --test acceptance"], retry: { lost: 2, failed: 1 } }
+          - { name: acceptance, image: rust:1.95, run: ["cargo test --test acceptance"], retry: { lost: 2, failed: 1, exit_codes: [75], timeout: 1, pull: 2 } }
     image:
       dockerfile: Dockerfile
       target: runtime
@@ -219,9 +219,15 @@ fn a_dockerfile_alone_is_one_service_without_tests() {
 fn what_is_not_run_yet_is_refused_by_name() {
     let pipeline = resolve(Some(WHOLE), true, "orders").unwrap_or_else(|problems| panic!("{problems:?}"));
     let all = pipeline.refused.join("\n");
-    for word in ["sidecars", "artifacts", "retry", "jobs"] {
+    for word in ["artifacts", "jobs"] {
         assert!(all.contains(word), "{word}: {all}");
     }
+    for word in ["sidecars", "retry"] {
+        assert!(!all.contains(word), "{word}: {all}");
+    }
+    let slow = &pipeline.stages[1];
+    assert_eq!((slow.lost_retries, slow.steps[0].retry.failed, slow.steps[0].retry.pull), (2, 1, 2));
+    assert_eq!((slow.sidecars[0].name.as_str(), slow.sidecars[0].image.as_str()), ("db", "postgres:16"));
     assert_eq!(pipeline.notes.len(), 2);
     assert_eq!(pipeline.path, "services/orders");
     assert_eq!(pipeline.shape.processes["web"].drain_ms, 30_000);

@@ -106,6 +106,8 @@ pub struct Sidecar {
     /// A command inside it that exits 0 once it is ready.
     #[schemars(length(min = 1))]
     pub ready: Option<Vec<String>>,
+    /// How long it may take until it is ready; `1m` where absent.
+    pub ready_within: Option<Span>,
 }
 
 /// A step: commands in a container.
@@ -168,6 +170,15 @@ pub struct Retry {
     /// How often where its commands failed, 0 to 5.
     #[schemars(range(min = 0, max = 5))]
     pub failed: Option<u32>,
+    /// The exit codes to which `failed` is limited; every code where absent.
+    #[schemars(extend("items" = { "type": "integer", "minimum": 1, "maximum": 255 }))]
+    pub exit_codes: Vec<i64>,
+    /// How often where it took too long, 0 to 5.
+    #[schemars(range(min = 0, max = 5))]
+    pub timeout: Option<u32>,
+    /// How often where its image could not be pulled, 0 to 5.
+    #[schemars(range(min = 0, max = 5))]
+    pub pull: Option<u32>,
 }
 
 /// How an image is made: from a Dockerfile, or by a recipe from an artifact.

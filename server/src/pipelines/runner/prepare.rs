@@ -20,12 +20,13 @@ use crate::{
 /// Pauses between tries where the engine does not answer; about half a minute in all.
 const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
 
-/// Prepares the stages still to do. None: all is there.
+/// Prepares the stages still to do, and notes what is worth being said in the log. None: all is there.
 pub(super) async fn prepare(
     ctx: &Context,
     run: &RunRow,
     pipeline: &Pipeline,
     to_do: &[StageRow],
+    notes: &mut Vec<String>,
     halt: &Halt,
 ) -> Result<Option<Outcome>, Left> {
     let images = match images(ctx, run, pipeline, to_do).await {
@@ -33,9 +34,9 @@ pub(super) async fn prepare(
         Err(error) => return Ok(Some(Outcome::not(RunState::Errored, error.to_string()))),
     };
     for (image, user) in images {
-        let found = patiently(halt, || ctx.platform.image(&image, &run.team_id)).await;
-        match found {
-            Ok(_) => {}
+        match find(ctx, run, &image, user.again(), halt).await {
+            Ok(1) => {}
+            Ok(tries) => notes.push(said::pulled_late(&image, tries)),
             Err(PlatformError::Cancelled) if !halt.leaving() => return Ok(Some(cancelled())),
             Err(error @ PlatformError::ImageNotFound { .. }) => {
                 return Ok(Some(Outcome::not(RunState::Failed, user.misses(error))));
@@ -50,20 +51,46 @@ pub(super) async fn prepare(
 
 /// Who needs an image.
 enum User {
-    Step { stage: String, step: String },
+    Step { stage: String, step: String, again: u32 },
+    Sidecar { stage: String, name: String },
     Dockerfile(String),
 }
 
 impl User {
     fn misses(&self, error: PlatformError) -> String {
         match self {
-            Self::Step { stage, step } => said::in_step(stage, step, error),
+            Self::Step { stage, step, .. } => said::in_step(stage, step, error),
+            Self::Sidecar { stage, name } => said::in_sidecar(stage, name, error),
             Self::Dockerfile(path) => said::needed_by(path, error),
+        }
+    }
+
+    /// How often an image that could not be had is asked for again.
+    const fn again(&self) -> u32 {
+        match self {
+            Self::Step { again, .. } => *again,
+            Self::Sidecar { .. } | Self::Dockerfile(_) => 0,
         }
     }
 }
 
-/// The images of the steps and of the Dockerfile, each with who needs it.
+/// Finds an image, and asks again as often as who needs it wants. Answers with the number of the try.
+async fn find(ctx: &Context, run: &RunRow, image: &str, again: u32, halt: &Halt) -> Result<u32, PlatformError> {
+    for (tries, pause) in (1..=again).zip(PAUSES.into_iter().cycle()) {
+        match patiently(halt, || ctx.platform.image(image, &run.team_id)).await {
+            Ok(_) => return Ok(tries),
+            Err(PlatformError::Cancelled) => return Err(PlatformError::Cancelled),
+            Err(error) => tracing::info!(run = %run.id, %error, "asking for the image again in {pause} s"),
+        }
+        tokio::select! {
+            () = sleep(Duration::from_secs(pause)) => {}
+            () = halt.token().cancelled() => return Err(PlatformError::Cancelled),
+        }
+    }
+    patiently(halt, || ctx.platform.image(image, &run.team_id)).await.map(|_| again + 1)
+}
+
+/// The images of the steps, of what runs beside them and of the Dockerfile, each with who needs it.
 async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[StageRow]) -> git::Result<Vec<(String, User)>> {
     let mut seen = BTreeSet::new();
     let mut needed = Vec::new();
@@ -73,7 +100,14 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
         }
         for step in &stage.steps {
             if seen.insert(step.image.clone()) {
-                needed.push((step.image.clone(), User::Step { stage: stage.name.clone(), step: step.name.clone() }));
+                let user = User::Step { stage: stage.name.clone(), step: step.name.clone(), again: step.retry.pull };
+                needed.push((step.image.clone(), user));
+            }
+        }
+        for sidecar in &stage.sidecars {
+            if seen.insert(sidecar.image.clone()) {
+                let user = User::Sidecar { stage: stage.name.clone(), name: sidecar.name.clone() };
+                needed.push((sidecar.image.clone(), user));
             }
         }
     }

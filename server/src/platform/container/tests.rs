@@ -46,6 +46,7 @@ fn step(text: &str, profile: Profile, writable_root: bool) -> Task {
         run: Some(run.clone()),
         image: text.into(),
         command: vec![text.into()],
+        alias: None,
         env: [(text.to_owned(), text.to_owned())].into(),
         workspace: Some((Workspace { run, team }, "/workspace/src".into())),
         limits: Limits::default(),
@@ -72,6 +73,8 @@ fn all() -> Vec<(Profile, Value)> {
                 all.push((profile, copy("x", &workload(text, profile), &image(user), ON).unwrap()));
                 for writable in [true, false] {
                     all.push((profile, task("x", &step(text, profile, writable), &image(user), Place::Nowhere).unwrap()));
+                    let beside = Task { alias: Some((*text).to_owned()), command: Vec::new(), ..step(text, profile, writable) };
+                    all.push((profile, task("x", &beside, &image(user), ON).unwrap()));
                 }
             }
         }
@@ -85,7 +88,7 @@ fn all() -> Vec<(Profile, Value)> {
 /// `VolumesFrom`, `PortBindings`, `CgroupParent`, `ExtraHosts`, `OomKillDisable`, `MaskedPaths` …
 #[test]
 fn no_field_exists_that_weakens() {
-    let top = ["Image", "Hostname", "Env", "Labels", "Healthcheck", "HostConfig", "Entrypoint", "User", "WorkingDir"];
+    let top = ["Image", "Hostname", "Env", "Labels", "Healthcheck", "HostConfig", "Entrypoint", "User", "WorkingDir", "NetworkingConfig"];
     for (_, spec) in all() {
         for key in spec.as_object().unwrap().keys() {
             assert!(top.contains(&key.as_str()), "{key}");
@@ -93,6 +96,12 @@ fn no_field_exists_that_weakens() {
         for key in spec["HostConfig"].as_object().unwrap().keys() {
             assert!(OF_THE_HOST.contains(&key.as_str()), "{key}");
         }
+        // A name on its own network, and nothing else of how it is connected.
+        let alias = spec["NetworkingConfig"]["EndpointsConfig"]["0123"]["Aliases"][0].clone();
+        assert!(
+            spec.get("NetworkingConfig").is_none_or(|all| *all == json!({ "EndpointsConfig": { "0123": { "Aliases": [alias] } } })),
+            "{spec}"
+        );
     }
 }
 

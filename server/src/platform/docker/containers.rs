@@ -188,7 +188,10 @@ impl Docker {
     }
 
     pub(super) async fn exec_in(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError> {
-        let name = container::copy_name(&self.0.instance, id);
+        self.exec_named(container::copy_name(&self.0.instance, id), command, timeout).await
+    }
+
+    pub(super) async fn exec_named(&self, name: String, command: &[String], timeout: Duration) -> Result<i64, PlatformError> {
         let docker = self.client().await?;
         // An engine has no way to end a command: until the late one ends by itself there is no second beside it.
         let late = self.late().get(&name).cloned();

@@ -153,6 +153,10 @@ impl Platform for Docker {
         Box::pin(self.run_task(task, sink, cancel)).await
     }
 
+    async fn exec_task(&self, task: &str, command: Option<&[String]>, timeout: Duration) -> Result<Option<i64>, PlatformError> {
+        self.exec_beside(task, command, timeout).await
+    }
+
     async fn exec(&self, id: &WorkloadId, command: &[String], timeout: Duration) -> Result<i64, PlatformError> {
         self.exec_in(id, command, timeout).await
     }

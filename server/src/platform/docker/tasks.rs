@@ -109,6 +109,26 @@ impl Docker {
         }
     }
 
+    pub(super) async fn exec_beside(
+        &self,
+        task: &str,
+        command: Option<&[String]>,
+        timeout: Duration,
+    ) -> Result<Option<i64>, PlatformError> {
+        let name = container::task_name(&self.0.instance, task);
+        let state = self.inspect(&name).await?.and_then(|found| found.state);
+        if state.and_then(|state| state.running) != Some(true) {
+            return Ok(None);
+        }
+        let Some(command) = command else { return Ok(Some(0)) };
+        match self.exec_named(name, command, timeout).await {
+            Ok(code) => Ok(Some(code)),
+            // It ended in between.
+            Err(PlatformError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Waits until a container that closed its output ends.
     async fn wait(&self, name: &str) -> Result<(), PlatformError> {
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();

@@ -16,6 +16,7 @@ pub enum Verb {
     Observe,
     RunToEnd,
     Exec,
+    ExecTask,
     Logs,
     Events,
     Hosts,

@@ -164,6 +164,19 @@ impl Fake {
         }
     }
 
+    /// What runs beside steps behaves as a copy of its image does; it ends by itself where such a copy would.
+    async fn run_beside(&self, task: &Task, sink: &Sink) -> TaskEnd {
+        let behaviour = self.behaviour(&task.image, &task.team).unwrap_or_default();
+        for line in &behaviour.lines {
+            let _ = sink.send(Output { error: false, bytes: Bytes::from(format!("{line}\n")) }).await;
+        }
+        if let Some((code, out_of_memory, _)) = behaviour.end(&task.env) {
+            return TaskEnd::Exited { code, out_of_memory };
+        }
+        self.0.lock().beside.insert(task.name.clone(), behaviour.exec);
+        std::future::pending().await
+    }
+
     /// The answer, or what the caller sees where it is lost.
     fn answer<T>(&self, lost: bool, what: &str, answer: T) -> Result<T, PlatformError> {
         let after = self.0.lock().deadline;
@@ -221,16 +234,30 @@ impl Platform for Fake {
             state.leftovers.extend(task.run.clone());
             state.on_task.clone()
         };
-        let decided = decide.and_then(|decide| decide(task));
+        // What runs beside steps is as its image, whatever tasks do.
+        let decided = decide.filter(|_| task.alias.is_none()).and_then(|decide| decide(task));
         if decided.is_none() {
             self.behaviour(&task.image, &task.team)?;
         }
+        let playing = async {
+            match &task.alias {
+                Some(_) => self.run_beside(task, &sink).await,
+                None => play(decided.unwrap_or_default(), sink).await,
+            }
+        };
         let end = tokio::select! {
-            end = play(decided.unwrap_or_default(), sink) => end,
+            end = playing => end,
             () = tokio::time::sleep(task.timeout) => TaskEnd::TimedOut,
             () = cancel.cancelled() => TaskEnd::Cancelled,
         };
+        self.0.lock().beside.remove(&task.name);
         self.answer(lost, "run_to_end", end)
+    }
+
+    async fn exec_task(&self, task: &str, command: Option<&[String]>, _timeout: Duration) -> Result<Option<i64>, PlatformError> {
+        let lost = self.meet(Verb::ExecTask, task).await?;
+        let code = self.0.lock().beside.get(task).map(|code| if command.is_some() { *code } else { 0 });
+        self.answer(lost, "exec_task", code)
     }
 
     async fn exec(&self, id: &WorkloadId, command: &[String], _timeout: Duration) -> Result<i64, PlatformError> {

@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) calls: Vec<(Verb, String)>,
     pub(super) ensured: Vec<Workload>,
     pub(super) tasks: Vec<Task>,
+    /// What runs beside steps, by name, with what a command inside of it exits with.
+    pub(super) beside: BTreeMap<String, i64>,
     pub(super) leftovers: BTreeSet<RunId>,
     /// Images by id, with the team and the run that built them.
     pub(super) built: BTreeMap<String, (TeamId, RunId)>,
@@ -74,6 +76,7 @@ impl Inner {
                 calls: Vec::new(),
                 ensured: Vec::new(),
                 tasks: Vec::new(),
+                beside: BTreeMap::new(),
                 leftovers: BTreeSet::new(),
                 built: BTreeMap::new(),
                 on_task: None,
