@@ -6,6 +6,8 @@
 //!
 //! A method that changes something changes rows only. What happens in the world follows from the rows, in the background.
 
+mod ci;
+
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
@@ -21,6 +23,8 @@ use crate::{
         UserId,
     },
 };
+
+pub use self::ci::Ci;
 
 /// A stream that ends when its listener goes away.
 pub type Live<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
@@ -42,6 +46,8 @@ pub struct Backend {
     pub runs: Arc<dyn Runs>,
     /// Candidates one by one.
     pub candidates: Arc<dyn Candidates>,
+    /// What tests said, files of runs, whether a team really integrates continuously.
+    pub ci: Arc<dyn Ci>,
     /// Activity, hosts, environments, changes as they happen.
     pub platform: Arc<dyn Platform>,
 }

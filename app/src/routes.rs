@@ -3,7 +3,7 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, candidate, candidates, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout,
+        activity, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout,
         run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
     },
 };
@@ -69,6 +69,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/candidates"                    Person  candidates;
     "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form;
     "/teams/{team}/services/{service}/candidates/{number}/compare/{other}" Person compare;
+    "/teams/{team}/services/{service}/ci"                            Person  ci::form;
     "/teams/{team}/services/{service}/settings"                      Person  settings::form;
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;

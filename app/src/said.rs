@@ -197,6 +197,51 @@ said! {
     packages_unknown: "It has no list of packages that can be read, so its bill of materials says that they are not known." / "읽을 수 있는 패키지 목록이 없어서 구성 명세에 알 수 없다고 적었어요.";
     interrupted: "Berth or its engine was interrupted in the middle of a stage, too often to try again." / "단계 중간에 Berth나 엔진이 여러 번 멈춰서 다시 시도하지 않았어요.";
 
+    // What steps left.
+    glob_outside(glob): "`{glob}` leads out of the service's folder. Name a path within it." / "`{glob}` 경로가 서비스 폴더를 벗어나요. 폴더 안의 경로를 적으세요.";
+    glob_bad(glob, line): "`{glob}` is no pattern of paths: {line}." / "`{glob}` 경로 패턴이 올바르지 않아요: {line}.";
+    workspace_unread(line): "The files of the workspace could not be read: {line}" / "작업 공간의 파일을 읽을 수 없었어요: {line}";
+    workspace_late(seconds): "The files of the workspace could not be read within {seconds} s." / "작업 공간의 파일을 {seconds}초 안에 읽지 못했어요.";
+    workspace_large(path, mib, entries): "`{path}` holds more than {mib} MiB or {entries} files: what comes after that was not looked at. Name a folder further in." / "`{path}` 폴더에 {mib} MiB나 파일 {entries}개보다 많이 있어서 그 뒤는 보지 않았어요. 더 안쪽 폴더를 적으세요.";
+    path_outside(path): "the archive names `{path}`, which leads out of it" / "아카이브의 `{path}` 경로가 밖을 가리켜요";
+    file_no_file(path): "`{path}` is a link or no file, and was left out." / "`{path}`: 링크이거나 파일이 아니어서 뺐어요.";
+    file_large(path, mib): "`{path}` is larger than {mib} MiB, and was left out." / "`{path}`: {mib} MiB보다 커서 뺐어요.";
+    files_many(path, count, mib): "There are more than {count} files or {mib} MiB: from `{path}` on they were left out." / "파일이 {count}개나 {mib} MiB보다 많아서 `{path}`부터 뺐어요.";
+    files_more(count): "{count} more were left out." / "{count}개를 더 뺐어요.";
+    files_none(globs): "No file fits {globs}: nothing is kept." / "{globs}에 맞는 파일이 없어서 보관한 것이 없어요.";
+    files_kept(count, kib): "Files kept with the run: {count}, {kib} KiB." / "실행과 함께 보관한 파일: {count}개, {kib} KiB.";
+    files_not_kept(line): "No file is kept: {line}." / "파일을 보관하지 못했어요: {line}.";
+    reports_none(glob): "No test report fits `{glob}`: Berth does not know which tests ran." / "`{glob}`에 맞는 테스트 보고서가 없어서 어떤 테스트를 실행했는지 알 수 없어요.";
+    report_trouble(path, trouble): "Report `{path}` {trouble}" / "`{path}` 보고서: {trouble}";
+    tests_counted(passed, failed, skipped): "Tests: {passed} passed, {failed} failed, {skipped} left out." / "테스트: 통과 {passed}개, 실패 {failed}개, 제외 {skipped}개.";
+    tests_unnamed: "No step names its test reports with `junit`, so Berth does not know whether a test ran." / "`junit`으로 테스트 보고서를 적은 스텝이 없어서 테스트를 실행했는지 알 수 없어요.";
+    tests_none: "The steps of this run executed no test." / "이 실행의 스텝은 테스트를 하나도 실행하지 않았어요.";
+
+    // Whether a team really integrates continuously.
+    ci_no_push(days): "Nobody pushed in the last {days} days." / "지난 {days}일 동안 아무도 푸시하지 않았어요.";
+    ci_no_run(days): "Nothing of the default branch ran to its end in the last {days} days." / "지난 {days}일 동안 기본 브랜치에서 끝까지 실행된 것이 없어요.";
+    ci_integrates(percent, count, of, branch): "{percent}% of the days on which somebody pushed ({count} of {of}) reached {branch}." / "누군가 푸시한 날의 {percent}%({of}일 중 {count}일)가 {branch} 브랜치에 닿았어요.";
+    ci_branch(branch, days, main): "The branch {branch} is {days} days old and not merged into {main}." / "{branch} 브랜치가 {days}일 동안 {main} 브랜치에 합쳐지지 않았어요.";
+    ci_day_apart(day, branch): "On {day} somebody pushed, and not to {branch}." / "{day}에 푸시가 있었지만 {branch} 브랜치에는 없었어요.";
+    ci_last_push(branch, day): "The last push to {branch} was on {day}." / "{branch} 브랜치의 마지막 푸시는 {day}이에요.";
+    ci_validates(count, of): "{count} of {of} runs that let a change through executed tests." / "변경을 통과시킨 실행 {of}번 중 {count}번이 테스트를 실행했어요.";
+    ci_run_skipped(number): "Run {number} was left out because its commit asked for it." / "실행 {number}번은 커밋이 요청해서 건너뛰었어요.";
+    ci_run_unknown(number): "Run {number} carried out steps, and no report says which tests." / "실행 {number}번은 스텝을 실행했지만 어떤 테스트인지 보고서가 없어요.";
+    ci_run_untested(number): "Run {number} made an image and tested nothing." / "실행 {number}번은 테스트 없이 이미지를 만들었어요.";
+    ci_run_tested(number, count): "Run {number} executed {count} tests." / "실행 {number}번은 테스트 {count}개를 실행했어요.";
+    ci_red_stopped(count, through): "Red runs: {count}; candidates they made: {through}." / "실패한 실행 {count}번이 만든 후보: {through}개.";
+    ci_fixes(count, minutes, onto): "Red {count} times; half of them were mended within {minutes} min, and {onto} pushes onto red mended nothing." / "{count}번 실패했고 절반은 {minutes}분 안에 고쳤어요. 실패 중에 고치지 않은 푸시는 {onto}번이에요.";
+    ci_never_red(days): "It was not red in the last {days} days." / "지난 {days}일 동안 실패한 적이 없어요.";
+    ci_red_now(minutes): "It has been red for {minutes} min." / "{minutes}분째 실패한 상태예요.";
+    ci_is_red(number, minutes): "Run {number} made it red {minutes} min ago, and nothing has mended it." / "실행 {number}번이 {minutes}분 전에 실패했고 아직 고치지 않았어요.";
+    ci_onto_red(number, by): "Run {number} was pushed while run {by} was red, and did not mend it." / "실행 {number}번은 실행 {by}번이 실패한 동안 푸시됐고 고치지 않았어요.";
+    ci_mended(by, number, minutes): "Run {by} made it red; what run {number} brought was pushed {minutes} min later and mended it." / "실행 {by}번이 실패했고 {minutes}분 뒤에 푸시된 실행 {number}번이 고쳤어요.";
+    dora_frequency(days): "Proven deployments of another image to the last environment in the last {days} days, by week; going back does not count." / "지난 {days}일 동안 마지막 환경에 검증된 새 이미지 배포 수를 주 단위로 센 값이에요. 롤백은 세지 않아요.";
+    dora_lead: "Half of the changes needed no longer from the push that brought them until they were proven in the last environment." / "변경의 절반은 푸시부터 마지막 환경에서 검증될 때까지 이보다 오래 걸리지 않았어요.";
+    dora_failed: "The share of deployments to the last environment that were not proven, or that the next deployment took back." / "마지막 환경의 배포 중 검증되지 않았거나 다음 배포가 되돌린 비율이에요.";
+    dora_recovery: "Half of the failed deployments needed no longer from their end until the next proven one." / "실패한 배포의 절반은 끝난 뒤 다음 검증된 배포까지 이보다 오래 걸리지 않았어요.";
+    dora_rework: "The share of deployments nobody had planned: those that go back, and those right after one that failed." / "계획에 없던 배포의 비율이에요. 롤백과 실패 직후의 배포를 세요.";
+
     // Subjects and details of the activity.
     subject_run(number, service): "run {number} of {service}" / "{service} 실행 {number}";
     subject_release(number, service, environment): "release {number} of {service} in {environment}" / "{environment} 환경 {service} 릴리스 {number}";
@@ -207,11 +252,13 @@ said! {
     subject_new_token(name, name_beginning): "token {name} ({name_beginning}…)" / "{name} 토큰({name_beginning}…)";
     subject_branch(branch, repository): "branch {branch} of {repository}" / "{repository} 저장소의 {branch} 브랜치";
     subject_reference(reference, repository): "refs/{reference} of {repository}" / "{repository} 저장소의 refs/{reference}";
+    subject_test(name, service): "test {name} of {service}" / "{service}의 {name} 테스트";
     subject_environment(name): "environment {name}" / "{name} 환경";
     detail_in(names): "In {names}." / "환경: {names}.";
     detail_as(role): "As {role}." / "역할: {role}.";
     detail_joined(role): "As {role}, by invitation." / "초대로 참여, 역할: {role}.";
     detail_for(names): "For {names}." / "범위: {names}.";
+    detail_until(day): "Until {day}." / "{day}까지.";
     detail_to(environment): "To {environment}." / "환경: {environment}.";
     detail_leads(address, environment): "{address} leads to {environment}." / "{address} → {environment}(으)로 연결돼요.";
     detail_leads_nowhere(address): "{address} leads nowhere now." / "{address}: 이제 연결되지 않아요.";

@@ -208,6 +208,11 @@ impl Config {
         self.data.join("scratch")
     }
 
+    /// Where the files that runs left are kept, a folder for each service.
+    pub fn artifacts(&self) -> PathBuf {
+        self.data.join("artifacts")
+    }
+
     /// The root key of the secrets.
     pub fn key_file(&self) -> PathBuf {
         self.data.join("root.key")

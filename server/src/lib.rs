@@ -26,7 +26,7 @@
 //!   names Leptos; only `git`, `cli` and `wall` start processes, with a fixed argv and never a shell;
 //! - a request changes *intent* (rows) and never starts or stops a container;
 //! - every decision that matters is a pure function that takes `now` as an argument: `rollout::plan`,
-//!   `pipelines::select`, `auth::rights`, `edge::table`, `candidates::retain`;
+//!   `pipelines::select`, `auth::rights`, `edge::table`, `candidates::retain`, `ci` (what tests said, how a team integrates);
 //! - every effect goes through one `authorize` in `control`, whichever door it came from;
 //! - one builder (`platform::container`) makes every container specification. Hardening lives there.
 
@@ -36,6 +36,7 @@ pub mod failpoints;
 pub mod auth;
 pub mod backup;
 pub mod candidates;
+pub mod ci;
 pub mod claim;
 pub mod cli;
 pub mod clock;

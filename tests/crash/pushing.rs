@@ -35,6 +35,8 @@ enum Course {
     Again,
     /// A branch is deleted.
     BranchGone,
+    /// A test that is caught giving both results is muted.
+    Muted,
 }
 
 pub(super) fn all() -> Vec<Box<dyn Operation>> {
@@ -48,6 +50,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
         Course::Cancelled,
         Course::Again,
         Course::BranchGone,
+        Course::Muted,
     ];
     courses.map(|course| Box::new(Push { course, commit: String::new(), text: String::new(), before: 0 }) as Box<dyn Operation>).into()
 }
@@ -60,11 +63,17 @@ struct Push {
     before: i64,
 }
 
+/// A report whose runner saw both results.
+const REPORT: &str = "<testsuite><testcase><flakyFailure/></testcase></testsuite>";
+
+/// What a flaky test is called by.
+const FLAKY: &str = "SELECT id AS text FROM flaky_tests";
+
 const NEWEST_RUN: &str =
     "SELECT COALESCE(MAX(r.number), 0) AS number FROM runs r JOIN services s ON s.id = r.service_id WHERE s.name = 'hello'";
 
 impl Push {
-    /// The pipeline: a step, an image, a release command, and a health command.
+    /// The pipeline: a step that leaves a report and a file, an image, a release command, and a health command.
     fn file(&self) -> String {
         let step = match self.course {
             Course::StepFails => "sleep 1.2; false",
@@ -79,7 +88,7 @@ services:
     stages:
       - name: fast
         steps:
-          - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"{step}\"] }}
+          - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"echo '{REPORT}' > report.xml\", \"{step}\"], junit: report.xml, artifacts: [report.xml] }}
     release: [\"sh\", \"-c\", \"sleep 0.2\"]
     processes:
       web: {{ port: 8080, health: {{ command: [\"test\", \"-f\", \"/www/index.html\"], interval: 100ms }}, drain: 0s }}
@@ -186,6 +195,13 @@ impl Operation for Push {
                 world.until("the step runs", async || (world.number(running).await > 0).then_some(())).await;
                 self.before = world.number(NEWEST_RUN).await;
             }
+            Course::Muted => {
+                if world.text(FLAKY).await.is_empty() {
+                    self.write(world);
+                    world.git(&["push", "-q", "-o", "no-wait", "berth", "main"]);
+                    world.settles().await;
+                }
+            }
             _ => self.write(world),
         }
     }
@@ -197,6 +213,11 @@ impl Operation for Push {
             Course::Cancelled => drop(world.send("POST", &format!("{run}/cancel"), serde_json::Value::Null).await),
             Course::BranchGone => drop(world.try_git(&["push", "-q", "berth", ":gone"])),
             Course::EngineSilent => self.push_into_silence(world).await,
+            Course::Muted => {
+                let path = format!("{HELLO}/flaky-tests/{}/mute", world.text(FLAKY).await);
+                let day = server::clock::now().plus(std::time::Duration::from_secs(86_400)).to_string()[..10].to_owned();
+                drop(world.send("PUT", &path, serde_json::json!({ "until": day })).await);
+            }
             _ => drop(world.try_git(&["push", "-q", "-o", "no-wait", "berth", "main"])),
         }
     }
@@ -209,6 +230,7 @@ impl Operation for Push {
                     format!("SELECT COUNT(*) AS number FROM runs WHERE commit_id = '{}' AND cancel_asked_at IS NOT NULL", self.commit);
                 world.number(&asked).await > 0
             }
+            Course::Muted => world.number("SELECT COUNT(*) AS number FROM flaky_tests WHERE muted_until IS NOT NULL").await > 0,
             _ => {
                 let name = if self.course == Course::BranchGone { "refs/heads/gone" } else { "refs/heads/main" };
                 let there = world.git(&["ls-remote", "berth", name]);
@@ -237,6 +259,7 @@ impl Operation for Push {
             Course::BadFile => assert_eq!((state.as_str(), failure.contains("stayges")), ("failed", true), "{failure}"),
             Course::Cancelled => assert_eq!(state, "cancelled", "{failure}"),
             Course::BranchGone => assert_eq!(world.git(&["ls-remote", "berth", "gone"]), ""),
+            Course::Muted => assert_eq!(world.number("SELECT COUNT(*) AS number FROM flaky_tests").await, 1),
         }
     }
 }

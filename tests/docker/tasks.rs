@@ -7,6 +7,7 @@ use std::{
 };
 
 use app::model::{RunId, TeamId};
+use futures::StreamExt as _;
 use server::platform::{Output, Platform, PlatformError, TaskEnd, Workspace};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -165,5 +166,60 @@ async fn files_are_carried_from_task_to_task() {
     assert!(matches!(missing, Err(PlatformError::Refused(_))), "{missing:?}");
     assert!(platform.things().await.iter().all(|thing| !thing.starts_with("container")));
     assert_eq!(platform.runs_with_leftovers().await.unwrap(), std::slice::from_ref(&workspace.run));
+    clean(platform).await;
+}
+
+/// The files of an archive: name, size, and whether it is a plain file.
+async fn listed(archive: server::platform::Archive) -> Vec<(String, u64, bool)> {
+    let bytes: Vec<_> = archive.map(|piece| piece.unwrap()).collect::<Vec<_>>().await.concat();
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let read = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+        let entry = entry.unwrap();
+        (entry.path().unwrap().display().to_string(), entry.size(), entry.header().entry_type().is_file())
+    };
+    let mut all: Vec<_> = archive.entries().unwrap().map(read).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn files_come_out_of_a_workspace() {
+    let platform = TestPlatform::new();
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace { run: RunId::from_text("1"), team: TeamId::from_text("a") };
+    platform.fill_workspace(&workspace, on_disk(&folder, &images::archive(&[("README", "read me")]))).await.unwrap();
+    let mut task = step(
+        &images::busybox_image().await,
+        "mkdir -p out/deep big; echo 1 >out/a.xml; ln -s /etc/passwd out/link; ln -s /etc out/deep/etc; mkfifo out/pipe; dd if=/dev/zero of=big/file bs=1M count=64 2>/dev/null",
+    );
+    task.workspace = Some((workspace.clone(), "/workspace".into()));
+    assert_eq!(run(&platform, &task).await.code(), 0);
+    let names = |files: Vec<(String, u64, bool)>| files.into_iter().map(|(name, _, plain)| (name, plain)).collect::<Vec<_>>();
+    let out = platform.read_workspace(&workspace, "out").await.unwrap().unwrap();
+    let expected =
+        [("out/", false), ("out/a.xml", true), ("out/deep/", false), ("out/deep/etc", false), ("out/link", false), ("out/pipe", false)];
+    assert_eq!(names(listed(out).await), expected.map(|(name, plain)| (name.to_owned(), plain)));
+    let one = platform.read_workspace(&workspace, "out/a.xml").await.unwrap().unwrap();
+    assert_eq!(listed(one).await, [("a.xml".to_owned(), 2, true)]);
+    let all = listed(platform.read_workspace(&workspace, "").await.unwrap().unwrap()).await;
+    assert!(all.iter().any(|(name, ..)| name == "workspace/README"), "{all:?}");
+    for nothing in ["none", "out/none/x", "README/x"] {
+        assert!(platform.read_workspace(&workspace, nothing).await.unwrap().is_none(), "{nothing}");
+    }
+    // A link is handed out as a link, and none leads to the host.
+    for link in ["out/link", "out/deep/etc"] {
+        let found = platform.read_workspace(&workspace, link).await.unwrap();
+        let files = match found {
+            Some(found) => listed(found).await,
+            None => Vec::new(),
+        };
+        assert!(files.iter().all(|(_, size, plain)| !plain && *size == 0), "{link}: {files:?}");
+    }
+    // Who has seen enough leaves nothing behind.
+    let mut large = platform.read_workspace(&workspace, "big").await.unwrap().unwrap();
+    large.next().await.unwrap().unwrap();
+    drop(large);
+    until("no helper is left", || async { platform.things().await.iter().all(|thing| !thing.starts_with("container")).then_some(()) })
+        .await;
     clean(platform).await;
 }

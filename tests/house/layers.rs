@@ -9,6 +9,7 @@ use super::source::{files, named, uses};
 const MAY_NAME: &[(&str, &[&str])] = &[
     // Beside the picture: they know nothing of Berth but its words.
     ("failpoints", &[]),
+    ("ci", &[]),
     ("clock", &["failpoints"]),
     ("claim", &["clock"]),
     ("config", &[]),
@@ -26,7 +27,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Effects. A rollout waits for the edge to serve what it proved; a run ends in a rollout.
     ("edge", &["clock", "config", "store", "telemetry", "wake"]),
     ("rollout", &["candidates", "clock", "config", "edge", "platform", "secrets", "store", "telemetry", "wake"]),
-    ("pipelines", &["candidates", "claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
+    ("pipelines", &["candidates", "ci", "claim", "clock", "config", "git", "platform", "rollout", "secrets", "store", "telemetry", "wake"]),
     (
         "tasks",
         &[
@@ -51,7 +52,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("auth", &["clock", "store"]),
     (
         "control",
-        &["auth", "candidates", "clock", "config", "git", "pipelines", "platform", "rollout", "secrets", "store", "telemetry", "wake"],
+        &[
+            "auth",
+            "candidates",
+            "ci",
+            "clock",
+            "config",
+            "git",
+            "pipelines",
+            "platform",
+            "rollout",
+            "secrets",
+            "store",
+            "telemetry",
+            "wake",
+        ],
     ),
     ("http", &["auth", "clock", "config", "control", "git", "pipelines", "store", "telemetry", "wake"]),
     // Composition.

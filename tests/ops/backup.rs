@@ -134,6 +134,11 @@ async fn fill_the_rest(db: &Db, commit: &str) {
          SELECT 'p', id, 'r', 'g', 0, 'unit', 'rust', 'passed', 0 FROM teams WHERE name = 'demo'"
             .to_owned(),
         "INSERT INTO log_chunks (step_id, first_line, line_count, lines) VALUES ('p', 1, 1, '[[1,\"out\",\"hello\"]]')".to_owned(),
+        "INSERT INTO step_tests (step_id, team_id, service_id, run_id, run_number, commit_id, on_default, step, passed, failed, skipped, bytes,
+           sources, report, cases)
+         SELECT 'p', team_id, service_id, id, number, commit_id, TRUE, 'fast/unit', 1, 0, 0, 9, '[]', '{}', '' FROM runs WHERE id = 'r'".to_owned(),
+        "INSERT INTO flaky_tests (service_id, id, team_id, suite, name, times, last_run, last_at)
+         SELECT service_id, 'x', team_id, 's', 'n', 1, 900, 1 FROM runs WHERE id = 'r'".to_owned(),
         "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape, created_at)
          SELECT 'k', team_id, id, 900, 'sha256:0', 1, 'x', 't', 'main', 'r', 900, '{}', 1 FROM services"
             .to_owned(),

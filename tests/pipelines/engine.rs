@@ -103,3 +103,45 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     assert_eq!(harbour.ask("dev").await, (200, "one".into()), "what serves is untouched");
     harbour.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_what_a_step_leaves_is_read_and_kept() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine().await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("services/a/Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
+    copy.write("services/a/report.xml", "<testsuite name='s'><testcase name='sums'/><testcase name='rounds'><failure message='it is 4'>at line 7</failure></testcase></testsuite>");
+    copy.write(
+        "berth.yaml",
+        &format!(
+            "version: 1
+services:
+  hello:
+    path: services/a
+    stages:
+      - name: fast
+        steps:
+          - name: unit
+            image: {BUSYBOX}
+            run: [\"mkdir -p out/deep && cp report.xml out/deep/a.xml\", \"ln -s /etc/passwd out/deep/b.xml\", \"exit 3\"]
+            junit: \"out/**/*.xml\"
+            artifacts: [\"out/deep/*\", report.xml]
+"
+        ),
+    );
+    copy.push("First").await;
+    let run = ended(&harbour, 1).await;
+    assert!(run.failure.as_deref().unwrap_or_default().ends_with("ended with exit code 3."), "{run:?}");
+    let ci = &harbour.berth.backend.ci;
+    let tests = ci.tests(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    assert_eq!((tests.counts.passed, tests.counts.failed, tests.failing[0].name.as_str()), (1, 1, "rounds"));
+    let kept = ci.artifacts(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    let paths: Vec<&str> = kept.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["services/a/out/deep/a.xml", "services/a/report.xml"]);
+    let (file, place) = ci.artifact(&harbour.owner, &team(), &service(), 1, &kept[0].id).await.unwrap();
+    assert_eq!(std::fs::metadata(place).unwrap().len(), file.size);
+    let log = harbour.berth.backend.runs.log(&harbour.owner, &run.stages[0].steps[0].id, 1, 100).await.unwrap();
+    assert!(log.lines.iter().any(|line| line.text.starts_with("`services/a/out/deep/b.xml` is a link")), "{log:?}");
+    assert_eq!(left(&harbour).await, 0, "no helper and no workspace is left");
+    harbour.clear().await;
+}

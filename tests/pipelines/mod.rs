@@ -1,9 +1,11 @@
 //! From a push to a candidate: what runs, in which order, and how it ends.
 
 mod candidates;
+mod ci;
 mod engine;
 mod journeys;
 mod monorepo;
 mod queue;
+mod results;
 mod selection;
 mod stages;

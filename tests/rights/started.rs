@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What may stand before `--end-of-options` (or `--`): word by word, or up to the sign.
-const OPTIONS: [&str; 18] = [
+const OPTIONS: [&str; 21] = [
     "--git-dir",
     "--quiet",
     "--bare",
@@ -30,6 +30,9 @@ const OPTIONS: [&str; 18] = [
     "--format=tar",
     "--name-only",
     "--no-renames",
+    "--format=%(refname)",
+    "--count=200",
+    "--no-merged=refs/heads/main",
 ];
 const SERVING: [&str; 3] = ["--stateless-rpc", "--http-backend-info-refs", "--timeout=600"];
 const VERBS: [&str; 9] = ["init", "for-each-ref", "log", "ls-tree", "cat-file", "archive", "diff", "upload-pack", "receive-pack"];

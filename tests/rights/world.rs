@@ -1,7 +1,7 @@
 //! Two teams, of which one has one of everything that doors lead to.
 
 use serde_json::{Value, json};
-use server::{args, platform::fake::Behaviour};
+use server::{args, platform::fake::Behaviour, store::Query as _};
 
 use crate::support::{app::TestApp, berth::until};
 
@@ -46,11 +46,25 @@ async fn insert_run(app: &TestApp) {
         // The gzipped statement `{"predicate":{"bomFormat":"CycloneDX"}}`, signed by nobody.
         ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'provenance', $2, 'k', '')", args![CANDIDATE, BILL]),
         ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'sbom', $2, 'k', '')", args![CANDIDATE, BILL]),
+        (
+            "INSERT INTO flaky_tests (service_id, id, team_id, suite, name, times, last_run, last_at)
+             SELECT id, 'flaky', team_id, 's', 'n', 1, 1, 0 FROM services",
+            args![],
+        ),
+        (
+            "INSERT INTO artifacts (id, team_id, service_id, run_id, run_number, step_id, step, path, size, sha256, created_at)
+             SELECT 'kept', team_id, id, $1, 1, $2, 'fast/unit', 'out/x', 5, '', 0 FROM services",
+            args![run, STEP],
+        ),
     ];
     for (sql, values) in statements {
         tx.execute(sql, values).await.unwrap();
     }
     tx.commit().await.unwrap();
+    let service = app.db().fetch_opt("SELECT id FROM services", args![]).await.unwrap().unwrap().text("id").unwrap();
+    let folder = app.berth.config.artifacts().join(service);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("kept"), "bytes").unwrap();
 }
 
 pub(super) struct World {
@@ -90,6 +104,8 @@ impl World {
             path if path.contains("/routes/") => &self.route,
             path if path.contains("/invitations/") => &self.invitation,
             path if path.starts_with("/people") => &self.member,
+            path if path.contains("/flaky-tests/") => "flaky",
+            path if path.contains("/artifacts/") => "kept",
             _ => "none",
         };
         let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");

@@ -43,7 +43,9 @@ impl Sample {
     pub(crate) fn api(&self) -> Vec<(String, String)> {
         let document = router::document();
         let paths = document["paths"].as_object().into_iter().flatten();
-        let reads = paths.filter(|(path, item)| item.get("get").is_some() && !path.ends_with("/stream"));
+        // A kept file is no row of the store.
+        let read = |path: &str| !path.ends_with("/stream") && !path.contains("/artifacts/");
+        let reads = paths.filter(|(path, item)| item.get("get").is_some() && read(path));
         reads.map(|(path, _)| (path.clone(), self.filled(path))).collect()
     }
 }

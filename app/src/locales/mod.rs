@@ -2,6 +2,7 @@
 //! that one which lacks a translation does not compile.
 
 mod candidates;
+mod ci;
 mod people;
 mod platform;
 mod runs;
@@ -113,6 +114,7 @@ mod tests {
         let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
         let sources = [
             include_str!("candidates.rs"),
+            include_str!("ci.rs"),
             include_str!("people.rs"),
             include_str!("platform.rs"),
             include_str!("runs.rs"),

@@ -2,6 +2,7 @@
 
 mod actor;
 mod candidate;
+mod ci;
 mod environment;
 mod event;
 mod host;
@@ -13,10 +14,12 @@ mod rollout;
 mod run;
 mod search;
 mod service;
+mod testing;
 mod time;
 
 pub use actor::*;
 pub use candidate::*;
+pub use ci::*;
 pub use environment::*;
 pub use event::*;
 pub use host::*;
@@ -28,6 +31,7 @@ pub use rollout::*;
 pub use run::*;
 pub use search::*;
 pub use service::*;
+pub use testing::*;
 pub use time::*;
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod candidate;
 pub mod candidates;
+pub mod ci;
 pub mod compare;
 pub mod environments;
 pub mod errors;
@@ -19,6 +20,7 @@ pub mod new_team;
 pub mod people;
 pub mod rollout;
 pub mod run;
+mod run_results;
 pub mod runs;
 pub mod search;
 pub mod service;
@@ -117,6 +119,7 @@ fn service_tabs(caller: &Caller, service: &Service, environments: &[String], her
         (t.tab_overview().to_owned(), base.clone(), here.is_empty()),
         (t.tab_runs().to_owned(), format!("{base}/runs"), here == "runs"),
         (t.candidates().to_owned(), format!("{base}/candidates"), here == "candidates"),
+        (t.tab_ci().to_owned(), format!("{base}/ci"), here == "ci"),
     ];
     for name in environments {
         all.push((name.clone(), format!("{base}/targets/{name}"), here == name));

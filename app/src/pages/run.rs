@@ -35,12 +35,14 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         Some(step) => log_of(caller, &path, step).await?,
         None => empty(t.no_log_yet(), ()),
     };
+    let results = super::run_results::cards(caller, &run).await?;
     let body = view! {
         {done(caller)}
         <div data-live="head">{top(caller, &run)}</div>
         <div data-live="why">{why(t, &run)}</div>
         <section class="card pad" data-live="line" aria-label=t.stages()>{stages(caller, &run)}</section>
         <div data-live="steps">{steps(caller, &path, &run, chosen)}</div>
+        <div data-live="results">{results}</div>
         <div class="two">
             {log}
             <div class="stack">
@@ -82,6 +84,8 @@ fn ways(t: Lang, run: &Run, step: Option<&Step>) -> Vec<Way> {
     let (number, service) = (run.number, named(&run.team, &run.service));
     let path = format!("/teams/{}/services/{}/runs/{number}", run.team, run.service);
     let mut ways = vec![Way::get(t.way_look(), path.clone()).cli(format!("berth runs show {number} --service {service}"))];
+    ways.push(Way::get(t.way_tests(), format!("{path}/tests")).cli(format!("berth runs tests {number} --service {service}")));
+    ways.push(Way::get(t.way_files(), format!("{path}/artifacts")).cli(format!("berth runs artifacts {number} --service {service}")));
     if let Some(step) = step {
         let command = format!("berth runs logs {number} --service {service} --step {}", step.name);
         ways.push(Way::get(t.log_of(&step.name), format!("/steps/{}/log", step.id)).cli(command));

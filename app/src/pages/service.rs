@@ -21,6 +21,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let t = caller.lang;
     let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
     let all = caller.backend.services.overview(caller.actor()?, &team, &name).await?;
+    let report = caller.backend.ci.report(caller.actor()?, &team, &name).await?;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
     let may = caller.may(&team, Role::Developer);
@@ -29,6 +30,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         {done(caller)}
         {head(name.to_string(), all.service.description.clone(), ())}
         {service_tabs(caller, &all.service, &environments, "")}
+        <div data-live="lights">{super::ci::line(t, &path, &report)}</div>
         {fresh.then(|| push(t, &all.service, true))}
         <section aria-label=t.targets()>
             <div class="targets">

@@ -12,11 +12,13 @@ use super::{
     backup::{Backup, Restore},
     candidates::Candidates,
     change::{ConfigCommand, Scale},
+    ci::Ci,
     doctor::Doctor,
     events::Events,
     lint::Lint,
     logs::Logs,
     push::Push,
+    results::FlakyCommand,
     rollout::RolloutCommand,
     routes::RouteCommand,
     runs::RunsCommand,
@@ -121,6 +123,11 @@ pub(super) enum Command {
     /// Runs of the pipeline
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Say whether a service is really integrated continuously, with the evidence
+    Ci(Ci),
+    /// Tests that pass and fail for one commit
+    #[command(subcommand)]
+    Flaky(FlakyCommand),
     /// Rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),

@@ -121,6 +121,15 @@ impl Client {
         self.send(self.request(Method::DELETE, path).timeout(PATIENCE)).await.map(|_| ())
     }
 
+    /// Asks for the content of a file, in pieces.
+    pub(super) async fn bytes(&self, path: &str) -> Done<BoxStream<'static, Done<Bytes>>> {
+        let response = tokio::time::timeout(PATIENCE, self.send(self.request(Method::GET, path)))
+            .await
+            .map_err(|_| Failure::new(format!("{} did not answer within {} s.", self.url, PATIENCE.as_secs())))??;
+        let broke = |error: reqwest::Error| Failure::new(format!("The transfer broke off: {error}. Try again."));
+        Ok(response.bytes_stream().map(move |piece| piece.map_err(broke)).boxed())
+    }
+
     /// Opens a stream of server-sent events.
     pub(super) async fn stream(&self, path: &str) -> Done<BoxStream<'static, Done<Message>>> {
         let request = self.request(Method::GET, path).header("accept", "text/event-stream");

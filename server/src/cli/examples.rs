@@ -67,6 +67,17 @@ const TABLE: &[Entry] = &[
     ),
     ("logs", &[("berth logs orders --env production --follow", "and what comes next")]),
     ("runs logs", &[("berth runs logs --follow", "the newest run of this folder's service, to its end")]),
+    ("runs tests", &[("berth runs tests 57 --service orders", "those that failed first, against the default branch")]),
+    ("runs artifacts", &[("berth runs artifacts 57 --download out", "stores what the steps left")]),
+    (
+        "ci",
+        &[
+            ("berth ci orders", "three lights with what they rest on, and five measures of delivery"),
+            ("berth ci --digest", "the week of the team, as a text"),
+            ("berth ci orders --guard-red on", "pushes onto red must mend it"),
+        ],
+    ),
+    ("flaky mute", &[("berth flaky mute 0a1b2c3d4e5f60718293 --until 2027-01-31", "shows its failures as muted until then")]),
     ("search", &[("berth search ord prod", "the target of orders in production"), ("berth search orders 56", "its run 56")]),
     ("scale", &[("berth scale 3 worker=2 --env production", "three of web, two of worker")]),
     (

@@ -9,6 +9,7 @@ mod args;
 mod backup;
 mod candidates;
 mod change;
+mod ci;
 mod client;
 mod contexts;
 mod doctor;
@@ -23,6 +24,7 @@ mod output;
 mod place;
 mod progress;
 mod push;
+mod results;
 mod rollout;
 mod routes;
 mod runs;
@@ -100,6 +102,8 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Scale(scale) => return change::scale(scale, session).await,
         Command::Config(config) => return change::config(config, session).await,
         Command::Runs(runs) => return runs::run(runs, session).await,
+        Command::Ci(ci) => ci::run(ci, session).await?,
+        Command::Flaky(flaky) => results::flaky(flaky, session).await?,
         Command::Rollout(rollout) => return rollout::run(rollout, session).await,
         Command::Logout => account::logout(session).await?,
         Command::Whoami => account::whoami(session).await?,

@@ -10,7 +10,7 @@ use super::{
     args::{ServiceRef, Wait},
     client,
     failure::{DID_NOT_SUCCEED, Done, Failure},
-    logs, output, progress,
+    logs, output, progress, results,
     session::Session,
 };
 use crate::cli::args::OfService;
@@ -32,6 +32,16 @@ pub(super) enum RunsCommand {
         /// Only this step
         #[arg(long, value_name = "STEP")]
         step: Option<String>,
+    },
+    /// Show what the tests of a run said: those that failed first
+    Tests(OneRun),
+    /// List the files that a run left and that are kept, or store them
+    Artifacts {
+        #[command(flatten)]
+        run: OneRun,
+        /// Store them in this folder
+        #[arg(long, value_name = "DIR")]
+        download: Option<std::path::PathBuf>,
     },
     /// Stop a run
     Cancel(OneRun),
@@ -89,6 +99,14 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
         RunsCommand::Logs { run, follow, step } => {
             let (service, number) = run.find(session).await?;
             return print_logs(session, &format!("{service}/runs/{number}"), follow, step.as_deref()).await;
+        }
+        RunsCommand::Tests(one) => {
+            let (service, number) = one.find(session).await?;
+            results::tests(session, &format!("{service}/runs/{number}")).await?;
+        }
+        RunsCommand::Artifacts { run, download } => {
+            let (service, number) = run.find(session).await?;
+            results::artifacts(session, &format!("{service}/runs/{number}"), download).await?;
         }
         RunsCommand::Cancel(one) => {
             let (service, number) = one.find(session).await?;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod candidates;
+mod ci;
 mod figures;
 pub mod git;
 mod health;
@@ -153,6 +154,7 @@ impl Control {
             releases: self.clone(),
             runs: self.clone(),
             candidates: self.clone(),
+            ci: self.clone(),
             platform: self.clone(),
         }
     }

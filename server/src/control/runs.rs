@@ -33,7 +33,7 @@ const MOST_LINES: u32 = 5_000;
 /// A follower looks again after this long even where nothing woke it.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
-fn unknown_run(service: &ServiceName, number: u64) -> Error {
+pub(super) fn unknown_run(service: &ServiceName, number: u64) -> Error {
     Error::not_found("unknown_run", format!("{service} has no run {number}. `berth runs list {service}` shows those it has."))
 }
 

@@ -9,7 +9,7 @@ mod serve;
 
 pub use bundle::{Bundling, bundle, unbundle};
 pub use diff::{Ancestry, ancestry, changed, files};
-pub use packet::{Band, Packets, band, flush};
+pub use packet::{Band, Packets, band, flush, packet};
 pub use receive::{Head, read_head};
 pub use serve::{Service, Serving, advertise, serve};
 
@@ -163,6 +163,24 @@ pub async fn refs(repository: &Path) -> Result<BTreeMap<String, String>> {
     let text = output(list, "for-each-ref", DEADLINE).await?;
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(commit, name)| (name.to_owned(), commit.to_owned())).collect())
+}
+
+/// The branches that hold something which this one does not, 200 at most; none where there is no such branch.
+///
+/// # Errors
+/// Where they cannot be read.
+pub async fn unmerged(repository: &Path, branch: &str) -> Result<Vec<String>> {
+    if !repository.join("HEAD").is_file() {
+        return Ok(Vec::new());
+    }
+    let mut list = command(Some(repository));
+    list.args(["for-each-ref", "--format=%(refname)", "--count=200"]).arg(format!("--no-merged=refs/heads/{branch}")).arg("refs/heads");
+    match output(list, "for-each-ref", DEADLINE).await {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).lines().map(ToOwned::to_owned).collect()),
+        // Nothing was pushed there yet.
+        Err(GitError::Failed { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The repositories in this folder, each by its name without `.git` and with when a ref of it moved last, in nanoseconds.

@@ -19,6 +19,11 @@ pub fn flush() -> Bytes {
     Bytes::from_static(b"0000")
 }
 
+/// A packet with this text.
+pub fn packet(text: &str) -> Bytes {
+    format!("{:04x}{text}", text.len() + 4).into()
+}
+
 /// Packets of a side band. One packet for each line of progress, so that lines show as they come.
 pub fn band(band: Band, data: &[u8]) -> Bytes {
     let mut out = BytesMut::new();

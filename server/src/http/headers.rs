@@ -22,6 +22,10 @@ const FIXED: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 ];
 
+/// Says of an answer that everybody may see it, and show it on a page of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct ForEverybody;
+
 /// Adds them; `secure`: the console is reached over TLS.
 pub async fn layer(State(secure): State<bool>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -29,6 +33,11 @@ pub async fn layer(State(secure): State<bool>, request: Request, next: Next) -> 
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // What everybody may see may stand on everybody's page.
+    if response.extensions().get::<ForEverybody>().is_some() {
+        response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    }
+    let headers = response.headers_mut();
     if secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

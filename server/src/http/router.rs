@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, meta, platform, releases, runs, services, teams, tokens},
+    api::{accounts, candidates, ci, meta, platform, releases, runs, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -151,6 +151,17 @@ fn list() -> Vec<Entry> {
         needs(A::ChangeService, routes!(candidates::hold)),
         needs(A::ChangeService, routes!(candidates::let_go)),
         open(routes!(candidates::signing_key)),
+
+        // What runs say and leave, and what that comes to.
+        needs(A::ViewTeam, routes!(ci::tests)),
+        needs(A::ViewTeam, routes!(ci::flaky)),
+        needs(A::ChangeService, routes!(ci::mute)),
+        needs(A::ViewTeam, routes!(ci::artifacts)),
+        needs(A::ViewTeam, routes!(ci::artifact)),
+        needs(A::ViewTeam, routes!(ci::report)),
+        needs(A::ChangeService, routes!(ci::guard)),
+        needs(A::ViewTeam, routes!(ci::digest)),
+        needs(A::ManageTeam, routes!(ci::badges)),
 
         // The platform.
         needs(A::ViewPlatform, routes!(platform::environments)),

@@ -1,5 +1,6 @@
 //! The console: binds the list of its pages to the web server, and says to its islands what changes.
 
+mod badge;
 mod live;
 pub mod refusals;
 
@@ -50,6 +51,7 @@ impl FromRef<Console> for CancellationToken {
 pub fn router(control: &Arc<Control>, stop: CancellationToken) -> Router {
     let console = Console { backend: control.backend(), url: control.config.url.as_str().into(), wake: control.wake.clone(), stop };
     let mut router = Router::new().route("/live", get(live::changes)).route("/steps/{step}/log", get(live::log));
+    router = router.route("/teams/{team}/services/{service}/badge.svg", get(badge::show));
     for page in PAGES {
         let show = {
             let console = console.clone();

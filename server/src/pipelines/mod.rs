@@ -1,16 +1,19 @@
 //! From a push to a candidate: which runs a push makes, who works on them, and how.
 //!
 //! push → [`intake`] and [`pushed`] (what a commit holds becomes runs, of the services that [`select`] says it touches) →
-//! [`queue`] (who works on them, under a lease) → [`runner`] (stages in order) → [`step`] and [`build`] (containers, image) →
-//! candidate, and in the same transaction its automatic deploys.
+//! [`queue`] (who works on them, under a lease) → [`runner`] (stages in order) → [`step`] and [`build`] (containers, image;
+//! what steps left: [`collect`]) → candidate, and in the same transaction its automatic deploys.
 
+pub mod artifacts;
 pub mod build;
+pub mod collect;
 pub mod context;
 pub mod file;
 pub mod intake;
 pub mod log;
 pub mod pushed;
 pub mod queue;
+pub mod reports;
 pub mod retry;
 pub mod runner;
 pub mod select;

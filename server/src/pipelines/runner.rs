@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::watch::Halt;
 use super::{
     Context, build,
+    collect::Found,
     file::{Pipeline, PlannedStage},
     step,
     vouch::Baked,
@@ -287,20 +288,23 @@ fn sentence(stage: &StageRow, planned: &PlannedStage, step: usize, end: &step::S
 }
 
 async fn one_step(ctx: &Context, job: step::Job<'_>, halt: &Halt) -> Result<step::StepEnd, Left> {
-    let end = step::carry_out(ctx, &job, halt.token()).await?;
+    let (end, found) = step::carry_out(ctx, &job, halt.token()).await?;
     if halt.leaving() {
         return Err(Left::Leaving);
     }
-    write_end(ctx, job.run, job.id, &end).await?;
+    write_end(ctx, job.run, job.id, &end, Some(&found)).await?;
     Ok(end)
 }
 
-/// Writes the end of a step, or of what ran beside one.
-async fn write_end(ctx: &Context, run: &RunRow, id: &StepId, end: &step::StepEnd) -> Result<(), Left> {
+/// Writes the end of a step with what it left, or of what ran beside one.
+async fn write_end(ctx: &Context, run: &RunRow, id: &StepId, end: &step::StepEnd, found: Option<&Found>) -> Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
     let ours = runs::end_step(&mut tx, &run.id, run.fence, id, end.state, end.exit_code, end.failure.as_deref()).await?;
     if ours && end.tries > 1 {
         runs::set_tries(&mut tx, id, end.tries).await?;
+    }
+    if let Some(found) = found.filter(|_| ours) {
+        found.keep(&mut tx, run, id).await?;
     }
     tx.commit().await?;
     ctx.wake.changed(Some(&run.team_id), format!("step:{id}"));

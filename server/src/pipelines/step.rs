@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
+    collect::{self, Found},
     file::PlannedStep,
     log::{Log, Marks, telling},
     retry::Tried,
@@ -68,23 +69,40 @@ pub struct Job<'a> {
     pub until: Instant,
 }
 
-/// Carries a step out. Its end is written by the caller.
+impl Job<'_> {
+    /// What it is called by in its pipeline: `stage/step`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.stage, self.step.name)
+    }
+
+    /// The files it works on.
+    pub fn workspace(&self) -> Workspace {
+        Workspace { run: self.run.id.clone(), team: self.run.team_id.clone() }
+    }
+}
+
+/// Carries a step out. Its end, and what it left, is written by the caller.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken) -> Result<StepEnd, crate::store::StoreError> {
+pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken) -> Result<(StepEnd, Found), crate::store::StoreError> {
     let mut log = Log::open(ctx, &job.run.team_id, job.id, job.run.fence);
     for note in job.notes {
         log.note(note).await?;
     }
     log.mask(Masks::named(&job.step.env));
     let end = tries(ctx, job, &mut log, cancel).await?;
+    let found = tokio::select! {
+        found = collect::found(ctx, job, &end, &mut log) => found?,
+        // Whoever is in a hurry does not wait for files.
+        () = cancel.cancelled() => Found::default(),
+    };
     // A cancelled one may be carried on by the next holder: it has no last word.
     if let Some(failure) = end.failure.as_ref().filter(|_| end.state != RunState::Cancelled) {
         log.note(failure).await?;
     }
     log.close().await?;
-    Ok(end)
+    Ok((end, found))
 }
 
 /// Tries it as often as its retries allow. What a try left in the workspace is there for the next.
@@ -138,7 +156,7 @@ fn task(job: &Job<'_>, marks: &Marks) -> Task {
         command: vec!["sh".into(), "-e".into(), "-c".into(), script(job.folder, marks)],
         alias: None,
         env: environment(job),
-        workspace: Some((Workspace { run: job.run.id.clone(), team: job.run.team_id.clone() }, WORKSPACE.into())),
+        workspace: Some((job.workspace(), WORKSPACE.into())),
         limits: LIMITS,
         profile: Profile::Baseline,
         network: if job.step.offline { Network::None } else { Network::Run(job.run.id.clone()) },

@@ -60,7 +60,7 @@ pub const OF_THE_HOST: [&str; 16] = [
     "Mounts",
 ];
 
-/// Where a helper has the volume it fills.
+/// Where a helper has the volume it fills or reads.
 pub const HELPER_MOUNT: &str = "/workspace";
 
 /// The engine's name of something of this Berth.
@@ -97,6 +97,11 @@ pub fn helper_name(instance: &str, run: &RunId) -> String {
 pub fn image_reader_name(instance: &str, run: &RunId, image: &str) -> String {
     let digest = image.strip_prefix("sha256:").unwrap_or(image);
     name(instance, &["read", run.as_str(), digest.get(..12).unwrap_or(digest)])
+}
+
+/// The name of a helper that reads a run's workspace; `mark` tells several apart.
+pub fn reader_name(instance: &str, run: &RunId, mark: &str) -> String {
+    name(instance, &["read", run.as_str(), mark])
 }
 
 /// The name of a network.
@@ -227,7 +232,7 @@ pub fn task(instance: &str, task: &Task, image: &ImageInfo, place: Place<'_>) ->
     .build()
 }
 
-/// The specification of a helper: it holds a workspace while an archive is put into it, and is never started.
+/// The specification of a helper: it holds a workspace while an archive is put into it or read from it, and is never started.
 ///
 /// # Errors
 /// None in truth.

@@ -214,6 +214,9 @@ pub type Sink = tokio::sync::mpsc::Sender<Output>;
 /// A stream of output that ends with its container, or when dropped.
 pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Output, PlatformError>> + Send>>;
 
+/// A tar archive as it comes, in pieces.
+pub type Archive = Pin<Box<dyn Stream<Item = Result<Bytes, PlatformError>> + Send>>;
+
 /// Whether a text can name an image, so that it is nothing else to anybody.
 pub fn is_reference(text: &str) -> bool {
     !text.is_empty()
@@ -383,6 +386,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Fills a run's workspace from a tar archive, making the volume. It replaces what was there.
     async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError>;
+
+    /// What a run's workspace holds at this path and below it, as a tar archive whose names begin with the last part of the
+    /// path; an empty path is all of it. None where there is nothing. What it holds was made by whatever ran there: nothing
+    /// in it is to be believed. Nothing is left behind once the stream is dropped.
+    async fn read_workspace(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError>;
 
     /// Removes what is left of a run: containers of its tasks, its workspace, its network.
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError>;

@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 25] = [
+pub const TABLES: [&str; 27] = [
     "settings",
     "users",
     "sessions",
@@ -28,6 +28,8 @@ pub const TABLES: [&str; 25] = [
     "stages",
     "steps",
     "log_chunks",
+    "step_tests",
+    "flaky_tests",
     "candidates",
     "statements",
     "targets",
@@ -40,8 +42,9 @@ pub const TABLES: [&str; 25] = [
 ];
 
 /// Tables that say how the world is just now. They are found out anew where a backup is put back: an old address of an
-/// instance may be somebody else's by then, and a duty of a Berth that is gone would be waited for.
-pub const PASSING: [&str; 2] = ["backends", "leases"];
+/// instance may be somebody else's by then, and a duty of a Berth that is gone would be waited for. The files of runs are
+/// not in a backup, and so it does not name them.
+pub const PASSING: [&str; 3] = ["artifacts", "backends", "leases"];
 
 /// Values in one statement; both databases take this many.
 const PLACES: usize = 900;

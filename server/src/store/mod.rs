@@ -1,9 +1,11 @@
 //! The store: the only part that names SQL. One file a family of rows; functions of a file take a [`Query`] (to read,
 //! inside or outside a transaction) or a [`Tx`] (to change), and the team the rows belong to.
 
+pub mod artifacts;
 pub mod backends;
 pub mod board;
 pub mod candidates;
+pub mod ci;
 pub mod counts;
 pub mod db;
 pub mod dump;
@@ -15,6 +17,7 @@ pub mod links;
 pub mod logs;
 pub mod releases;
 pub mod repositories;
+pub mod results;
 pub mod rollouts;
 pub mod routes;
 pub mod runs;

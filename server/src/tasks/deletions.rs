@@ -63,6 +63,7 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
     for repository in services::abandoned_repositories(&ctx.db, service).await? {
         remove_folder(&ctx.config.repositories().join(format!("{repository}.git"))).await?;
     }
+    remove_folder(&ctx.config.artifacts().join(service.as_str())).await?;
     let mut tx = ctx.db.begin().await?;
     services::purge(&mut tx, service).await?;
     tx.commit().await?;
@@ -74,7 +75,7 @@ async fn remove_folder(path: &Path) -> Result<()> {
     point!("deletions::before_folder");
     match tokio::fs::remove_dir_all(path).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            let sentence = format!("The repository's folder {} cannot be removed: {error}.", path.display());
+            let sentence = format!("The service's folder {} cannot be removed: {error}.", path.display());
             return Err(Error::unavailable("repository_kept", sentence));
         }
         _ => {}

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, Candidates, Changed, Live, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Platform, Releases, Runs, Services, Teams, Tokens},
     error::{Error, Result},
     model::*,
 };
@@ -32,6 +32,7 @@ pub(super) fn backend(fake: &Fake) -> Backend {
         releases: it.clone(),
         runs: it.clone(),
         candidates: it.clone(),
+        ci: it.clone(),
         platform: it,
     }
 }
@@ -815,5 +816,141 @@ impl Platform for Fake {
     }
     fn now(&self) -> Timestamp {
         NOW
+    }
+}
+
+fn case(test: &str, took_ms: u64, change: Option<TestChange>) -> TestCase {
+    TestCase {
+        id: "0a1b2c3d4e5f60718293".into(),
+        step: "slow/acceptance".into(),
+        suite: "catalog::prices".into(),
+        name: test.into(),
+        outcome: TestOutcome::Failed,
+        took_ms,
+        change,
+        flaky: false,
+        muted_until: None,
+        message: Some("assertion `left == right` failed".into()),
+        output: vec!["  left: 4".into(), " right: 5".into()],
+    }
+}
+
+fn flaky() -> FlakyTest {
+    FlakyTest {
+        id: "0a1b2c3d4e5f60718293".into(),
+        suite: "catalog::prices".into(),
+        name: "rounds_in_every_country".into(),
+        times: 3,
+        last_run: 55,
+        last_at: ago(7_200),
+        muted_until: Some(Timestamp(NOW.0 + 864_000_000)),
+        muted_by: Some("Ana".into()),
+    }
+}
+
+#[async_trait]
+impl Ci for Fake {
+    async fn tests(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<TestReport> {
+        let muted =
+            TestCase { flaky: true, muted_until: flaky().muted_until, ..case("rounds_in_every_country", 90, Some(TestChange::Still)) };
+        Ok(TestReport {
+            counts: TestCounts { passed: 211, failed: 2, skipped: 1, took_ms: 48_000, new: 1, still: 1, fixed: 1, added: 4 },
+            compared_with: Some(55),
+            failing: vec![case("a_price_per_country", 1_200, Some(TestChange::New)), muted],
+            fixed: vec![case("an_order_is_cancelled", 12, Some(TestChange::Fixed))],
+            added: Vec::new(),
+            slowest: vec![case("the_whole_catalogue_is_read", 21_000, None)],
+            nothing: None,
+        })
+    }
+    async fn flaky(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Vec<FlakyTest>> {
+        Ok(if self.empty { Vec::new() } else { vec![flaky()] })
+    }
+    async fn mute(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str, _: Mute) -> Result<FlakyTest> {
+        Ok(flaky())
+    }
+    async fn artifacts(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<Vec<Artifact>> {
+        let file = |id: &str, path: &str, size| Artifact {
+            id: id.into(),
+            step: "slow/acceptance".into(),
+            path: path.into(),
+            size,
+            sha256: "3f9a1c0d5be24478a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718".into(),
+            created_at: ago(359),
+        };
+        Ok(vec![file("a1", "target/coverage.html", 41_000), file("a2", "target/logs/acceptance.log", 2_400_000)])
+    }
+    async fn artifact(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64, _: &str) -> Result<(Artifact, std::path::PathBuf)> {
+        Err(Error::not_found("unknown_artifact", "None."))
+    }
+    async fn report(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<CiReport> {
+        let answer = |question, light, why: &str, says: &str, run| Answered {
+            question,
+            light,
+            why: why.into(),
+            evidence: vec![Fact { says: says.into(), run, at: Some(ago(86_400)) }],
+        };
+        let measured = |measure, value, unit: &str, year| Measured {
+            measure,
+            value,
+            unit: unit.into(),
+            of: 12,
+            definition:
+                "Half of the changes needed no longer from the push that brought them until they were proven in the last environment."
+                    .into(),
+            year,
+        };
+        Ok(CiReport {
+            team: team.clone(),
+            service: one.clone(),
+            branch: "main".into(),
+            red_since: None,
+            answers: vec![
+                answer(
+                    Question::Integrates,
+                    Light::Green,
+                    "91% of the days on which somebody pushed (20 of 22) reached main.",
+                    "The last push to main was on 2026-11-17.",
+                    None,
+                ),
+                answer(
+                    Question::Validates,
+                    Light::Amber,
+                    "9 of 12 runs that let a change through executed tests.",
+                    "Run 55 made an image and tested nothing.",
+                    Some(55),
+                ),
+                answer(
+                    Question::Fixes,
+                    Light::Red,
+                    "It has been red for 75 min.",
+                    "Run 56 made it red 75 min ago, and nothing has mended it.",
+                    Some(56),
+                ),
+            ],
+            measures: vec![
+                measured(Measure::DeploymentFrequency, Some(3.25), "per_week", 2014),
+                measured(Measure::ChangeLeadTime, Some(5_400_000.0), "ms", 2014),
+                measured(Measure::ChangeFailRate, Some(0.08), "share", 2014),
+                measured(Measure::FailedDeploymentRecoveryTime, None, "ms", 2023),
+                measured(Measure::ReworkRate, Some(0.0), "share", 2024),
+            ],
+            environment: Some("production".into()),
+            days: 28,
+            guards_red: false,
+            public_badges: true,
+        })
+    }
+    async fn digest(&self, _: &Actor, team: &TeamName) -> Result<CiDigest> {
+        Ok(CiDigest { team: team.clone(), text: String::new(), services: Vec::new(), public_badges: true })
+    }
+    async fn guard_red(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: bool) -> Result<()> {
+        Ok(())
+    }
+    async fn open_badges(&self, _: &Actor, _: &TeamName, _: bool) -> Result<()> {
+        Ok(())
+    }
+    async fn badge(&self, _: Option<&Actor>, _: &TeamName, _: &ServiceName) -> Result<(String, bool)> {
+        Ok((String::new(), true))
     }
 }

@@ -122,6 +122,8 @@ fn screens() -> Vec<(&'static str, &'static str, bool, Fake)> {
         ("candidates-empty", "/teams/shop/services/orders/candidates", true, empty()),
         ("candidate", "/teams/shop/services/orders/candidates/41", true, full()),
         ("compare", "/teams/shop/services/orders/candidates/40/compare/41", true, full()),
+        ("ci", "/teams/shop/services/orders/ci", true, full()),
+        ("ci-empty", "/teams/shop/services/orders/ci", true, empty()),
         ("settings", "/teams/shop/services/orders/settings", true, full()),
         ("target", "/teams/shop/services/orders/targets/staging", true, full()),
         ("logs", "/teams/shop/services/orders/targets/staging/logs", true, full()),

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod candidates;
+pub mod ci;
 pub mod meta;
 pub mod platform;
 pub mod releases;

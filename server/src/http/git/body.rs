@@ -66,11 +66,56 @@ impl Unpacker {
     }
 }
 
-/// Feeds a request's body to the child. The head of a push goes to `head` as soon as it is known.
-async fn feed(request: Request, mut input: ChildStdin, most: u64, mut head: Option<oneshot::Sender<Head>>) -> Result<()> {
+/// What a push waits for once its head is known: the head goes out, and the word whether it is taken comes back.
+struct Gate {
+    head: oneshot::Sender<Head>,
+    taken: oneshot::Receiver<bool>,
+    /// What came so far.
+    first: Vec<u8>,
+}
+
+/// Where a body goes.
+enum Way {
+    /// It waits for its head.
+    Waits(Gate),
+    /// To the child.
+    Through,
+    /// Nowhere: it is read to its end, so that its sender hears why.
+    Aside,
+}
+
+impl Way {
+    /// What is to be written of a part; `end`: nothing follows it.
+    async fn pass(&mut self, part: Vec<u8>, end: bool) -> Vec<u8> {
+        match std::mem::replace(self, Self::Aside) {
+            Self::Aside => Vec::new(),
+            Self::Through => {
+                *self = Self::Through;
+                part
+            }
+            Self::Waits(mut gate) => {
+                gate.first.extend_from_slice(&part);
+                let found = read_head(&gate.first).or_else(|| end.then(Head::default));
+                let Some(found) = found else {
+                    *self = Self::Waits(gate);
+                    return Vec::new();
+                };
+                // Whoever waits for it may be gone.
+                let taken = gate.head.send(found).is_ok() && gate.taken.await.unwrap_or(false);
+                if !taken {
+                    return Vec::new();
+                }
+                *self = Self::Through;
+                gate.first
+            }
+        }
+    }
+}
+
+/// Feeds a request's body to the child, once it may.
+async fn feed(request: Request, mut input: ChildStdin, most: u64, mut way: Way) -> Result<()> {
     let mut unpacker = Unpacker::of(&request)?;
     let mut body = request.into_body().into_data_stream();
-    let mut first = Vec::new();
     let mut total = 0_u64;
     while let Some(piece) = timeout(IDLE, body.next()).await.map_err(broken)? {
         let piece = piece.map_err(broken)?;
@@ -81,25 +126,18 @@ async fn feed(request: Request, mut input: ChildStdin, most: u64, mut head: Opti
             if total > most {
                 return Err(Error::too_large("too_large", format!("This is larger than {} MiB.", most >> 20)));
             }
-            if head.is_some() {
-                first.extend_from_slice(&part);
-                if let Some(found) = read_head(&first)
-                    && let Some(head) = head.take()
-                {
-                    // Whoever waits for it may be gone.
-                    let _ = head.send(found);
-                    first = Vec::new();
-                }
-            }
+            let part = way.pass(part, false).await;
             timeout(IDLE, input.write_all(&part)).await.map_err(broken)?.map_err(broken)?;
         }
     }
     // A packed body may end with bytes still inside.
+    let mut rest = Vec::new();
     if let Unpacker::Gzip(decoder) = &mut unpacker {
         decoder.try_finish().map_err(broken)?;
-        let rest = std::mem::take(decoder.get_mut());
-        input.write_all(&rest).await.map_err(broken)?;
+        rest = std::mem::take(decoder.get_mut());
     }
+    let rest = way.pass(rest, true).await;
+    input.write_all(&rest).await.map_err(broken)?;
     input.shutdown().await.map_err(broken)
 }
 
@@ -116,11 +154,35 @@ fn input_of(serving: &mut Serving) -> Result<ChildStdin> {
     serving.input.take().ok_or_else(|| broken("no pipe"))
 }
 
-/// Starts feeding a push. Answers with its head and the first output of the child, once both are there.
-pub(super) async fn begin_push(serving: &mut Serving, request: Request) -> Result<(Head, Bytes)> {
-    let (tell, head) = oneshot::channel();
+/// How a push began.
+pub(super) enum Begun {
+    /// The first output of the child.
+    Taken(Bytes),
+    /// Nothing of it reached the child, for this reason.
+    Refused(String),
+}
+
+/// Starts feeding a push, unless `refuses` says from its head why not. Answers with its head, and how it began.
+pub(super) async fn begin_push(
+    serving: &mut Serving,
+    request: Request,
+    refuses: impl AsyncFnOnce(&Head) -> Result<Option<String>>,
+) -> Result<(Head, Begun)> {
+    let ((tell, head), (say, taken)) = (oneshot::channel(), oneshot::channel());
     let input = input_of(serving)?;
-    let mut feeding = tokio::spawn(feed(request, input, LARGEST_PUSH, Some(tell)));
+    let way = Way::Waits(Gate { head: tell, taken, first: Vec::new() });
+    let mut feeding = tokio::spawn(feed(request, input, LARGEST_PUSH, way));
+    let Ok(head) = head.await else {
+        feeding.await.map_err(Error::internal)??;
+        return Err(broken("no head"));
+    };
+    let refused = refuses(&head).await?;
+    // Whoever feeds it may have given up.
+    let _ = say.send(refused.is_none());
+    if let Some(why) = refused {
+        feeding.await.map_err(Error::internal)??;
+        return Ok((head, Begun::Refused(why)));
+    }
     let first = tokio::select! {
         first = piece(&mut serving.output) => first?,
         fed = &mut feeding => {
@@ -128,13 +190,13 @@ pub(super) async fn begin_push(serving: &mut Serving, request: Request) -> Resul
             piece(&mut serving.output).await?
         }
     };
-    Ok((head.await.unwrap_or_default(), first))
+    Ok((head, Begun::Taken(first)))
 }
 
 /// Passes a fetch through.
 pub(super) async fn fetch(mut serving: Serving, request: Request) -> Result<Body> {
     let input = input_of(&mut serving)?;
-    let mut feeding = tokio::spawn(feed(request, input, LARGEST_FETCH, None));
+    let mut feeding = tokio::spawn(feed(request, input, LARGEST_FETCH, Way::Through));
     let first = tokio::select! {
         first = piece(&mut serving.output) => first?,
         fed = &mut feeding => {

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::body::{Pieces, begin_push, piece};
+use super::body::{Begun, Pieces, begin_push, piece};
 use crate::{
     control::{
         Control,
         relay::{Pushed, relay},
     },
-    git::{Band, Head, Packets, Serving, band, flush},
+    git::{Band, Head, Packets, Serving, band, flush, packet},
     http::standing::Ends,
     pipelines::select::branch,
     store::repositories::{RefChange, RepositoryRow},
@@ -33,7 +33,11 @@ pub(super) struct Push {
 
 /// Takes a push. What follows it goes on even where the client goes away.
 pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> Result<Body> {
-    let (head, first) = begin_push(&mut serving, request).await?;
+    let judge = async |head: &Head| push.control.refuses(&push.repository, head).await;
+    let (head, first) = match begin_push(&mut serving, request, judge).await? {
+        (head, Begun::Taken(first)) => (head, first),
+        (head, Begun::Refused(why)) => return Ok(refusal(&head, &why)),
+    };
     let (out, pieces) = mpsc::channel(16);
     tokio::spawn(async move {
         let flushed = match pass(&mut serving, &head, first, &out).await {
@@ -53,6 +57,20 @@ pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> 
         }
     });
     Ok(Body::from_stream(ReceiverStream::new(pieces)))
+}
+
+/// What Git's own receiver would say had its hook refused: every ref of the push is, in the words of the protocol.
+fn refusal(head: &Head, why: &str) -> Body {
+    let mut report = packet("unpack ok\n").to_vec();
+    for (name, ..) in &head.commands {
+        report.extend_from_slice(&packet(&format!("ng {name} the branch is red\n")));
+    }
+    report.extend_from_slice(&flush());
+    if !head.side_band {
+        return Body::from(report);
+    }
+    let said = band(Band::Progress, format!("{why}\n").as_bytes());
+    Body::from([said, band(Band::Data, &report), flush()].concat())
 }
 
 /// Passes the child's output on, but for its last flush; says whether that was met.
@@ -88,8 +106,8 @@ async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, out: &Pi
         }
     };
     let no_wait = head.options.iter().any(|option| option == "no-wait");
-    for option in head.options.iter().filter(|option| *option != "no-wait") {
-        let _ = line(out, &format!("The push option `{option}` is not known. Known is `no-wait`.")).await;
+    for option in head.options.iter().filter(|option| !["no-wait", "fix"].contains(&option.as_str())) {
+        let _ = line(out, &format!("The push option `{option}` is not known. Known are `no-wait` and `fix`.")).await;
     }
     let mut ends = std::pin::pin!(push.ends.reached());
     for change in changes {

@@ -116,6 +116,12 @@ pub struct PlannedStep {
     /// How often it is tried again by itself.
     #[serde(default)]
     pub retry: Retries,
+    /// Its test reports, as a glob.
+    #[serde(default)]
+    pub junit: Option<String>,
+    /// Files to keep with the run, as globs.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
 }
 
 /// Resolves what a commit holds: the text of its `berth.yaml`, if it has one, and whether it has a Dockerfile.
@@ -195,6 +201,8 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         offline: step.network == Some(StepNetwork::None),
         timeout_ms: step.timeout.map_or(timeout_ms, types::Span::millis).min(timeout_ms),
         retry: step.retry.as_ref().map(retries).unwrap_or_default(),
+        junit: step.junit.clone(),
+        artifacts: step.artifacts.clone(),
     };
     let lost = stage.steps.iter().filter_map(|step| step.retry.as_ref()?.lost).max();
     PlannedStage {
@@ -269,7 +277,6 @@ fn refusals(file: &File, service: &types::Service) -> Vec<String> {
     let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
     let asked = [
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
-        (steps().any(|step| !step.artifacts.is_empty()), "`artifacts`", "Take them out"),
         (service.image.as_ref().is_some_and(|image| image.recipe.is_some()), "`recipe`", "Build the image from a Dockerfile"),
         (!service.jobs.is_empty(), "`jobs`", "Take them out"),
     ];
@@ -284,9 +291,6 @@ fn refusals(file: &File, service: &types::Service) -> Vec<String> {
 fn notes(service: &types::Service) -> Vec<String> {
     let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
     let mut notes = Vec::new();
-    if steps().any(|step| step.junit.is_some()) {
-        notes.push("`junit`: this version of Berth does not read test reports yet.".to_owned());
-    }
     if steps().any(|step| !step.caches.is_empty()) {
         notes.push("`caches`: this version of Berth keeps no caches between runs yet.".to_owned());
     }

@@ -219,7 +219,7 @@ fn a_dockerfile_alone_is_one_service_without_tests() {
 fn what_is_not_run_yet_is_refused_by_name() {
     let pipeline = resolve(Some(WHOLE), true, "orders").unwrap_or_else(|problems| panic!("{problems:?}"));
     let all = pipeline.refused.join("\n");
-    for word in ["artifacts", "jobs"] {
+    for word in ["jobs"] {
         assert!(all.contains(word), "{word}: {all}");
     }
     for word in ["sidecars", "retry"] {
@@ -228,7 +228,9 @@ fn what_is_not_run_yet_is_refused_by_name() {
     let slow = &pipeline.stages[1];
     assert_eq!((slow.lost_retries, slow.steps[0].retry.failed, slow.steps[0].retry.pull), (2, 1, 2));
     assert_eq!((slow.sidecars[0].name.as_str(), slow.sidecars[0].image.as_str()), ("db", "postgres:16"));
-    assert_eq!(pipeline.notes.len(), 2);
+    assert_eq!(pipeline.notes.len(), 1);
+    let unit = &pipeline.stages[0].steps[0];
+    assert_eq!((unit.junit.as_deref(), unit.artifacts.len()), (Some("target/junit/*.xml"), 1));
     assert_eq!(pipeline.path, "services/orders");
     assert_eq!(pipeline.shape.processes["web"].drain_ms, 30_000);
     let other = resolve(Some(&service("path: .")), true, "hello").unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -79,7 +79,7 @@ pub(super) async fn with<T>(
         return Ok(Worked::Done(done));
     }
     for (step, ..) in &stage.steps {
-        write_end(ctx, run, step, &StepEnd { state: RunState::Skipped, exit_code: None, failure: None, tries: 1 }).await?;
+        write_end(ctx, run, step, &StepEnd { state: RunState::Skipped, exit_code: None, failure: None, tries: 1 }, None).await?;
     }
     let cancelled = || StepEnd { state: RunState::Cancelled, exit_code: None, failure: Some(said::was_cancelled()), tries: 1 };
     let culprit = ends.into_iter().enumerate().find(|(_, end)| end.state != RunState::Passed);
@@ -142,7 +142,7 @@ impl<'a> Sidecar<'a> {
         if halt.leaving() {
             return Err(Left::Leaving);
         }
-        write_end(self.ctx, self.run, self.id, &end).await?;
+        write_end(self.ctx, self.run, self.id, &end, None).await?;
         Ok(end)
     }
 

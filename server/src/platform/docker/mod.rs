@@ -37,8 +37,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{call::Deadlines, connect::locate};
 use super::{
-    Build, ImageInfo, ImageRead, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload, WorkloadId,
-    Workspace, container, network,
+    Archive, Build, ImageInfo, ImageRead, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload,
+    WorkloadId, Workspace, container, network,
 };
 
 /// What a driver is told.
@@ -210,6 +210,10 @@ impl Platform for Docker {
 
     async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError> {
         self.fill(workspace, &archive).await
+    }
+
+    async fn read_workspace(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
+        self.read(workspace, path).await
     }
 
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {

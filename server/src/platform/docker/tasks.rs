@@ -18,10 +18,10 @@ use super::{
 /// How long a task that is told to stop may take, and how long its last output may.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Removes a task's container even where nobody waits for the task any more.
-struct Leftover {
-    docker: Docker,
-    name: Option<String>,
+/// Removes a container even where nobody waits for what it is for any more.
+pub(super) struct Leftover {
+    pub(super) docker: Docker,
+    pub(super) name: Option<String>,
 }
 
 impl Drop for Leftover {

@@ -6,17 +6,19 @@ use app::model::RunId;
 use bollard::{
     models::VolumeCreateRequest,
     query_parameters::{
-        ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
-        UploadToContainerOptionsBuilder,
+        DownloadFromContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+        RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
     },
 };
+use futures::{StreamExt as _, stream};
 
 use super::{
-    super::{PlatformError, Workspace, container},
+    super::{Archive, PlatformError, Workspace, container},
     Docker,
     call::Call,
     images,
     networks::with_labels,
+    tasks::Leftover,
 };
 
 impl Docker {
@@ -40,6 +42,38 @@ impl Docker {
         let removed = self.force_remove(&helper).await;
         uploaded?;
         removed
+    }
+
+    /// By a helper that holds the workspace and is never started, as on the way in: no image is needed that is not there, and
+    /// nothing of a run can see it. Several may read at once.
+    pub(super) async fn read(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
+        let docker = self.client().await?;
+        let name = container::reader_name(&self.0.instance, &workspace.run, &crate::clock::new_id());
+        let image = self.empty_image().await?;
+        let mut leftover = Leftover { docker: self.clone(), name: Some(name.clone()) };
+        self.create(&name, container::helper(&self.0.instance, workspace, &image)?).await?;
+        let from = if path.is_empty() { container::HELPER_MOUNT.to_owned() } else { format!("{}/{path}", container::HELPER_MOUNT) };
+        let options = DownloadFromContainerOptionsBuilder::default().path(&from).build();
+        let mut pieces = Box::pin(docker.download_from_container(&name, Some(options)));
+        // Whether there is anything is known with the first piece.
+        let first = async { pieces.next().await.transpose() };
+        let first = match self.within(Call::Ask, &from, first).await {
+            Ok(Some(first)) => first,
+            Ok(None) => return Ok(None),
+            Err(failure) if failure.is(404) || failure.says("not a directory") => {
+                self.force_remove(&name).await?;
+                leftover.name = None;
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        let rest = self.watched(self.0.deadlines.idle, pieces);
+        let all = stream::once(std::future::ready(Ok(first))).chain(rest);
+        // The helper goes with the stream.
+        Ok(Some(Box::pin(all.map(move |piece| {
+            let _held = &leftover;
+            piece
+        }))))
     }
 
     async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {

@@ -27,6 +27,7 @@ pub enum Verb {
     ReadImage,
     RemoveImage,
     FillWorkspace,
+    ReadWorkspace,
     CleanRun,
     RunsWithLeftovers,
 }

@@ -5,6 +5,7 @@ mod faults;
 mod listen;
 mod script;
 mod state;
+mod workspace;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
@@ -18,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     faults::{Fault, Verb},
-    script::{Behaviour, Built, OnBuild, OnTask, Script},
+    script::{Behaviour, Built, Leaves, OnBuild, OnTask, Script},
 };
 use self::{script::Script as TaskScript, state::Inner};
 use super::{
-    Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd,
-    Workload, WorkloadId, Workspace,
+    Archive, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task,
+    TaskEnd, Workload, WorkloadId, Workspace,
 };
 
 /// A platform in memory. Cloning it shares it.
@@ -239,6 +240,9 @@ impl Platform for Fake {
         if decided.is_none() {
             self.behaviour(&task.image, &task.team)?;
         }
+        if let (Some(run), Some(script)) = (&task.run, &decided) {
+            self.0.lock().workspaces.entry(run.clone()).or_default().extend(script.leaves.iter().cloned());
+        }
         let playing = async {
             match &task.alias {
                 Some(_) => self.run_beside(task, &sink).await,
@@ -371,13 +375,25 @@ impl Platform for Fake {
         if !archive.exists() {
             return Err(PlatformError::Refused(format!("there is no archive {}", archive.display())));
         }
-        self.0.lock().leftovers.insert(workspace.run.clone());
+        let mut state = self.0.lock();
+        state.leftovers.insert(workspace.run.clone());
+        state.workspaces.remove(&workspace.run);
+        drop(state);
         self.answer(lost, "fill_workspace", ())
+    }
+
+    async fn read_workspace(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
+        let lost = self.meet(Verb::ReadWorkspace, path).await?;
+        let archive = self.0.lock().workspaces.get(&workspace.run).and_then(|files| workspace::archive(files, path));
+        self.answer(lost, "read_workspace", archive)
     }
 
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {
         let lost = self.meet(Verb::CleanRun, run.as_str()).await?;
-        self.0.lock().leftovers.remove(run);
+        let mut state = self.0.lock();
+        state.leftovers.remove(run);
+        state.workspaces.remove(run);
+        drop(state);
         self.answer(lost, "clean_run", ())
     }
 

@@ -112,6 +112,25 @@ pub struct Script {
     pub code: i64,
     /// Whether the kernel ends it for want of memory.
     pub out_of_memory: bool,
+    /// What it leaves in the workspace, by path.
+    pub leaves: Vec<(String, Leaves)>,
+}
+
+/// Something in a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// A file with these bytes.
+    File(Vec<u8>),
+    /// A file that is told to be as large as this and holds zeros.
+    Large(u64),
+    /// A symbolic link to there.
+    Link(String),
+    /// A further name of this file.
+    Name(String),
+    /// A named pipe.
+    Pipe,
+    /// A device.
+    Device,
 }
 
 impl Script {
@@ -124,6 +143,13 @@ impl Script {
     #[must_use]
     pub const fn taking(mut self, takes: Duration) -> Self {
         self.takes = takes;
+        self
+    }
+
+    /// One that leaves this file.
+    #[must_use]
+    pub fn leaving(mut self, path: &str, text: impl Into<Vec<u8>>) -> Self {
+        self.leaves.push((path.to_owned(), Leaves::File(text.into())));
         self
     }
 

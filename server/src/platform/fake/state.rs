@@ -15,6 +15,7 @@ use super::{
     Behaviour, ContainerState, Observed, OnBuild, OnTask, PlatformError, Scope, Task, Verb, Workload, WorkloadId,
     faults::Faults,
     listen::{self, Answer},
+    script::Leaves,
 };
 
 /// One copy.
@@ -40,6 +41,8 @@ pub(super) struct State {
     /// What runs beside steps, by name, with what a command inside of it exits with.
     pub(super) beside: BTreeMap<String, i64>,
     pub(super) leftovers: BTreeSet<RunId>,
+    /// What is in the workspaces, by path.
+    pub(super) workspaces: HashMap<RunId, BTreeMap<String, Leaves>>,
     /// Images by id, with the team and the run that built them.
     pub(super) built: BTreeMap<String, (TeamId, RunId)>,
     pub(super) on_task: Option<Arc<OnTask>>,
@@ -78,6 +81,7 @@ impl Inner {
                 tasks: Vec::new(),
                 beside: BTreeMap::new(),
                 leftovers: BTreeSet::new(),
+                workspaces: HashMap::new(),
                 built: BTreeMap::new(),
                 on_task: None,
                 on_build: None,

@@ -1,0 +1,170 @@
+//! What the lights and the measures of a service rest on, as far back as they look.
+
+use app::model::{EnvironmentName, RepositoryId, RolloutState, RunState, ServiceId, TargetId, TeamId, Timestamp};
+
+use super::{Query, Tx, db::Result};
+use crate::args;
+
+/// How many runs, pushes and deployments are looked at.
+const MOST: u32 = 2_000;
+
+/// A service as far as the lights go.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Its repository.
+    pub repository: RepositoryId,
+    /// The branch that is looked at.
+    pub branch: String,
+    /// Whether pushes onto it while it is red must mend it.
+    pub guards_red: bool,
+    /// Whether everybody may see the badges of its team.
+    pub public_badges: bool,
+}
+
+/// A service as far as the lights go.
+pub async fn of_service(q: impl Query, team: &TeamId, service: &ServiceId) -> Result<Option<Looked>> {
+    let row = q
+        .fetch_opt(
+            "SELECT s.repository_id, p.default_branch, s.guards_red, t.public_badges FROM services s JOIN teams t ON t.id = s.team_id
+               JOIN repositories p ON p.id = s.repository_id WHERE s.id = $2 AND s.team_id = $1",
+            args![team, service],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(Looked {
+            repository: RepositoryId::from_text(row.text("repository_id")?),
+            branch: row.text("default_branch")?,
+            guards_red: row.bool("guards_red")?,
+            public_badges: row.bool("public_badges")?,
+        })
+    })
+    .transpose()
+}
+
+/// Pushes to branches of a repository since then: who, when, to which ref.
+pub async fn pushes(q: impl Query, repository: &RepositoryId, since: Timestamp) -> Result<Vec<(String, Timestamp, String)>> {
+    let sql = "SELECT pushed_by, created_at, ref FROM ref_changes WHERE repository_id = $1 AND created_at >= $2 AND new_commit IS NOT NULL
+                ORDER BY created_at DESC LIMIT $3";
+    q.fetch_each(sql, args![repository, since, MOST], |row| Ok((row.text("pushed_by")?, row.time("created_at")?, row.text("ref")?))).await
+}
+
+/// When a ref was pushed first, since it was made last.
+pub async fn begun(q: impl Query, repository: &RepositoryId, reference: &str) -> Result<Option<Timestamp>> {
+    let sql = "SELECT created_at FROM ref_changes WHERE repository_id = $1 AND ref = $2 AND old_commit IS NULL ORDER BY id DESC LIMIT 1";
+    q.fetch_opt(sql, args![repository, reference]).await?.map(|row| row.time("created_at")).transpose()
+}
+
+/// A run of a branch that has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its number.
+    pub number: u64,
+    /// How it ended.
+    pub state: RunState,
+    /// When its push was accepted.
+    pub pushed_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Whether steps were carried out.
+    pub steps: bool,
+    /// Whether it made a candidate.
+    pub candidate: bool,
+    /// How many tests it carried out.
+    pub tests: u64,
+}
+
+/// The last runs of a branch that have ended since then, oldest first; a run with nothing to do is none.
+pub async fn runs(q: impl Query, service: &ServiceId, branch: &str, since: Timestamp) -> Result<Vec<Ended>> {
+    let rows = q
+        .fetch_all(
+            "SELECT r.number, r.state, r.created_at, r.finished_at, r.candidate_id,
+                EXISTS (SELECT 1 FROM stages g WHERE g.run_id = r.id AND g.kind = 'steps' AND g.state = 'passed') AS steps,
+                CAST((SELECT COALESCE(SUM(t.passed + t.failed), 0) FROM step_tests t WHERE t.run_id = r.id) AS BIGINT) AS tests
+               FROM runs r WHERE r.service_id = $1 AND r.branch = $2 AND r.finished_at IS NOT NULL
+                AND r.number > COALESCE((SELECT o.number FROM runs o WHERE o.service_id = $1 AND o.branch = $2 AND o.created_at < $3
+                  ORDER BY o.number DESC LIMIT 1), 0)
+                AND (r.state = 'skipped' AND r.candidate_id IS NULL OR EXISTS (SELECT 1 FROM stages g WHERE g.run_id = r.id))
+              ORDER BY r.number DESC LIMIT $4",
+            args![service, branch, since, MOST],
+        )
+        .await?;
+    rows.iter()
+        .rev()
+        .map(|row| {
+            Ok(Ended {
+                number: row.num("number")?,
+                state: row.named("state", RunState::from_name)?,
+                pushed_at: row.time("created_at")?,
+                ended_at: row.time("finished_at")?,
+                steps: row.bool("steps")?,
+                candidate: row.text_opt("candidate_id")?.is_some(),
+                tests: row.num("tests")?,
+            })
+        })
+        .collect()
+}
+
+/// The last run of a branch that says whether it is good: its number, and whether it is. None: nothing has said so.
+pub async fn verdict(q: impl Query, service: &ServiceId, branch: &str) -> Result<Option<(u64, bool)>> {
+    let sql = "SELECT number, state FROM runs WHERE service_id = $1 AND branch = $2 AND kept = FALSE AND state IN ('passed', 'failed', 'timed_out')
+                ORDER BY number DESC LIMIT 1";
+    let row = q.fetch_opt(sql, args![service, branch]).await?;
+    row.map(|row| Ok((row.num("number")?, row.text("state")? == "passed"))).transpose()
+}
+
+/// The last environment a service is in, with its target.
+pub async fn last_environment(q: impl Query, service: &ServiceId) -> Result<Option<(TargetId, EnvironmentName)>> {
+    let sql = "SELECT g.id, e.name FROM targets g JOIN environments e ON e.id = g.environment_id WHERE g.service_id = $1
+                ORDER BY e.position DESC LIMIT 1";
+    let row = q.fetch_opt(sql, args![service]).await?;
+    row.map(|row| Ok((TargetId::from_text(row.text("id")?), row.parsed("name")?))).transpose()
+}
+
+/// A rollout that brought another image and has ended.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Whether it was proven.
+    pub good: bool,
+    /// Why the release was made.
+    pub reason: String,
+    /// When the change was pushed, where it brought a candidate.
+    pub pushed_at: Option<Timestamp>,
+}
+
+/// The rollouts of a target since then that brought another image and have ended, in that order.
+pub async fn deployments(q: impl Query, target: &TargetId, since: Timestamp) -> Result<Vec<Deployed>> {
+    let sql = "SELECT o.finished_at, o.state, r.reason, u.created_at AS pushed_at
+                 FROM rollouts o JOIN releases r ON r.id = o.release_id LEFT JOIN releases f ON f.id = o.from_release_id
+                 LEFT JOIN candidates c ON c.id = r.candidate_id LEFT JOIN runs u ON u.id = c.run_id
+                WHERE o.target_id = $1 AND o.created_at >= $2 AND o.state IN ('succeeded', 'failed') AND (f.id IS NULL OR f.image <> r.image)
+                ORDER BY o.finished_at LIMIT $3";
+    q.fetch_each(sql, args![target, since, MOST], |row| {
+        Ok(Deployed {
+            at: row.time("finished_at")?,
+            good: row.named("state", RolloutState::from_name)? == RolloutState::Succeeded,
+            reason: row.text("reason")?,
+            pushed_at: row.time_opt("pushed_at")?,
+        })
+    })
+    .await
+}
+
+/// Sets whether pushes onto a red default branch must mend it.
+pub async fn guard(tx: &mut Tx, team: &TeamId, service: &ServiceId, guards: bool) -> Result<()> {
+    tx.execute("UPDATE services SET guards_red = $3 WHERE id = $2 AND team_id = $1", args![team, service, guards]).await?;
+    Ok(())
+}
+
+/// Sets whether everybody may see the badges of a team.
+pub async fn open_badges(tx: &mut Tx, team: &TeamId, open: bool) -> Result<()> {
+    tx.execute("UPDATE teams SET public_badges = $2 WHERE id = $1", args![team, open]).await?;
+    Ok(())
+}
+
+/// Whether everybody may see the badges of a team.
+pub async fn badges_open(q: impl Query, team: &TeamId) -> Result<bool> {
+    let row = q.fetch_opt("SELECT public_badges FROM teams WHERE id = $1", args![team]).await?;
+    row.map_or(Ok(false), |row| row.bool("public_badges"))
+}
