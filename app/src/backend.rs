@@ -19,8 +19,8 @@ use crate::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief,
-        Service, ServiceName, ServiceOverview, SigningKey, Source, StepId, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId,
-        UserId,
+        Service, ServiceName, ServiceOverview, SigningKey, Source, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp, Token,
+        TokenId, UserId,
     },
 };
 
@@ -227,6 +227,18 @@ pub trait Services: Send + Sync {
 
     /// Takes a host name back.
     async fn remove_route(&self, actor: &Actor, team: &TeamName, service: &ServiceName, route: &RouteId) -> Result<()>;
+
+    /// The names of the secrets that steps may ask for.
+    async fn secrets(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Vec<StepSecret>>;
+
+    /// Keeps a secret, in the place of the one of this name.
+    ///
+    /// # Errors
+    /// `invalid_secret`, `too_many_secrets`.
+    async fn set_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str, value: &str) -> Result<()>;
+
+    /// Forgets a secret. One that is not there is fine.
+    async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()>;
 }
 
 /// Releases, config, scale, rollouts. Everything here that changes something makes a release; `dry_run` only says what

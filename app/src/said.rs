@@ -168,6 +168,8 @@ said! {
     not_ready_line(seconds, why, line): "It was not ready within {seconds} s. {why} Its last line: {line}" / "{seconds}초 안에 준비되지 않았어요. {why} 마지막 줄: {line}";
     trying_again(number, of, failure): "Try {number} of {of}: {failure}" / "{of}번 중 {number}번째 시도: {failure}";
     pulled_late(name, tries): "The image {name} could be had at try {tries} only." / "{name} 이미지를 {tries}번째 시도에서야 받을 수 있었어요.";
+    secret_missing(name, line): "It needs the secret {name}, which the service does not have. `{line}` sets it." / "이 서비스에 없는 {name} 시크릿이 필요해요. `{line}` 명령으로 설정하세요.";
+    secret_shut(name): "The secret {name} does not open with the key of this Berth. Set it again." / "{name} 시크릿을 이 Berth의 키로 열 수 없어요. 다시 설정하세요.";
     not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
     in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
     ended(command, code): "`{command}` ended with exit code {code}." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요.";

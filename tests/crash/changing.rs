@@ -33,7 +33,7 @@ enum Kind {
     Scale,
     /// Another variable.
     Config,
-    /// A route that comes, and goes.
+    /// A secret and a route that come, and go.
     Route,
     /// A copy is killed behind Berth's back.
     Died,
@@ -179,6 +179,9 @@ impl Operation for Changing {
             }
             Kind::Config => drop(world.send("PATCH", &format!("{target}/config"), json!({ "set": { "COUNT": count.to_string() } })).await),
             Kind::Route => {
+                let secret = format!("{PLAIN}/secrets/KEY");
+                world.send("PUT", &secret, json!({ "value": format!("value {count}") })).await;
+                world.send("DELETE", &secret, Value::Null).await;
                 let host = format!("r{count}.example.com");
                 let made = world.send("POST", &format!("{target}/routes"), json!({ "host": host })).await;
                 let id = made.and_then(|(_, route)| route["id"].as_str().map(ToOwned::to_owned));

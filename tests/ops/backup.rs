@@ -93,6 +93,7 @@ async fn lived_in(app: &TestApp) -> (PathBuf, String) {
     let releases = &app.berth.backend.releases;
     let change = ConfigChange { set: BTreeMap::from([("SECRET".to_owned(), "of the sea".to_owned())]), unset: Vec::new() };
     releases.change_config(&developer, &team(), &service(), &environment("dev"), change, None, false).await.unwrap();
+    app.berth.backend.services.set_secret(&developer, &team(), &service(), "DEPLOY_KEY", "of the steps").await.unwrap();
     quick(app.db()).await;
     app.fake.set_image("hello:1", Behaviour::saying("one"));
     let image = Source::Image("hello:1".into());

@@ -7,5 +7,6 @@ mod journeys;
 mod monorepo;
 mod queue;
 mod results;
+mod secrets;
 mod selection;
 mod stages;

@@ -110,7 +110,7 @@ impl World {
         };
         let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");
         let path = path.replace("{other}", "1");
-        path.replace("{user}", &self.member).replace("{id}", id)
+        path.replace("{user}", &self.member).replace("{id}", id).replace("{name}", "A_SECRET")
     }
 
     /// Waits until nothing goes on any more.

@@ -58,6 +58,16 @@ sentences! {
     move_below: "The service is built from there in future. Its runs, candidates and releases stay as they are." / "앞으로 그 저장소에서 빌드해요. 실행, 후보, 릴리스는 그대로 남아요.";
     move_create: "Make it, where there is none of this name" / "그 이름의 저장소가 없으면 만들기";
     move_does: "Move the service" / "서비스 옮기기";
+    secrets: "Secrets of steps" / "스텝의 시크릿";
+    secrets_below: "A step with `secrets: [NAME]` is given the value as a variable. It is kept sealed, hidden in logs, and never shown again." / "`secrets: [NAME]`이 있는 스텝에 값을 변수로 넣어 줘요. 값은 봉인해 보관하고 로그에서 가리며 다시 보여 주지 않아요.";
+    secrets_empty: "No secret is kept. Steps get what their file says alone." / "보관한 시크릿이 없어요. 스텝은 파일에 적힌 값만 받아요.";
+    secret_name: "Name" / "이름";
+    secret_name_hint: "That of the variable, for example DEPLOY_KEY." / "변수 이름이에요. 예: DEPLOY_KEY";
+    secret_value: "Value" / "값";
+    secret_value_hint: "It takes the place of the one of this name." / "같은 이름의 값을 대신해요.";
+    secret_keep: "Keep the secret" / "시크릿 보관";
+    secret_forget: "Forget" / "삭제";
+    secret_forget_this(name): "Forget {name}" / "{name} 삭제";
     delete_title: "Delete" / "삭제";
     delete_below: "What runs is stopped, then everything of the service is removed: releases, variables, logs, the repository." / "실행 중인 것을 멈추고 릴리스, 변수, 로그, 저장소까지 모두 지워요.";
     delete_below_shared: "What runs is stopped, then everything of the service is removed: releases, variables, logs. The repository stays, since other services are built from it." / "실행 중인 것을 멈추고 릴리스, 변수, 로그를 모두 지워요. 저장소는 다른 서비스가 쓰고 있어서 남아요.";

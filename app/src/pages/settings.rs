@@ -6,9 +6,9 @@ use serde_json::json;
 use super::{done, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Field, Formed, Tone, code_block, facts, head, say, submit, when},
+    components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, submit, when},
     error::{Error, Result},
-    model::{Move, Role, ServiceName, TeamName},
+    model::{Move, Role, ServiceName, StepSecret, TeamName},
     way::Way,
 };
 
@@ -17,6 +17,10 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let t = caller.lang;
     let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
     let all = caller.backend.services.overview(caller.actor()?, &team, &name).await?;
+    let secrets = match caller.may(&team, Role::Developer) {
+        true => Some(caller.backend.services.secrets(caller.actor()?, &team, &name).await?),
+        false => None,
+    };
     let service = &all.service;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
@@ -53,6 +57,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             <header><h2>{t.move_title()}</h2></header>
             <div class="body"><p class="soft">{t.move_below()}</p>{elsewhere}</div>
         </section>
+        {secrets_card(caller, secrets.as_deref())}
         <section class="card narrow danger-zone">
             <header><h2>{t.delete_title()}</h2></header>
             <div class="body"><p class="soft">{below}</p>{end}</div>
@@ -67,6 +72,10 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             Way::get(t.way_look(), format!("/teams/{team}/services/{name}")).cli(format!("berth service show {team}/{name}")),
             Way::send(t.move_does(), "POST", format!("/teams/{team}/services/{name}/actions/move"), &json!({ "repository": "shop" }))
                 .cli(format!("berth service move {team}/{name} --repository shop")),
+            Way::send(t.secret_keep(), "PUT", format!("/teams/{team}/services/{name}/secrets/NAME"), &json!({ "value": "…" }))
+                .cli(format!("berth secret set {team}/{name} NAME")),
+            Way::act(t.secret_forget(), "DELETE", format!("/teams/{team}/services/{name}/secrets/NAME"))
+                .cli(format!("berth secret unset {team}/{name} NAME")),
             Way::act(t.delete_service_does(), "DELETE", format!("/teams/{team}/services/{name}?confirm={name}"))
                 .cli(format!("berth service delete {team}/{name}")),
         ])
@@ -97,7 +106,45 @@ fn move_form(caller: &Caller) -> AnyView {
     .into_any()
 }
 
-/// Moves the service, or deletes it.
+/// The secrets that steps are given by name: their names, and a field for one more. None: not for this reader.
+fn secrets_card(caller: &Caller, secrets: Option<&[StepSecret]>) -> AnyView {
+    let t = caller.lang;
+    let Some(secrets) = secrets else { return ().into_any() };
+    let rows = secrets
+        .iter()
+        .map(|secret| {
+            let form = Formed::of(caller, "forget-secret", secret.name.clone());
+            view! {
+                <li class="spread">
+                    <span><code>{secret.name.clone()}</code>" "<span class="small faint">{secret.by.clone()}" · "{when(t, caller.now(), secret.changed_at)}</span></span>
+                    <form method="post">{form.names()}<button class="btn small" aria-label=t.secret_forget_this(&secret.name)>{t.secret_forget()}</button></form>
+                </li>
+            }
+        })
+        .collect_view();
+    let list = if secrets.is_empty() { empty(t.secrets_empty(), ()) } else { view! { <ul class="plain">{rows}</ul> }.into_any() };
+    let form = Formed::new(caller, "secret");
+    let value = Field { kind: "password", fill: "off", hint: t.secret_value_hint(), ..Field::text("value", t.secret_value()) };
+    view! {
+        <section class="card narrow" id="secrets">
+            <header><h2>{t.secrets()}</h2></header>
+            <div class="body">
+                <p class="soft">{t.secrets_below()}</p>
+                {list}
+                <form method="post" class="stack">
+                    {form.names()}
+                    {form.trouble(&["name", "value"])}
+                    {Field { hint: t.secret_name_hint(), ..Field::text("name", t.secret_name()) }.show(&form)}
+                    {value.show(&form)}
+                    {submit("", t.secret_keep())}
+                </form>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Keeps or forgets a secret, moves the service, or deletes it.
 pub async fn form(caller: &Caller) -> Result<Answer> {
     let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
     let (actor, services) = (caller.actor()?, &caller.backend.services);
@@ -107,6 +154,16 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             let create = caller.form.get("create") == "yes";
             services.move_to(actor, &team, &name, Move { repository, create }).await?;
             Ok(Answer::Go(format!("{}/settings?done=moved", path_of(&team, &name))))
+        }
+        "secret" => {
+            // As it was typed: a space at its end may be part of it.
+            let value = caller.form.raw("value").unwrap_or_default();
+            services.set_secret(actor, &team, &name, caller.form.get("name"), value).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#secrets", path_of(&team, &name))))
+        }
+        "forget-secret" => {
+            services.unset_secret(actor, &team, &name, caller.form.get("of")).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#secrets", path_of(&team, &name))))
         }
         "delete" => {
             let confirm = caller.form.get("confirm");

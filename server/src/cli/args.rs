@@ -23,6 +23,7 @@ use super::{
     routes::RouteCommand,
     runs::RunsCommand,
     search::Search,
+    secret::SecretCommand,
     serve::Serve,
     service::ServiceCommand,
     ship::{Deploy, Promote, Rollback},
@@ -143,6 +144,9 @@ pub(super) enum Command {
     /// Variables of a service in an environment
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Secrets that steps of a service are given by name
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Host names that lead to a service
     #[command(subcommand)]
     Route(RouteCommand),

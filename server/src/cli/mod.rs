@@ -29,6 +29,7 @@ mod rollout;
 mod routes;
 mod runs;
 mod search;
+mod secret;
 mod serve;
 mod service;
 mod session;
@@ -118,6 +119,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Logs(logs) => logs::run(logs, session).await?,
         Command::Events(events) => events::run(events, session).await?,
         Command::Search(search) => search::run(search, session).await?,
+        Command::Secret(secret) => secret::run(secret, session).await?,
         Command::Route(route) => routes::run(route, session).await?,
         // Handled before a session was opened.
         Command::Serve(_)

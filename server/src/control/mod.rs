@@ -14,6 +14,7 @@ pub mod relay;
 pub mod releases;
 mod runs;
 mod search;
+mod secrets;
 mod services;
 mod teams;
 mod tokens;

@@ -7,7 +7,8 @@ use app::{
     error::{Error, Result},
     model::{
         Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, RepositoryId,
-        RepositoryName, Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, Target, TargetId, TeamId, TeamName, Timestamp,
+        RepositoryName, Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target, TargetId, TeamId, TeamName,
+        Timestamp,
     },
     said,
 };
@@ -38,7 +39,7 @@ fn path(service: &Service) -> Option<String> {
     Some(format!("/teams/{}/services/{}", service.team, service.name))
 }
 
-fn event<'a>(service: &'a Service, action: &'a str, detail: String) -> NewEvent<'a> {
+pub(super) fn event<'a>(service: &'a Service, action: &'a str, detail: String) -> NewEvent<'a> {
     NewEvent {
         team: Some(&service.team_id),
         service: Some(&service.id),
@@ -331,6 +332,18 @@ impl Services for Control {
         self.wake.route(&row.target);
         self.told(&service);
         Ok(self.route(row))
+    }
+
+    async fn secrets(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Vec<StepSecret>> {
+        self.list_secrets(actor, team, service).await
+    }
+
+    async fn set_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str, value: &str) -> Result<()> {
+        self.keep_secret(actor, team, service, name, value).await
+    }
+
+    async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()> {
+        self.forget_secret(actor, team, service, name).await
     }
 
     async fn remove_route(&self, actor: &Actor, team: &TeamName, service: &ServiceName, route: &RouteId) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod queue;
 pub mod reports;
 pub mod retry;
 pub mod runner;
+pub mod secrets;
 pub mod select;
 pub mod step;
 pub mod vouch;
@@ -37,7 +38,7 @@ pub struct Context {
     pub platform: Arc<dyn Platform>,
     /// Wake-ups.
     pub wake: Wake,
-    /// What candidates are signed with.
+    /// Opens the secrets of steps, and signs candidates.
     pub secrets: Secrets,
     /// Who this Berth is in the leases.
     pub holder: String,

@@ -22,7 +22,7 @@ use super::{
     Context, build,
     collect::Found,
     file::{Pipeline, PlannedStage},
-    step,
+    secrets, step,
     vouch::Baked,
 };
 use crate::{
@@ -144,6 +144,9 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     }
     if let Some(refused) = pipeline.refused.first() {
         return Ok(Outcome::not(RunState::Failed, refused));
+    }
+    if let Some(missing) = secrets::missing(ctx, run, pipeline).await? {
+        return Ok(Outcome::not(RunState::Failed, missing));
     }
     if run.cancel_asked_at.is_some() || halt.cancelled() {
         return Ok(cancelled());

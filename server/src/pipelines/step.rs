@@ -15,6 +15,7 @@ use super::{
     file::PlannedStep,
     log::{Log, Marks, telling},
     retry::Tried,
+    secrets,
 };
 use crate::{
     clock,
@@ -90,8 +91,13 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     for note in job.notes {
         log.note(note).await?;
     }
-    log.mask(Masks::named(&job.step.env));
-    let end = tries(ctx, job, &mut log, cancel).await?;
+    let end = match secrets::open(ctx, job.run, &job.step.secrets).await? {
+        Ok(secrets) => {
+            log.mask(Masks::sealed_and_named(&secrets, &job.step.env));
+            tries(ctx, job, &secrets, &mut log, cancel).await?
+        }
+        Err(failure) => StepEnd::not(RunState::Failed, failure),
+    };
     let found = tokio::select! {
         found = collect::found(ctx, job, &end, &mut log) => found?,
         // Whoever is in a hurry does not wait for files.
@@ -106,10 +112,16 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
 }
 
 /// Tries it as often as its retries allow. What a try left in the workspace is there for the next.
-async fn tries(ctx: &Context, job: &Job<'_>, log: &mut Log, cancel: &CancellationToken) -> Result<StepEnd, crate::store::StoreError> {
+async fn tries(
+    ctx: &Context,
+    job: &Job<'_>,
+    secrets: &BTreeMap<String, String>,
+    log: &mut Log,
+    cancel: &CancellationToken,
+) -> Result<StepEnd, crate::store::StoreError> {
     let mut tried = Vec::new();
     loop {
-        let (class, end) = one_try(ctx, job, log, cancel).await?;
+        let (class, end) = one_try(ctx, job, secrets, log, cancel).await?;
         tried.push(class);
         let next = job.step.retry.next(&tried).filter(|_| Instant::now() < job.until && !cancel.is_cancelled());
         let Some(next) = next else {
@@ -122,11 +134,12 @@ async fn tries(ctx: &Context, job: &Job<'_>, log: &mut Log, cancel: &Cancellatio
 async fn one_try(
     ctx: &Context,
     job: &Job<'_>,
+    secrets: &BTreeMap<String, String>,
     log: &mut Log,
     cancel: &CancellationToken,
 ) -> Result<(Tried, StepEnd), crate::store::StoreError> {
     let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
-    let task = task(job, &marks);
+    let task = task(job, secrets, &marks);
     log.expect(marks);
     let (sink, output) = mpsc::channel(WAITING);
     let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
@@ -144,7 +157,7 @@ fn class(end: &Result<TaskEnd, PlatformError>) -> Tried {
     }
 }
 
-fn task(job: &Job<'_>, marks: &Marks) -> Task {
+fn task(job: &Job<'_>, secrets: &BTreeMap<String, String>, marks: &Marks) -> Task {
     Task {
         // The same for every attempt: what a former one left is found by it. With its place, since two names may differ in
         // nothing but what is replaced.
@@ -155,7 +168,7 @@ fn task(job: &Job<'_>, marks: &Marks) -> Task {
         image: job.step.image.clone(),
         command: vec!["sh".into(), "-e".into(), "-c".into(), script(job.folder, marks)],
         alias: None,
-        env: environment(job),
+        env: environment(job, secrets),
         workspace: Some((job.workspace(), WORKSPACE.into())),
         limits: LIMITS,
         profile: Profile::Baseline,
@@ -180,8 +193,9 @@ fn script(folder: &str, marks: &Marks) -> String {
     lines.join("\n")
 }
 
-fn environment(job: &Job<'_>) -> BTreeMap<String, String> {
+fn environment(job: &Job<'_>, secrets: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut env = job.step.env.clone();
+    env.extend(secrets.clone());
     let number = job.run.number.to_string();
     let own = [
         ("CI", "true"),

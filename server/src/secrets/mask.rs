@@ -38,6 +38,16 @@ impl Masks {
         Self::new(variables.into_iter().filter(|(name, value)| says_secret(name) && value.len() >= SHORTEST_NAMED))
     }
 
+    /// Of both together.
+    pub fn sealed_and_named<'v>(
+        sealed: impl IntoIterator<Item = (&'v String, &'v String)>,
+        named: impl IntoIterator<Item = (&'v String, &'v String)>,
+    ) -> Self {
+        let sealed = sealed.into_iter().filter(|(name, value)| value.len() >= shortest(name));
+        let named = named.into_iter().filter(|(name, value)| says_secret(name) && value.len() >= SHORTEST_NAMED);
+        Self::new(sealed.chain(named))
+    }
+
     fn new<'v>(variables: impl Iterator<Item = (&'v String, &'v String)>) -> Self {
         let mut forms: Vec<String> = variables.filter(|(_, value)| !plain_word(value)).flat_map(|(_, value)| forms(value)).collect();
         forms.sort();

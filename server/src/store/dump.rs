@@ -193,8 +193,10 @@ pub async fn repositories(tx: &mut Tx) -> Result<Vec<(String, String)>> {
 
 /// The sealed variables of every config set, and the secrets of steps: team, id, value.
 pub async fn sealed(tx: &mut Tx) -> Result<Vec<(String, String, String)>> {
-    let rows = tx
-        .fetch_all("SELECT team_id, id, variables FROM config_sets UNION ALL SELECT team_id, id, variables FROM secrets", args![])
-        .await?;
+    let mut rows = tx.fetch_all("SELECT team_id, id, variables FROM config_sets", args![]).await?;
+    // A backup of an older Berth is read before its schema is brought up to this one's.
+    if !columns(tx, "secrets").await?.is_empty() {
+        rows.extend(tx.fetch_all("SELECT team_id, id, variables FROM secrets", args![]).await?);
+    }
     rows.iter().map(|row| Ok((row.text("team_id")?, row.text("id")?, row.text("variables")?))).collect()
 }

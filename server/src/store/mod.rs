@@ -22,6 +22,7 @@ pub mod rollouts;
 pub mod routes;
 pub mod runs;
 pub mod search;
+pub mod secrets;
 pub mod selection;
 pub mod services;
 pub mod sessions;

@@ -474,6 +474,16 @@ impl Services for Fake {
     async fn show(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<Service> {
         Ok(service(team, one))
     }
+    async fn secrets(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Vec<StepSecret>> {
+        let one = StepSecret { name: "DEPLOY_KEY".into(), by: "Ana".into(), changed_at: ago(4_000) };
+        Ok(if self.empty { Vec::new() } else { vec![one] })
+    }
+    async fn set_secret(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str, _: &str) -> Result<()> {
+        Err(Error::invalid("invalid_secret", "That is no name of a secret.").at("name"))
+    }
+    async fn unset_secret(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
+        Ok(())
+    }
     async fn overview(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<ServiceOverview> {
         if one.as_str() == "nothing" {
             return Err(Error::not_found("not_found", "There is no such service, or none that you may see."));

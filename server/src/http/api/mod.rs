@@ -7,6 +7,7 @@ pub mod meta;
 pub mod platform;
 pub mod releases;
 pub mod runs;
+pub mod secrets;
 pub mod services;
 pub mod teams;
 pub mod tokens;

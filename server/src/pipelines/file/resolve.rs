@@ -122,6 +122,9 @@ pub struct PlannedStep {
     /// Files to keep with the run, as globs.
     #[serde(default)]
     pub artifacts: Vec<String>,
+    /// Names of the secrets it is given.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 /// Resolves what a commit holds: the text of its `berth.yaml`, if it has one, and whether it has a Dockerfile.
@@ -203,6 +206,7 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         retry: step.retry.as_ref().map(retries).unwrap_or_default(),
         junit: step.junit.clone(),
         artifacts: step.artifacts.clone(),
+        secrets: step.secrets.clone(),
     };
     let lost = stage.steps.iter().filter_map(|step| step.retry.as_ref()?.lost).max();
     PlannedStage {
@@ -274,7 +278,6 @@ fn health(health: &types::Health) -> Health {
 
 /// What the grammar has and this version does not run: refused at the start of the run, never left out in silence.
 fn refusals(file: &File, service: &types::Service) -> Vec<String> {
-    let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
     let asked = [
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
         (service.image.as_ref().is_some_and(|image| image.recipe.is_some()), "`recipe`", "Build the image from a Dockerfile"),

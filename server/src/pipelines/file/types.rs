@@ -128,6 +128,10 @@ pub struct Step {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
     pub env: BTreeMap<String, String>,
+    /// Names of secrets of the service that it is given as environment variables.
+    #[serde(default)]
+    #[schemars(extend("items" = { "type": "string", "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub secrets: Vec<String>,
     /// Which network it has; a network of the run's own where absent.
     pub network: Option<StepNetwork>,
     /// How long it may take; as long as its stage where absent.

@@ -201,6 +201,9 @@ async fn play(script: TaskScript, sink: Sink) -> TaskEnd {
         // A reader that went away does not stop the task.
         let _ = sink.send(Output { error: *error, bytes: Bytes::from(format!("{line}\n")) }).await;
     }
+    for piece in &script.pieces {
+        let _ = sink.send(Output { error: false, bytes: Bytes::from(piece.clone()) }).await;
+    }
     tokio::time::sleep(script.takes).await;
     script.end()
 }

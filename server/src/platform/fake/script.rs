@@ -106,6 +106,8 @@ impl Behaviour {
 pub struct Script {
     /// The lines it writes, in order; a line feed is added to each.
     pub lines: Vec<(bool, String)>,
+    /// What it writes after them, piece by piece, as it stands.
+    pub pieces: Vec<String>,
     /// How long it takes.
     pub takes: Duration,
     /// Its exit code.

@@ -1,0 +1,49 @@
+//! The secrets that steps name: looked for before anything runs, opened for the step alone. They are in no pipeline, no
+//! label and no argument, and hidden on their way into a log.
+
+use std::collections::BTreeMap;
+
+use app::said;
+
+use super::{Context, file::Pipeline};
+use crate::store::{
+    StoreError,
+    runs::RunRow,
+    secrets::{self, Sealed},
+};
+
+/// What steps need and the service does not have, in a sentence that says how to mend it.
+pub async fn missing(ctx: &Context, run: &RunRow, pipeline: &Pipeline) -> Result<Option<String>, StoreError> {
+    let needed = || pipeline.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)));
+    if needed().all(|(_, step)| step.secrets.is_empty()) {
+        return Ok(None);
+    }
+    let there = secrets::list(&ctx.db, &run.service_id).await?;
+    let missing = needed().find_map(|(stage, step)| {
+        let name = step.secrets.iter().find(|name| there.iter().all(|secret| secret.name != **name))?;
+        Some(said::in_step(&stage.name, &step.name, not_there(run, name)))
+    });
+    Ok(missing)
+}
+
+fn not_there(run: &RunRow, name: &str) -> String {
+    said::secret_missing(name, format!("berth secret set {}/{} {name}", run.team, run.service))
+}
+
+/// The values of these names; or why one of them cannot be given.
+pub async fn open(ctx: &Context, run: &RunRow, names: &[String]) -> Result<Result<BTreeMap<String, String>, String>, StoreError> {
+    if names.is_empty() {
+        return Ok(Ok(BTreeMap::new()));
+    }
+    let sealed = secrets::sealed(&ctx.db, &run.service_id).await?;
+    let value = |name: &String| {
+        let found = sealed.iter().find(|secret| secret.name == *name).ok_or_else(|| not_there(run, name))?;
+        unseal(ctx, run, found).ok_or_else(|| said::secret_shut(name)).map(|value| (name.clone(), value))
+    };
+    Ok(names.iter().map(value).collect())
+}
+
+fn unseal(ctx: &Context, run: &RunRow, secret: &Sealed) -> Option<String> {
+    let plain = ctx.secrets.unseal(&run.team_id, &secret.id, "variables", &secret.variables).ok()?;
+    serde_json::from_slice::<BTreeMap<String, String>>(&plain).ok()?.remove(&secret.name)
+}
