@@ -185,6 +185,9 @@ said! {
     not_built(path, failure): "`{path}` could not be built: {failure}" / "`{path}`(을)를 빌드할 수 없었어요: {failure}";
     dockerfile_no_file: "There is no file of that name. A link is not followed: put the file itself there." / "그 이름의 파일이 없어요. 링크는 따라가지 않으니 파일을 직접 두세요.";
     dockerfile_escapes: "Its directive `escape` is not read here. Take it out and continue lines with a backslash." / "`escape` 지시자는 쓸 수 없어요. 빼고 역슬래시로 줄을 이으세요.";
+    artifact_missing(name): "The stages left nothing at `{name}` in the workspace. Look at what the steps make, and name its path." / "단계가 작업 공간의 `{name}` 위치에 남긴 것이 없어요. 스텝이 만드는 파일을 확인하고 그 경로를 적으세요.";
+    artifact_no_file(name): "`{name}` in the workspace is no file. Name the file itself: links and folders are not baked." / "작업 공간의 `{name}` 경로가 파일이 아니에요. 링크나 폴더 말고 파일을 적으세요.";
+    artifact_large(name, most): "`{name}` in the workspace is larger than the {most} MiB a recipe takes. Build the image from a Dockerfile." / "작업 공간의 `{name}` 파일이 레시피 한도인 {most} MiB보다 커요. Dockerfile로 빌드하세요.";
     dockerfile_syntax: "Its directive `syntax` has another program read it, which is not done here. Take the line out." / "`syntax` 지시자는 다른 프로그램이 파일을 읽게 하는 것이라 쓸 수 없어요. 그 줄을 빼세요.";
     context_path(name): "`{name}` leads out of the build's files. Give it a path within them." / "`{name}` 경로가 빌드 파일 밖으로 나가요. 안쪽 경로로 바꾸세요.";
     context_link(name): "`{name}` is a link that leads out of the build's files. Point it at something within them, or take it away." / "`{name}` 링크가 빌드 파일 밖을 가리켜요. 안쪽을 가리키게 하거나 없애세요.";

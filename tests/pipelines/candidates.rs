@@ -1,17 +1,30 @@
 //! What is said of a candidate, from a real push on: signed, verified before every deploy, compared, and kept as long as
 //! anything may need it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use app::model::{Candidate, ConfigChange, Envelope, PageRequest, RolloutState, Run, RunState, SigningKey, Source, Timestamp, Vouched};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
-use server::{args, candidates::dsse::Signed, clock, platform::fake::Behaviour, secrets::PublicKey, store::Query as _};
+use server::{
+    args,
+    candidates::dsse::Signed,
+    clock,
+    platform::fake::{Behaviour, Script},
+    secrets::PublicKey,
+    store::Query as _,
+};
 
 use crate::{
     git::{Copy, harbour},
     support::{
         berth::{Harbour, environment, service, team, until, within},
+        images::{self, BUSYBOX},
         proof,
     },
 };
@@ -271,4 +284,95 @@ async fn images_that_nobody_needs_go_and_what_may_be_rolled_back_to_stays() {
 
 async fn harbour_team(harbour: &Harbour) -> app::model::TeamId {
     harbour.berth.backend.teams.show(&harbour.owner, &team()).await.unwrap().id
+}
+
+/// A file whose image is a recipe's.
+fn baked(image: &str, recipe: &str) -> String {
+    format!(
+        "version: 1\nservices:\n  hello:\n    stages:\n      - name: fast\n        steps:\n          - {{ name: unit, image: \"{image}\", run: [\"make\"] }}\n    \
+         image: {{ {recipe} }}\n    processes: {{ web: {{ port: 8080, drain: 0s }} }}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipe_bakes_what_the_stages_left_and_nothing_else() {
+    let harbour = harbour().await;
+    harbour.fake.set_image("base:1", Behaviour::default());
+    let seen: Arc<Mutex<Vec<(String, u32, String)>>> = Arc::default();
+    let sink = seen.clone();
+    harbour.fake.on_build(move |build| {
+        let mut archive = tar::Archive::new(std::fs::File::open(&build.context).unwrap());
+        let read = |entry: std::io::Result<tar::Entry<'_, std::fs::File>>| {
+            let mut entry = entry.unwrap();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            (entry.path().unwrap().display().to_string(), entry.header().mode().unwrap(), text)
+        };
+        *sink.lock().unwrap() = archive.entries().unwrap().map(read).collect();
+        Some((Vec::new(), Ok(Behaviour::default())))
+    });
+    harbour.fake.on_task(|_| Some(Script::default().leaving("out/orders", "a program").leaving("out/other", "no")));
+    let copy = Copy::new(&harbour).await;
+    copy.write("berth.yaml", &baked("shell", "recipe: binary, artifact: out/orders, base: \"base:1\""));
+    copy.push("First").await;
+    let run = ended(&harbour, 1).await;
+    assert_eq!((run.state, run.failure), (RunState::Passed, None));
+    let dockerfile = "FROM base:1\nCOPY [\"artifact/orders\",\"/app/run\"]\nENTRYPOINT [\"/app/run\"]\nWORKDIR /app\nUSER 65532:65532\n";
+    let expected = [("Dockerfile".to_owned(), 0o444, dockerfile.to_owned()), ("artifact/orders".to_owned(), 0o555, "a program".to_owned())];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    let envelope = harbour.berth.backend.candidates.provenance(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    let statement: Value = serde_json::from_slice(&BASE64.decode(&envelope.payload).unwrap()).unwrap();
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["recipe"], serde_json::json!({ "kind": "binary", "artifact": "out/orders" }));
+    assert_eq!(definition["resolvedDependencies"][1]["uri"], "docker:base:1");
+
+    let refusals = [
+        ("recipe: binary, artifact: out/none, base: \"base:1\"", "The stages left nothing at `out/none` in the workspace."),
+        ("recipe: binary, artifact: out, base: \"base:1\"", "`out` in the workspace is no file."),
+        ("recipe: binary, artifact: out/orders, base: \"nowhere:1\"", "The image nowhere:1 was not found."),
+    ];
+    for (number, (recipe, expected)) in (2..).zip(refusals) {
+        copy.write("berth.yaml", &baked("shell", recipe));
+        copy.push(expected).await;
+        let run = ended(&harbour, number).await;
+        assert_eq!(run.state, RunState::Failed);
+        assert!(run.failure.as_deref().is_some_and(|failure| failure.contains(expected)), "{:?}", run.failure);
+    }
+    harbour.berth.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_recipes_make_images_that_serve_and_are_nobody_s_to_change() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine().await;
+    let copy = Copy::new(&harbour).await;
+    let script = "#!/bin/sh\\nid -u > /tmp/index.html\\nexec httpd -f -p 8080 -h /tmp\\n";
+    let make = format!("mkdir -p out && printf '{script}' > out/orders && chmod 0600 out/orders && cp /bin/busybox out/alone");
+    let write =
+        |recipe: &str| copy.write("berth.yaml", &baked(BUSYBOX, recipe).replace("\"make\"", &serde_json::to_string(&make).unwrap()));
+    write(&format!("recipe: binary, artifact: out/orders, base: \"{BUSYBOX}\""));
+    let shown = copy.push("A script").await;
+    let run = within(Duration::from_secs(90), "the run ends", async || {
+        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), 1).await.ok().filter(|run| run.state.ended())
+    })
+    .await;
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
+    let answered =
+        within(Duration::from_secs(60), "it serves", async || Some(harbour.ask("dev").await).filter(|(status, _)| *status == 200)).await;
+    assert_eq!(answered.1.trim(), "65532", "it runs as nobody in particular");
+
+    write("recipe: static, artifact: out/alone");
+    copy.push("A program alone").await;
+    let run = within(Duration::from_secs(90), "the run ends", async || {
+        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), 2).await.ok().filter(|run| run.state.ended())
+    })
+    .await;
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
+    let shown = harbour.berth.backend.candidates.show(&harbour.owner, &team(), &service(), 2).await.unwrap();
+    let made = shown.candidate.made.unwrap();
+    assert_eq!((shown.vouched, made.bases, made.packages), (Vouched::Verified, Vec::new(), None));
+    let image = images::engine().inspect_image(&shown.candidate.image).await.unwrap().config.unwrap();
+    assert_eq!((image.user.as_deref(), image.entrypoint), (Some("65532:65532"), Some(vec!["/app/run".to_owned()])));
+    proof("recipes", "a script on a base serves as user 65532 and a program stands alone, both baked from what a step left on the engine");
+    harbour.clear().await;
 }

@@ -21,6 +21,9 @@ sentences! {
     candidate_no_bases: "nothing" / "없음";
     candidate_packages: "Packages" / "패키지";
     candidate_packages_unknown: "not known: the image has no list that can be read" / "알 수 없음: 읽을 수 있는 목록이 이미지에 없어요";
+    candidate_tests: "Tests" / "테스트";
+    candidate_tests_are(passed, failed, skipped): "{passed} passed, {failed} failed, {skipped} skipped" / "통과 {passed}, 실패 {failed}, 건너뜀 {skipped}";
+    candidate_no_tests: "no report was read" / "읽은 보고서가 없음";
     candidate_made: "Made" / "만든 시각";
     candidate_kept: "Image kept" / "이미지 보관";
     candidate_kept_held: "for good, as somebody asked" / "요청에 따라 계속";

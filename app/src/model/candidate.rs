@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, EnvironmentName, Timestamp};
+use super::{Candidate, EnvironmentName, TestCounts, Timestamp};
 
 /// How an image was made.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Made {
     pub packages: Option<u64>,
     /// Who pushed the commit.
     pub by: String,
+    /// What its run's tests came to; none where no report was read.
+    #[serde(default)]
+    pub tests: Option<TestCounts>,
 }
 
 /// An image that a build started from or copied from.

@@ -108,6 +108,9 @@ fn about(caller: &Caller, service: &str, shown: &CandidateShown) -> AnyView {
         rows.push((t.candidate_bases(), bases));
         let packages = made.packages.map_or_else(|| t.candidate_packages_unknown().to_owned(), |count| count.to_string());
         rows.push((t.candidate_packages(), packages.into_any()));
+        let tests = made.tests.as_ref();
+        let tests = tests.map(|tests| t.candidate_tests_are(tests.passed, tests.failed, tests.skipped));
+        rows.push((t.candidate_tests(), tests.unwrap_or_else(|| t.candidate_no_tests().to_owned()).into_any()));
         rows.push((t.candidate_built(), t.took(std::time::Duration::from_millis(made.build_ms)).into_any()));
         rows.push((t.run(), view! { <a href=run>{t.candidate_from(candidate.run, &made.by)}</a> }.into_any()));
     } else {

@@ -8,7 +8,7 @@ use crate::{
     components::{empty, head, sentence, short_commit, table},
     error::Result,
     locales::Lang,
-    model::{CommitLine, Comparison, FieldChange, PackageChanges, ServiceName, TeamName},
+    model::{Candidate, CommitLine, Comparison, FieldChange, PackageChanges, ServiceName, TeamName},
     way::{Way, named},
 };
 
@@ -23,6 +23,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let size = t.compare_size(found.before.size >> 20, found.after.size >> 20);
     let body = view! {
         {head(t.compare_title(before, after), size, ())}
+        {tests(t, &found)}
         {commits(t, &found)}
         <div class="two even">
             <section class="card">
@@ -44,6 +45,16 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         .crumb(t.compare_title(before, after), path)
         .ways([way])
         .into())
+}
+
+/// What the tests of both came to, where reports of both were read.
+fn tests(t: Lang, found: &Comparison) -> AnyView {
+    let of = |candidate: &Candidate| {
+        let tests = candidate.made.as_ref().and_then(|made| made.tests.as_ref());
+        tests.map(|tests| t.candidate_tests_are(tests.passed, tests.failed, tests.skipped))
+    };
+    let Some((before, after)) = of(&found.before).zip(of(&found.after)) else { return ().into_any() };
+    view! { <p class="small soft">{t.candidate_tests()}": "{before}" → "{after}</p> }.into_any()
 }
 
 fn commits(t: Lang, found: &Comparison) -> AnyView {

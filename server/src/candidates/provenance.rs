@@ -4,11 +4,12 @@
 //! The build type [`BUILD_TYPE`] means: Berth took the files of `commit` below the folder `path` of `repository`, and had the
 //! container engine build `dockerfile` with them, up to the stage `target` and with `args`, once every stage of the
 //! repository's `berth.yaml` had passed. Everything the Dockerfile starts or copies from is among the resolved dependencies,
-//! by the id of the image it meant. Commands of the Dockerfile may fetch more: that is not followed.
+//! by the id of the image it meant. With a `recipe`, what the stages left at the path `artifact` was baked onto a base image
+//! by a Dockerfile of Berth's own instead. Commands of the Dockerfile may fetch more: that is not followed.
 
 use std::collections::BTreeMap;
 
-use app::model::{BaseImage, Timestamp};
+use app::model::{BaseImage, TestCounts, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Subject, digits, statement};
@@ -35,6 +36,8 @@ pub struct Origin<'a> {
     pub path: &'a str,
     /// What was built, relative to the folder.
     pub dockerfile: &'a str,
+    /// The recipe that was baked in the place of a Dockerfile of the repository: its kind, and the artifact's path.
+    pub recipe: Option<(&'a str, &'a str)>,
     /// The stage it stopped at.
     pub target: Option<&'a str>,
     /// The build arguments.
@@ -45,6 +48,8 @@ pub struct Origin<'a> {
     pub run: &'a str,
     /// Who pushed.
     pub by: &'a str,
+    /// What its tests came to, where reports of them were read.
+    pub tests: Option<&'a TestCounts>,
     /// When the build began.
     pub began: Timestamp,
     /// When it ended.
@@ -62,6 +67,12 @@ pub fn about(subject: &Subject, origin: &Origin<'_>) -> Value {
     };
     let dependencies: Vec<Value> = std::iter::once(commit).chain(origin.bases.iter().map(base)).collect();
     let file = origin.file.map(|digest| json!({ "path": "berth.yaml", "digest": { "sha256": digest } }));
+    let run = json!({ "name": "run", "uri": origin.run });
+    let tests = origin.tests.map(|tests| {
+        let counts = json!({ "passed": tests.passed, "failed": tests.failed, "skipped": tests.skipped });
+        json!({ "name": "tests", "uri": origin.run, "annotations": counts })
+    });
+    let byproducts: Vec<Value> = std::iter::once(run).chain(tests).collect();
     let predicate = json!({
         "buildDefinition": {
             "buildType": BUILD_TYPE,
@@ -72,6 +83,7 @@ pub fn about(subject: &Subject, origin: &Origin<'_>) -> Value {
                 "file": file,
                 "path": origin.path,
                 "dockerfile": origin.dockerfile,
+                "recipe": origin.recipe.map(|(kind, artifact)| json!({ "kind": kind, "artifact": artifact })),
                 "target": origin.target,
                 "args": origin.args,
             },
@@ -81,7 +93,7 @@ pub fn about(subject: &Subject, origin: &Origin<'_>) -> Value {
         "runDetails": {
             "builder": { "id": origin.builder, "version": { "berth": env!("CARGO_PKG_VERSION") } },
             "metadata": { "invocationId": origin.run, "startedOn": origin.began.to_string(), "finishedOn": origin.ended.to_string() },
-            "byproducts": [{ "name": "run", "uri": origin.run }],
+            "byproducts": byproducts,
         },
     });
     statement(subject, PREDICATE, &predicate)

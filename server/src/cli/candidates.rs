@@ -161,6 +161,9 @@ fn show(shown: &CandidateShown) {
     if let Some(made) = &candidate.made {
         fact("built", &format!("in {}, pushed by {}", output::lasting(std::time::Duration::from_millis(made.build_ms)), made.by));
         made.bases.iter().for_each(|base| fact("on", &format!("{}  {}", base.name, output::short(&base.id))));
+        if let Some(tests) = &made.tests {
+            fact("tests", &format!("{} passed, {} failed, {} skipped", tests.passed, tests.failed, tests.skipped));
+        }
         fact("packages", &made.packages.map_or_else(|| "not known".to_owned(), |count| count.to_string()));
     }
     shown.key.iter().for_each(|key| fact("key", key));
@@ -219,6 +222,10 @@ async fn hold(one: OneCandidate, action: &str, says: &str, session: &Session) ->
 fn compared(found: &Comparison) {
     let (before, after) = (&found.before, &found.after);
     output::line(&format!("candidate {} → {}: {} → {} MiB", before.number, after.number, before.size >> 20, after.size >> 20));
+    let tests = |candidate: &Candidate| candidate.made.as_ref().and_then(|made| made.tests);
+    if let Some((old, new)) = tests(before).zip(tests(after)) {
+        output::line(&format!("tests: {} → {} passed, {} → {} skipped", old.passed, new.passed, old.skipped, new.skipped));
+    }
     found.commits_unread.iter().for_each(|why| output::line(why));
     for (sign, commits) in [("+", &found.commits), ("-", &found.taken_back)] {
         commits

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, context,
+    Context, bake, context,
     file::Pipeline,
     log::{Log, telling},
     step::{LIMITS, StepEnd},
@@ -41,10 +41,10 @@ pub async fn carry_out(
     for note in notes {
         log.note(note).await?;
     }
-    log.command(&format!("build {}", pipeline.dockerfile_path())).await?;
+    log.command(&format!("build {}", pipeline.made_from())).await?;
     let context = ctx.config.scratch().join(format!("{}-context.tar", run.id));
-    let built = match archive(ctx, run, pipeline, &context).await {
-        Ok(()) => {
+    let built = match files(ctx, run, pipeline, &context).await {
+        Ok(Ok(())) => {
             let build = order(run, pipeline, context.clone());
             let began = clock::now();
             let built = match its_bases(ctx, &build).await {
@@ -61,6 +61,7 @@ pub async fn carry_out(
                 Err(error) => Err(judge(&error, &log, pipeline)),
             }
         }
+        Ok(Err(error)) => Err(judge(&error, &log, pipeline)),
         Err(error) => Err(StepEnd { state: RunState::Errored, exit_code: None, failure: Some(error.to_string()), tries: 1 }),
     };
     // What is left over goes with the scratch folder at the next start.
@@ -98,13 +99,17 @@ pub fn short(id: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-async fn archive(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::path::Path) -> git::Result<()> {
+/// The files the image is built from: those of the commit, or of a recipe what the stages left.
+async fn files(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::path::Path) -> git::Result<Result<(), PlatformError>> {
     tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
-    git::archive(&ctx.repository(&run.repository_id), &run.commit, pipeline.context().0, to).await
+    match &pipeline.recipe {
+        Some(recipe) => Ok(bake::context(ctx, run, recipe, to).await),
+        None => git::archive(&ctx.repository(&run.repository_id), &run.commit, pipeline.context().0, to).await.map(Ok),
+    }
 }
 
-/// Holds that everything the build starts from is there for its team, and says what that is, in the Dockerfile as the engine gets it: what is in a
-/// commit may be changed on its way into the archive.
+/// Holds that everything the build starts from is there for its team, and says what that is. In the Dockerfile as the engine
+/// gets it: what is in a commit may be changed on its way into the archive.
 async fn its_bases(ctx: &Context, build: &Build) -> Result<Vec<BaseImage>, PlatformError> {
     let (archive, name) = (build.context.clone(), build.dockerfile.clone());
     let looked = move || Ok((context::refusal(&archive, context::Bounds::default())?, dockerfile_in(&archive, &name)?));
@@ -155,7 +160,7 @@ fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
         team: run.team_id.clone(),
         service: run.service_id.clone(),
         context,
-        dockerfile: pipeline.context().1,
+        dockerfile: if pipeline.recipe.is_some() { bake::DOCKERFILE.to_owned() } else { pipeline.context().1 },
         target: pipeline.target.clone(),
         args: pipeline.args.clone(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
@@ -176,7 +181,7 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
     let failure = match error {
         PlatformError::BuildFailed(cause) => {
             let line = telling(&log.last_lines()).filter(|line| !cause.contains(line.as_str())).map(|line| format!(" ({line})"));
-            said::not_built(pipeline.dockerfile_path(), format!("{cause}{}", line.unwrap_or_default()))
+            said::not_built(pipeline.made_from(), format!("{cause}{}", line.unwrap_or_default()))
         }
         other => other.to_string(),
     };

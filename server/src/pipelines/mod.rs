@@ -5,6 +5,7 @@
 //! what steps left: [`collect`]) → candidate, and in the same transaction its automatic deploys.
 
 pub mod artifacts;
+pub mod bake;
 pub mod build;
 pub mod collect;
 pub mod context;

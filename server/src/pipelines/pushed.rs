@@ -213,12 +213,12 @@ async fn changed_since(folder: &Path, watched: &Watched, base: &str, head: &str)
 
 /// A service whose Dockerfile is not there is refused: no image could be built.
 async fn refuse_without_dockerfile(folder: &Path, commit: &str, outcomes: &mut [Outcome]) -> git::Result<()> {
-    let wanted = || outcomes.iter().filter_map(|outcome| outcome.pipeline.as_ref()).filter(|pipeline| pipeline.refused.is_empty());
+    let wanted = || outcomes.iter().filter_map(|outcome| outcome.pipeline.as_ref()).filter(|pipeline| pipeline.needs_dockerfile());
     let paths: BTreeSet<String> = wanted().map(Pipeline::dockerfile_path).collect();
     let there = git::files(folder, commit, &paths).await?;
     for pipeline in outcomes.iter_mut().filter_map(|outcome| outcome.pipeline.as_mut()) {
         let path = pipeline.dockerfile_path();
-        if pipeline.refused.is_empty() && !there.contains(&path) {
+        if pipeline.needs_dockerfile() && !there.contains(&path) {
             let sentence =
                 format!("There is no `{path}` at this commit, so no image can be built. Add it, or name another under `image:`.");
             pipeline.refused.push(sentence);

@@ -4,7 +4,7 @@
 use std::{ops::Deref, path::Path};
 
 use app::{
-    model::{BaseImage, CandidateId, Made, Timestamp},
+    model::{BaseImage, CandidateId, Made, TestCounts, Timestamp},
     said,
 };
 use sha2::{Digest as _, Sha256};
@@ -26,7 +26,7 @@ use crate::{
     platform::{ImageInfo, ImageRead, PlatformError},
     secrets::SecretsError,
     store::{
-        StoreError, Tx, repositories,
+        StoreError, Tx, repositories, results,
         runs::RunRow,
         services,
         statements::{self, Kind, StatementRow},
@@ -96,6 +96,7 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
     let repository = services::clone_url(&ctx.config.url, &run.team, &named.unwrap_or_else(|| run.service.to_string()));
     let file = digest_of_file(&ctx.repository(&run.repository_id), &run.commit).await;
     let (folder, dockerfile) = pipeline.context();
+    let tests = tests_of(ctx, run).await?;
     let origin = Origin {
         builder: &ctx.config.url,
         repository: &repository,
@@ -104,11 +105,13 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
         file: file.as_deref(),
         path: folder,
         dockerfile: &dockerfile,
+        recipe: pipeline.recipe.as_ref().map(|recipe| (recipe.kind.name(), recipe.artifact.as_str())),
         target: pipeline.target.as_deref(),
         args: &pipeline.args,
         bases: &bases,
         run: &format!("{}{}", ctx.config.url, run_path(run.team.as_str(), run.service.as_str(), run.number)),
         by: &run.pushed_by,
+        tests: tests.as_ref(),
         began,
         ended,
     };
@@ -117,7 +120,7 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
     let listed = sbom::document(&subject, &found, &clock::new_id(), ended);
     let sbom = dsse::sign(&signer, sbom::about(&subject, &listed).to_string().into_bytes())?;
     let build_ms = u64::try_from(ended.since(began).as_millis()).unwrap_or(u64::MAX);
-    let made = Made { build_ms, bases, packages: found.count(), by: run.pushed_by.clone() };
+    let made = Made { build_ms, bases, packages: found.count(), by: run.pushed_by.clone(), tests };
     Ok(Baked { image, made, provenance, sbom })
 }
 
@@ -135,6 +138,21 @@ async fn inventory(ctx: &Context, run: &RunRow, image: &ImageInfo) -> Result<Inv
         Err(error) if error.passing() => Err(error),
         Err(error) => Ok(Inventory::unread(&error.to_string())),
     }
+}
+
+/// What the run's tests came to; none where none of its steps left a report.
+async fn tests_of(ctx: &Context, run: &RunRow) -> Result<Option<TestCounts>, StoreError> {
+    let reports = results::of_run(&ctx.db, &run.team_id, &run.id).await?;
+    Ok(reports.iter().map(|report| &report.counts).fold(None, |sum: Option<TestCounts>, counts| {
+        let sum = sum.unwrap_or_default();
+        Some(TestCounts {
+            passed: sum.passed + counts.passed,
+            failed: sum.failed + counts.failed,
+            skipped: sum.skipped + counts.skipped,
+            took_ms: sum.took_ms + counts.took_ms,
+            ..sum
+        })
+    }))
 }
 
 /// The SHA-256 of the commit's `berth.yaml`, where it has one that can be read.

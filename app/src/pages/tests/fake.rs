@@ -146,6 +146,7 @@ fn candidate(number: u64, title: &str, runs_in: &[&str], age: u64) -> Candidate 
             bases: vec![BaseImage { name: "rust:1.95".into(), id: IMAGE.into() }],
             packages: Some(112),
             by: "Ana".into(),
+            tests: Some(TestCounts { passed: 212, failed: 0, skipped: 3, took_ms: 9_000, ..TestCounts::default() }),
         }),
         held: false,
         gone_at: None,

@@ -6,6 +6,7 @@ use super::{
     Problem,
     duration::{LONGEST, Span},
     matrix,
+    recipe::is_plain,
     yaml::Node,
 };
 
@@ -174,10 +175,20 @@ fn check_image(image: &Node, found: &mut Vec<Problem>) {
             check_inside(path, found);
         }
     }
+    if let (None, Some(base)) = (image.get("recipe"), image.key("base")) {
+        found.push(base.at.problem("`base` goes with a `recipe`: a Dockerfile names its own."));
+    }
+    if let Some(artifact) = image.get("artifact")
+        && artifact.text().is_some_and(|path| !is_plain(path))
+    {
+        found.push(
+            artifact.problem("The name of an `artifact` has letters, digits and `.`, `_`, `+`, `~`, `-` alone, and begins with no dot."),
+        );
+    }
     match (image.key("recipe"), image.get("artifact")) {
         (Some(recipe), None) => found.push(recipe.at.problem("`recipe` needs an `artifact`: the path of what is baked.")),
         (None, Some(artifact)) => {
-            found.push(artifact.problem("`artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary` or `deb`."));
+            found.push(artifact.problem("`artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary`, `deb` or `static`."));
         }
         _ => {}
     }

@@ -7,6 +7,7 @@ mod check;
 mod duration;
 mod matrix;
 mod plan;
+mod recipe;
 mod resolve;
 mod schema;
 pub mod types;
@@ -15,6 +16,7 @@ mod yaml;
 use serde::Serialize;
 
 pub use plan::plan;
+pub use recipe::{FOLDER, PlannedRecipe};
 pub use resolve::{Pipeline, PlannedSidecar, PlannedStage, PlannedStep, resolve, resolve_in};
 pub use schema::schema;
 

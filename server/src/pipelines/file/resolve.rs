@@ -6,7 +6,7 @@ use app::model::{Health, HealthCheck, Process, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FILE_NAME, Problem, matrix, parse,
+    FILE_NAME, PlannedRecipe, Problem, matrix, parse,
     plan::plan_of,
     types::{self, BuildContext, File, StepNetwork},
 };
@@ -31,6 +31,9 @@ pub struct Pipeline {
     /// Whether the Dockerfile sees the whole repository; else the service's folder alone.
     #[serde(default)]
     pub whole_context: bool,
+    /// What is baked instead of a Dockerfile being built.
+    #[serde(default)]
+    pub recipe: Option<PlannedRecipe>,
     /// The stage of the Dockerfile to stop at.
     pub target: Option<String>,
     /// Build arguments.
@@ -57,6 +60,16 @@ impl Pipeline {
     /// The Dockerfile's path in the repository.
     pub fn dockerfile_path(&self) -> String {
         if self.path.is_empty() { self.dockerfile.clone() } else { format!("{}/{}", self.path, self.dockerfile) }
+    }
+
+    /// Whether it is built from a Dockerfile of the repository, as far as it is not refused anyhow.
+    pub const fn needs_dockerfile(&self) -> bool {
+        self.refused.is_empty() && self.recipe.is_none()
+    }
+
+    /// What the image is made from, as people know it: the artifact of a recipe, else the Dockerfile.
+    pub fn made_from(&self) -> String {
+        self.recipe.as_ref().map_or_else(|| self.dockerfile_path(), |recipe| recipe.artifact.clone())
     }
 
     /// The folder of the repository that the Dockerfile sees, empty for all of it, and the Dockerfile's path in it.
@@ -150,11 +163,17 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
         );
     }
     let image = found.image.clone().unwrap_or_default();
+    if image.recipe.is_some() && found.stages.is_empty() {
+        refused.push(
+            "A `recipe` bakes what a stage leaves in the workspace, and there is no stage. Add one that makes the artifact.".to_owned(),
+        );
+    }
     Some(Pipeline {
         path: clean_path(found.path.as_deref().unwrap_or(".")),
         stages: found.stages.iter().map(planned_stage).collect(),
         dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
         whole_context: image.context == BuildContext::Repository,
+        recipe: image.recipe.zip(image.artifact).map(|(kind, artifact)| PlannedRecipe::new(kind, clean_path(&artifact), image.base)),
         target: image.target,
         args: image.args,
         build_timeout_ms: image.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis),
@@ -179,6 +198,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         stages: Vec::new(),
         dockerfile: "Dockerfile".into(),
         whole_context: false,
+        recipe: None,
         target: None,
         args: BTreeMap::new(),
         build_timeout_ms: STAGE_TIMEOUT_MS,
@@ -280,7 +300,6 @@ fn health(health: &types::Health) -> Health {
 fn refusals(file: &File, service: &types::Service) -> Vec<String> {
     let asked = [
         (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
-        (service.image.as_ref().is_some_and(|image| image.recipe.is_some()), "`recipe`", "Build the image from a Dockerfile"),
         (!service.jobs.is_empty(), "`jobs`", "Take them out"),
     ];
     asked

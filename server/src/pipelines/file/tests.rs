@@ -98,7 +98,7 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("watch: [\"libs/[\"]"), "4:13 `libs/[` is no glob: unclosed character class; missing ']'."),
         (service("release: []"), "4:14 `release` is empty. Name at least one."),
         (service("image: {recipe: jar}"), "4:13 `recipe` needs an `artifact`: the path of what is baked."),
-        (service("image: {artifact: a.jar}"), "4:23 `artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary` or `deb`."),
+        (service("image: {artifact: a.jar}"), "4:23 `artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary`, `deb` or `static`."),
         (service("image: {recipe: war, artifact: a}"), "4:21 `recipe` takes no `war`. Did you mean `jar`?"),
         (service("image: {recipe: jar, artifact: a, target: t}"), "4:39 `target` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (service("image: {dockerfile: /etc/passwd}"), "4:25 `/etc/passwd` leaves the repository. Write a path relative to its root, without `..`."),

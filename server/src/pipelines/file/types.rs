@@ -208,6 +208,9 @@ pub struct Image {
     /// The path of that artifact in the workspace.
     #[schemars(length(min = 1))]
     pub artifact: Option<String>,
+    /// The image a recipe bakes onto; the usual one of its kind where absent.
+    #[schemars(extend("pattern" = IMAGE, "patternErrorMessage" = IMAGE_MESSAGE))]
+    pub base: Option<String>,
 }
 
 /// Which files a Dockerfile sees.
@@ -235,6 +238,22 @@ pub enum Recipe {
     Binary,
     /// A Debian package.
     Deb,
+    /// A program for Linux that needs no library: nothing else is in its image.
+    Static,
+}
+
+impl Recipe {
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jar => "jar",
+            Self::Wheel => "wheel",
+            Self::Gem => "gem",
+            Self::Binary => "binary",
+            Self::Deb => "deb",
+            Self::Static => "static",
+        }
+    }
 }
 
 /// One process of the image.

@@ -111,10 +111,15 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
             }
         }
     }
-    let path = pipeline.dockerfile_path();
-    let repository = ctx.repository(&run.repository_id);
-    let text = git::read_file(&repository, &run.commit, &path, build::LARGEST_DOCKERFILE).await?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let path = pipeline.made_from();
+    let text = match &pipeline.recipe {
+        Some(recipe) => recipe.dockerfile(),
+        None => {
+            let repository = ctx.repository(&run.repository_id);
+            let text = git::read_file(&repository, &run.commit, &path, build::LARGEST_DOCKERFILE).await?.unwrap_or_default();
+            String::from_utf8_lossy(&text).into_owned()
+        }
+    };
     let names = build::images_of(&text, &pipeline.args);
     needed.extend(names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, User::Dockerfile(path.clone()))));
     Ok(needed)
