@@ -19,8 +19,8 @@ use crate::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief,
-        Service, ServiceName, ServiceOverview, SigningKey, Source, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp, Token,
-        TokenId, UserId,
+        Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp,
+        Token, TokenId, UserId,
     },
 };
 
@@ -351,6 +351,12 @@ pub trait Runs: Send + Sync {
     /// # Errors
     /// `already_ended`.
     async fn cancel(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()>;
+
+    /// Runs the head of a branch, whatever changed in it.
+    ///
+    /// # Errors
+    /// `unknown_branch`.
+    async fn start(&self, actor: &Actor, team: &TeamName, service: &ServiceName, start: StartRun) -> Result<RunBrief>;
 
     /// Runs the commit of an ended run again, as a new run.
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief>;

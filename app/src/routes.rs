@@ -64,7 +64,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/people"                                           Person  people::form;
     "/teams/{team}/services/new"                                     Person  new_service::form;
     "/teams/{team}/services/{service}"                               Person  service::form;
-    "/teams/{team}/services/{service}/runs"                          Person  runs;
+    "/teams/{team}/services/{service}/runs"                          Person  runs::form;
     "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form;
     "/teams/{team}/services/{service}/candidates"                    Person  candidates;
     "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form;

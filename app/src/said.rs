@@ -140,6 +140,7 @@ said! {
     reason_config(number, names): "config {number}: {names}" / "구성 {number}: {names}";
     reason_pushed(by, branch): "{by} pushed to {branch}" / "{by} 님이 {branch} 브랜치에 푸시";
     reason_new_branch(by, branch): "{by} pushed the new branch {branch}" / "{by} 님이 새 브랜치 {branch}를 푸시";
+    reason_asked(by, branch): "{by} asked for a run of {branch}" / "{by} 님이 {branch} 브랜치의 실행을 요청";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
     // What a push comes to for a service.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::model::{Actor, Move, NewService, NewToken, Run, RunState, Scope, ServiceName, TeamName};
+use app::model::{Actor, Move, NewService, NewToken, Run, RunState, Scope, ServiceName, StartRun, TeamName};
 use server::{
     args,
     platform::fake::{Behaviour, Script},
@@ -171,6 +171,13 @@ async fn a_push_runs_what_it_touches(app: TestApp) {
     let again = shop.app.berth.backend.runs.retry(&shop.owner, &team(), &name("billing"), 2).await.unwrap();
     let run = shop.run("billing", again.number).await;
     assert_eq!((run.state, run.kept, run.candidate), (RunState::Passed, false, Some(7)), "{run:?}");
+    // So is the head of a branch.
+    let runs = &shop.app.berth.backend.runs;
+    let start = async |branch: &str| runs.start(&shop.owner, &team(), &name("billing"), StartRun { branch: Some(branch.into()) }).await;
+    let run = shop.run("billing", start("topic").await.unwrap().number).await;
+    assert_eq!((run.state, run.candidate, run.branch.as_str()), (RunState::Passed, Some(8), "topic"), "{run:?}");
+    assert_eq!(run.reason, "owner@demo.test asked for a run of topic");
+    assert_eq!(start("nowhere").await.unwrap_err().code, "unknown_branch");
     let kept = shop.count("SELECT COUNT(*) AS n FROM runs WHERE kept = TRUE").await;
     proof("selection through git", &format!("10 pushes of 2 services, {kept} runs kept a candidate, 0 built for nothing"));
     shop.app.berth.stop().await;

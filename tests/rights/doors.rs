@@ -206,6 +206,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/new", "create", &[("name", "hello"), ("environments", "dev")], CHANGE, false),
     ("/teams/{team}/services/{service}", "promote", &[("of", "staging")], SHIP_SEEING, false),
     ("/teams/{team}/services/{service}", "add", &[("environment", "dev")], CHANGE, false),
+    ("/teams/{team}/services/{service}/runs", "start", &[("branch", "none")], SHIP, false),
     ("/teams/{team}/services/{service}/runs/{number}", "cancel", &[], SHIP, false),
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, false),

@@ -110,7 +110,7 @@ impl<'a> Field<'a> {
         let said: Vec<String> =
             [(!self.hint.is_empty()).then(|| hint_id.clone()), error.as_ref().map(|_| error_id.clone())].into_iter().flatten().collect();
         let described = (!said.is_empty()).then(|| said.join(" "));
-        let plain = matches!(self.name, "name" | "repository" | "environment" | "host" | "path" | "image" | "confirm");
+        let plain = matches!(self.name, "name" | "repository" | "branch" | "environment" | "host" | "path" | "image" | "confirm");
         view! {
             <div class="field">
                 <label for=id.clone()>{self.label.to_owned()}</label>

@@ -22,6 +22,11 @@ sentences! {
     stages: "Stages" / "단계";
     candidate: "Candidate" / "후보";
     rollout: "Rollout" / "롤아웃";
+    start_run: "Run a branch" / "브랜치 실행";
+    start_run_below: "The head of the branch is run, whatever changed in it." / "바뀐 것과 상관없이 브랜치의 최신 커밋을 실행해요.";
+    start_run_branch: "Branch" / "브랜치";
+    start_run_hint: "Empty: the default one." / "비워 두면 기본 브랜치예요.";
+    start_run_does: "Run it" / "실행";
     run_again: "Run again" / "다시 실행";
     cancel_run: "Cancel…" / "취소…";
     cancel_run_says: "The steps under way are stopped. The run makes no candidate." / "진행 중인 단계를 멈춰요. 후보는 만들어지지 않아요.";

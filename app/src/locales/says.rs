@@ -169,6 +169,7 @@ fn korean(error: &Error) -> Option<&'static str> {
         "last_owner" => "팀에는 소유자가 한 명은 있어야 해요. 먼저 다른 사람을 소유자로 정하세요.",
         "already_there" => "서비스가 이미 이 환경에 있어요.",
         "unknown_environment" => "그런 환경이 없어요.",
+        "unknown_branch" => "저장소에 그런 브랜치가 없어요. 먼저 푸시하세요.",
         "unknown_repository" => "팀에 그런 저장소가 없어요. 서비스 설정에서 저장소 이름을 확인하세요.",
         "repository_taken" => "팀에 같은 이름의 저장소가 이미 있어요. 그 저장소를 적거나 다른 이름을 고르세요.",
         "host_taken" => "이미 다른 곳에서 쓰는 호스트 이름이에요.",

@@ -125,6 +125,16 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
 }
 
+/// A run that somebody asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StartRun {
+    /// The branch whose head is run; absent: the default one.
+    #[serde(default)]
+    pub branch: Option<String>,
+}
+
 /// What a push came to for a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -31,6 +31,7 @@ const TABLE: &[Entry] = &[
             ("berth service create billing --repository shop", "built from a repository that is there"),
         ],
     ),
+    ("runs start", &[("berth runs start orders --branch main", "whatever changed in it")]),
     ("service move", &[("berth service move billing --repository shop", "its runs, candidates and releases stay")]),
     ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
     (

@@ -45,6 +45,16 @@ pub(super) enum RunsCommand {
     },
     /// Stop a run
     Cancel(OneRun),
+    /// Run the head of a branch, whatever changed in it
+    Start {
+        #[command(flatten)]
+        of: OfService,
+        /// The branch [default: the repository's default one]
+        #[arg(long, short, value_name = "BRANCH")]
+        branch: Option<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
     /// Run the same commit again
     Retry {
         #[command(flatten)]
@@ -114,6 +124,18 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
             if !session.json {
                 output::line(&format!("Run {number} is being stopped."));
             }
+        }
+        RunsCommand::Start { of, branch, wait } => {
+            let service = session.service_path(&of).await?;
+            let answer = session.client.post(&format!("{service}/runs"), &serde_json::json!({ "branch": branch })).await?;
+            let new: RunBrief = client::read(answer.clone())?;
+            if wait.asked() {
+                return progress::run(session, &service, new.number).await;
+            }
+            session.show(answer, |_| {
+                output::line(&format!("Run {} of {} is queued.", new.number, new.branch));
+                Ok(())
+            })?;
         }
         RunsCommand::Retry { run, wait } => {
             let (service, number) = run.find(session).await?;

@@ -6,7 +6,8 @@ use app::{
     backend::{Live, Runs},
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StepId, TeamId, TeamName,
+        Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StartRun, StepId, TeamId,
+        TeamName,
     },
     said,
 };
@@ -17,13 +18,18 @@ use tokio::{sync::broadcast, time::timeout};
 use super::{Control, authorize};
 use crate::{
     auth::rights::Action,
-    pipelines::{file::Pipeline, intake, pushed::pipeline_of},
+    git,
+    pipelines::{
+        file::Pipeline,
+        intake::{self, Head},
+        pushed::pipeline_of,
+    },
     store::{
         candidates,
         events::{self, NewEvent},
         logs,
-        repositories::BuiltHere,
-        runs,
+        repositories::{self, BuiltHere, RepositoryRow},
+        runs::{self, RunRow},
     },
     wake::Duty,
 };
@@ -32,6 +38,21 @@ use crate::{
 const MOST_LINES: u32 = 5_000;
 /// A follower looks again after this long even where nothing woke it.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The longest name of a branch that is looked for, in characters.
+const LONGEST_BRANCH: usize = 250;
+
+/// What somebody asks to be run.
+enum Asked {
+    /// The commit of a run again; its pipeline, where the run had none.
+    Again(Box<RunRow>, Option<Pipeline>),
+    /// The head of a branch.
+    Head(Box<(RepositoryRow, Head)>),
+}
+
+fn built_here(service: &Service) -> BuiltHere {
+    BuiltHere { id: service.id.clone(), name: service.name.clone() }
+}
 
 pub(super) fn unknown_run(service: &ServiceName, number: u64) -> Error {
     Error::not_found("unknown_run", format!("{service} has no run {number}. `berth runs list {service}` shows those it has."))
@@ -67,8 +88,39 @@ impl Control {
         let row = runs::by_number(&self.db, &service.team_id, &service.id, number).await?;
         let Some(row) = row.filter(|row| row.pipeline == "null") else { return Ok(None) };
         let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
-        let service = BuiltHere { id: service.id.clone(), name: service.name.clone() };
-        pipeline_of(&folder, &row.commit, &service).await.map_err(Error::internal)
+        pipeline_of(&folder, &row.commit, &built_here(service)).await.map_err(Error::internal)
+    }
+
+    /// The head of a branch of a service's repository.
+    async fn head(&self, service: &Service, repository: &RepositoryRow, branch: Option<String>) -> Result<Head> {
+        let branch = branch.filter(|branch| !branch.is_empty()).unwrap_or_else(|| repository.default_branch.clone());
+        let unknown = || Error::invalid("unknown_branch", "The repository has no such branch. Push it first.").at("branch");
+        if branch.chars().count() > LONGEST_BRANCH || branch.chars().any(char::is_control) {
+            return Err(unknown());
+        }
+        let commit = repositories::last_commit(&self.db, &repository.id, &format!("refs/heads/{branch}")).await?.ok_or_else(unknown)?;
+        let folder = self.repository_folder(repository);
+        let read = pipeline_of(&folder, &commit, &built_here(service)).await.map_err(Error::internal)?;
+        let pipeline = read.ok_or_else(|| {
+            let sentence = "berth.yaml does not read at the head of this branch. `berth lint` says what is wrong with it.";
+            Error::invalid("invalid_pipeline", sentence).at("branch")
+        })?;
+        Ok(Head { commit: git::commit(&folder, &commit).await.map_err(Error::internal)?, branch, pipeline })
+    }
+
+    /// Queues a run that somebody asked for.
+    async fn queue_asked(&self, actor: &Actor, service: &Service, asked: Asked) -> Result<RunBrief> {
+        let mut tx = self.db.begin().await?;
+        let ((run, number), action) = match asked {
+            Asked::Again(row, read) => (intake::again(&mut tx, &row, read, &actor.name).await?, "run.retried"),
+            Asked::Head(at) => (intake::by_hand(&mut tx, &at.0, &built_here(service), &at.1, &actor.name).await?, "run.started"),
+        };
+        self.tell_run(&mut tx, actor, service, number, action).await?;
+        tx.commit().await?;
+        self.run_moved(service, &run);
+        let page = PageRequest { cursor: Some((number + 1).to_string()), limit: Some(1) };
+        let brief = runs::list(&self.db, &service.team_id, &service.id, &page).await?.items.into_iter().next();
+        brief.ok_or_else(|| unknown_run(&service.name, number))
     }
 
     /// The team of a log, if the actor may read it.
@@ -119,22 +171,23 @@ impl Runs for Control {
         Ok(())
     }
 
+    async fn start(&self, actor: &Actor, team: &TeamName, service: &ServiceName, start: StartRun) -> Result<RunBrief> {
+        let found = self.service(actor, team, service, Action::RetryRun).await?;
+        let repository = repositories::by_id(&self.db, &found.repository_id).await?;
+        let repository = repository.ok_or_else(|| Error::internal("a service without a repository"))?;
+        let head = self.head(&found, &repository, start.branch).await?;
+        self.queue_asked(actor, &found, Asked::Head(Box::new((repository, head)))).await
+    }
+
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief> {
         let found = self.service(actor, team, service, Action::RetryRun).await?;
         let read = self.pipeline_of_run(&found, number).await?;
-        let mut tx = self.db.begin().await?;
-        let row = runs::by_number(&mut tx, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
+        let row = runs::by_number(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
         if !row.state.ended() {
             let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
             return Err(Error::conflict("not_ended", sentence));
         }
-        let (run, new) = intake::again(&mut tx, &row, read, &actor.name).await?;
-        self.tell_run(&mut tx, actor, &found, new, "run.retried").await?;
-        tx.commit().await?;
-        self.run_moved(&found, &run);
-        let page = PageRequest { cursor: Some((new + 1).to_string()), limit: Some(1) };
-        let brief = runs::list(&self.db, &found.team_id, &found.id, &page).await?.items.into_iter().next();
-        brief.ok_or_else(|| unknown_run(service, new))
+        self.queue_asked(actor, &found, Asked::Again(Box::new(row), read)).await
     }
 
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange> {

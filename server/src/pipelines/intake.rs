@@ -276,6 +276,48 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
     stages
 }
 
+/// Queues a run of a branch's head that somebody asked for. For [`crate::control`].
+///
+/// # Errors
+/// Those of the store.
+pub async fn by_hand(
+    tx: &mut Tx,
+    repository: &RepositoryRow,
+    service: &BuiltHere,
+    head: &Head,
+    by: &str,
+) -> Result<(RunId, u64), StoreError> {
+    let new = NewRun {
+        team: &repository.team_id,
+        service: &service.id,
+        state: RunState::Queued,
+        failure: None,
+        commit: &head.commit.id,
+        title: &head.commit.title(),
+        author: &head.commit.author,
+        branch: &head.branch,
+        pushed_by: by,
+        reason: &said::reason_asked(by, &head.branch),
+        pipeline: &serde_json::to_string(&Some(&head.pipeline)).unwrap_or_else(|_| "null".to_owned()),
+        repository: Some(&repository.id),
+        push: None,
+        plan: &head.pipeline.order(),
+        kept: None,
+    };
+    runs::insert(tx, &new, &stages(Some(&head.pipeline))).await
+}
+
+/// The head of a branch, read for a run that somebody asked for.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The branch.
+    pub branch: String,
+    /// Its commit.
+    pub commit: git::Commit,
+    /// What the commit's file has the service do.
+    pub pipeline: Pipeline,
+}
+
 /// Queues the commit of a run again, as a new run with the same pipeline, or with the one that is read for it anew where it
 /// had none. For [`crate::control`].
 ///

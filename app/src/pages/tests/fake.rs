@@ -679,6 +679,9 @@ impl Runs for Fake {
     async fn cancel(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<()> {
         Ok(())
     }
+    async fn start(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: StartRun) -> Result<RunBrief> {
+        Err(Error::invalid("unknown_branch", "There is no such branch.").at("branch"))
+    }
     async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<RunBrief> {
         Ok(run_brief(58, RunState::Queued, None, "x", 3, 0))
     }

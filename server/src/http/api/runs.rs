@@ -2,7 +2,7 @@
 
 use app::{
     backend::Backend,
-    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StepId, TeamName},
+    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StartRun, StepId, TeamName},
 };
 use axum::{Json as Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Answer, Created, Done};
 use crate::http::{
-    extract::{Asker, Path, Query},
+    extract::{Asker, Json, Path, Query},
     live,
     problem::Problem,
     standing::Ends,
@@ -58,6 +58,21 @@ pub async fn show(
     Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
 ) -> Answer<Run> {
     Ok(Body(backend.runs.show(&actor, &team, &service, number).await?))
+}
+
+/// Runs the head of a branch, whatever changed in it.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/runs", tag = "runs", operation_id = "start_run",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    request_body = StartRun, responses((status = 202, body = RunBrief))
+)]
+pub async fn start(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Json(start): Json<StartRun>,
+) -> Created<RunBrief> {
+    Ok((StatusCode::ACCEPTED, Body(backend.runs.start(&actor, &team, &service, start).await?)))
 }
 
 /// Asks for a run to be stopped.
