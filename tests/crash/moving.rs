@@ -19,7 +19,7 @@ const RUNS: &str =
   WHERE s.name = 'plain'";
 
 impl Moving {
-    async fn from_there(&self, world: &World) -> String {
+    async fn repository(&self, world: &World) -> String {
         let sql = "SELECT p.name AS text FROM services s JOIN repositories p ON p.id = s.repository_id WHERE s.name = 'plain'";
         world.text(sql).await
     }
@@ -42,12 +42,12 @@ impl Operation for Moving {
     }
 
     async fn taken(&mut self, world: &World) -> bool {
-        self.from_there(world).await == self.to
+        self.repository(world).await == self.to
     }
 
     /// All or nothing: where it is built from, its runs left where their commits are, and the event.
     async fn judge(&mut self, world: &World) {
-        assert_eq!(self.from_there(world).await, self.to);
+        assert_eq!(self.repository(world).await, self.to);
         assert_eq!(world.number(&format!("{RUNS} AND COALESCE(r.repository_id, s.repository_id) = p.id")).await, 0, "runs moved along");
         let told = format!("SELECT COUNT(*) AS number FROM events WHERE action = 'service.moved' AND detail LIKE '%to {}:%'", self.to);
         assert_eq!(world.number(&told).await, 1);

@@ -179,7 +179,8 @@ async fn what_is_hostile_in_a_workspace_is_left_out_with_a_sentence() {
     let harbour = harbour().await;
     let copy = copy(&harbour, FILE).await;
     let link = |to: &str| Leaves::Link(to.to_owned());
-    let cases: Vec<(&str, Vec<(String, Leaves)>, &str)> = vec![
+    type Case = (&'static str, Vec<(String, Leaves)>, &'static str);
+    let cases: Vec<Case> = vec![
         ("a link out", vec![("out/a.xml".into(), link("/etc/passwd"))], "`out/a.xml` is a link or no file"),
         ("a link within", vec![("out/a.xml".into(), link("b.xml"))], "`out/a.xml` is a link or no file"),
         ("another name", vec![("out/a.xml".into(), Leaves::Name("workspace/x".into()))], "`out/a.xml` is a link or no file"),

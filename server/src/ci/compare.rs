@@ -247,8 +247,9 @@ mod tests {
 
     #[test]
     fn a_test_with_both_results_for_a_commit_is_caught() {
+        type Caught<'a> = (&'a [TestOutcome], &'a [&'a [TestOutcome]], bool);
         #[rustfmt::skip]
-        let table: [(&[TestOutcome], &[&[TestOutcome]], bool); 8] = [
+        let table: [Caught<'_>; 8] = [
             (&[Passed], &[], false),
             (&[Passed], &[&[Passed]], false),
             (&[Passed], &[&[Failed]], true),

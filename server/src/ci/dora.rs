@@ -92,8 +92,9 @@ mod tests {
 
     #[test]
     fn five_measures_of_histories() {
+        type Case<'a> = (&'a str, &'a [(u64, bool, bool, Option<u64>)], [Option<f64>; 5]);
         #[rustfmt::skip]
-        let table: &[(&str, &[(u64, bool, bool, Option<u64>)], [Option<f64>; 5])] = &[
+        let table: &[Case<'_>] = &[
             ("nothing", &[], [Some(0.0), None, None, None, None]),
             ("one", &[(5, true, false, Some(2))], [Some(0.25), Some(2.0 * HOUR), Some(0.0), None, Some(0.0)]),
             ("too long ago", &[(5_000, true, false, Some(2))], [Some(0.0), None, None, None, None]),

@@ -45,7 +45,7 @@ const LONGEST_BRANCH: usize = 250;
 /// What somebody asks to be run.
 enum Asked {
     /// The commit of a run again; its pipeline, where the run had none.
-    Again(Box<RunRow>, Option<Pipeline>),
+    Again(Box<(RunRow, Option<Pipeline>)>),
     /// The head of a branch.
     Head(Box<(RepositoryRow, Head)>),
 }
@@ -112,7 +112,7 @@ impl Control {
     async fn queue_asked(&self, actor: &Actor, service: &Service, asked: Asked) -> Result<RunBrief> {
         let mut tx = self.db.begin().await?;
         let ((run, number), action) = match asked {
-            Asked::Again(row, read) => (intake::again(&mut tx, &row, read, &actor.name).await?, "run.retried"),
+            Asked::Again(of) => (intake::again(&mut tx, &of.0, of.1, &actor.name).await?, "run.retried"),
             Asked::Head(at) => (intake::by_hand(&mut tx, &at.0, &built_here(service), &at.1, &actor.name).await?, "run.started"),
         };
         self.tell_run(&mut tx, actor, service, number, action).await?;
@@ -187,7 +187,7 @@ impl Runs for Control {
             let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
             return Err(Error::conflict("not_ended", sentence));
         }
-        self.queue_asked(actor, &found, Asked::Again(Box::new(row), read)).await
+        self.queue_asked(actor, &found, Asked::Again(Box::new((row, read)))).await
     }
 
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange> {

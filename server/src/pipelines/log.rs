@@ -114,6 +114,11 @@ impl Log {
         self.masks = masks;
     }
 
+    /// The values that are hidden: whatever else a step leaves is kept without them too.
+    pub fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
     /// Writes what Berth says.
     pub async fn note(&mut self, text: &str) -> Result<(), StoreError> {
         for line in text.lines() {

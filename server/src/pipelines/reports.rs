@@ -84,8 +84,7 @@ pub(super) async fn read(ctx: &Context, job: &Job<'_>, glob: &str, log: &mut Log
     if read.is_empty() {
         return Ok(None);
     }
-    let masks = Masks::named(&job.step.env);
-    let new = put_together(ctx, job, read, &masks).await?;
+    let new = put_together(ctx, job, read, log.masks()).await?;
     log.note(&said::tests_counted(new.counts.passed, new.counts.failed, new.counts.skipped)).await?;
     Ok(Some(new))
 }

@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn what_is_tried_again_is_decided_by_class_code_and_number() {
         let retries = |failed, exit_codes: &[i64], timeout, pull| Retries { failed, exit_codes: exit_codes.to_vec(), timeout, pull };
-        let cases: [(Retries, &[Tried], Option<(usize, usize)>); 17] = [
+        type Case<'a> = (Retries, &'a [Tried], Option<(usize, usize)>);
+        let cases: [Case<'_>; 17] = [
             (Retries::default(), &[Failed(1)], None),
             (Retries::default(), &[TooLong], None),
             (Retries::default(), &[NoImage], None),

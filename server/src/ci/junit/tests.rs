@@ -142,9 +142,9 @@ fn hostile_reports_cost_no_more_than_their_size() {
     let began = Instant::now();
     for text in all {
         let report = read(text.as_bytes(), 1_000);
-        assert!(report.cases.len() <= 1_000, "{:.40}", text);
+        assert!(report.cases.len() <= 1_000, "{text:.40}");
         let held: usize = report.cases.iter().map(|case| case.output.iter().map(String::len).sum::<usize>() + case.name.len()).sum();
-        assert!(held < 1 << 20, "{:.40}: {held}", text);
+        assert!(held < 1 << 20, "{text:.40}: {held}");
     }
     // Minutes, where something is counted again for each of its like.
     assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());

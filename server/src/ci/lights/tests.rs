@@ -56,10 +56,13 @@ fn work_that_reaches_the_default_branch_daily() {
     println!("proof  integrates daily: {} histories, 0 wrong", table.len());
 }
 
+/// What it is called, its runs, and the light they come to.
+type History<'a> = (&'a str, &'a [(RunState, u64, u64, u64, bool)], Light);
+
 #[test]
 fn tests_that_validate_each_change() {
     #[rustfmt::skip]
-    let table: &[(&str, &[(RunState, u64, u64, u64, bool)], Light)] = &[
+    let table: &[History<'_>] = &[
         ("no run", &[], Light::Grey),
         ("long ago", &[(Passed, 60_000, 5, 9, true)], Light::Grey),
         ("only red ones", &[(Failed, 100, 5, 9, true)], Light::Grey),
@@ -90,7 +93,7 @@ fn tests_that_validate_each_change() {
 #[test]
 fn red_that_is_fixed_first() {
     #[rustfmt::skip]
-    let table: &[(&str, &[(RunState, u64, u64, u64, bool)], Light)] = &[
+    let table: &[History<'_>] = &[
         ("no run", &[], Light::Grey),
         ("only what could not run", &[(Errored, 50, 5, 0, true)], Light::Grey),
         ("never red", &[(Passed, 500, 5, 9, true)], Light::Green),
