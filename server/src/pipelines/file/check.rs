@@ -110,6 +110,11 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
             found.push(command.problem("This command is empty. Write one, or leave it out."));
         }
     }
+    if let Some(retry) = step.get("retry")
+        && let (Some(codes), None) = (retry.key("exit_codes"), retry.get("failed"))
+    {
+        found.push(codes.at.problem("`exit_codes` says which codes `failed` is for, and that is missing. Add for example `failed: 1`."));
+    }
     check_matrix(step, found);
 }
 

@@ -126,6 +126,7 @@ fn every_mistake_has_its_sentence_and_place() {
         (step("imagee: x"), "10:13 `imagee` is not known in a step. Did you mean `image`?"),
         (step("env: {BERTH_RUN: x}"), "10:19 `BERTH_RUN` is set by Berth. Choose a name that does not start with `BERTH_`."),
         (step("env: {A-B: x}"), "10:19 `A-B` is no name of a variable. Use letters, digits and underscores, and no digit first."),
+        (step("retry: {exit_codes: [75]}"), "10:21 `exit_codes` says which codes `failed` is for, and that is missing. Add for example `failed: 1`."),
         (step("retry: {lost: 9}"), "10:27 `lost` is 0 to 5, and this is 9."),
         (step("network: host"), "10:22 `network` takes no `host`. It takes `run` or `none`."),
         (step("matrix: {A: []}"), "10:25 A variable of `matrix` needs at least one value."),

@@ -72,11 +72,12 @@ pub(super) async fn with<T>(
     if halt.leaving() {
         return Err(Left::Leaving);
     }
-    if let Some(lost) = ends.iter().find(|end| end.state == RunState::Lost) {
-        return Err(Left::Engine(lost.failure.clone().unwrap_or_default()));
-    }
+    // What was done counts, whatever became of them while they were stopped.
     if let Some(done) = done {
         return Ok(Worked::Done(done));
+    }
+    if let Some(lost) = ends.iter().find(|end| end.state == RunState::Lost) {
+        return Err(Left::Engine(lost.failure.clone().unwrap_or_default()));
     }
     for (step, ..) in &stage.steps {
         write_end(ctx, run, step, &StepEnd { state: RunState::Skipped, exit_code: None, failure: None, tries: 1 }, None).await?;

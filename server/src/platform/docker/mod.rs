@@ -17,7 +17,7 @@ mod tasks;
 mod workspaces;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
     pin::Pin,
@@ -70,6 +70,8 @@ struct Inner {
     last_host: Mutex<Option<Host>>,
     /// Commands inside containers that were late, by the container's name: an engine cannot end them.
     late: Mutex<HashMap<String, String>>,
+    /// The containers of tasks that this process started and that have not ended.
+    begun: Mutex<HashSet<String>>,
     swept: AtomicBool,
 }
 
@@ -100,6 +102,7 @@ impl Docker {
             known: Mutex::new(HashMap::new()),
             last_host: Mutex::new(None),
             late: Mutex::new(HashMap::new()),
+            begun: Mutex::new(HashSet::new()),
             swept: AtomicBool::new(false),
         })))
     }
@@ -107,6 +110,10 @@ impl Docker {
     /// Where the engine is.
     pub fn address(&self) -> &str {
         &self.0.address
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Observed>> {

@@ -33,6 +33,25 @@ impl Drop for Leftover {
     }
 }
 
+/// A task's container that this process started.
+struct Begun<'a> {
+    docker: &'a Docker,
+    name: &'a str,
+}
+
+impl<'a> Begun<'a> {
+    fn new(docker: &'a Docker, name: &'a str) -> Self {
+        docker.begun().insert(name.to_owned());
+        Self { docker, name }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.docker.begun().remove(self.name);
+    }
+}
+
 /// Why a task is over.
 enum Over {
     ByItself,
@@ -78,6 +97,7 @@ impl Docker {
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.within(Call::Attach, name, self.client().await?.attach_container(name, Some(options))).await?;
         self.start(name).await.map_err(errors::cannot_start)?;
+        let _begun = Begun::new(self, name);
         let pump = async {
             let mut output = attached.output;
             while let Some(piece) = output.next().await {
@@ -116,6 +136,10 @@ impl Docker {
         timeout: Duration,
     ) -> Result<Option<i64>, PlatformError> {
         let name = container::task_name(&self.0.instance, task);
+        // One that a former process left behind has this name too, until it is removed: nobody is to rely on it.
+        if !self.begun().contains(&name) {
+            return Ok(None);
+        }
         let state = self.inspect(&name).await?.and_then(|found| found.state);
         if state.and_then(|state| state.running) != Some(true) {
             return Ok(None);
