@@ -143,7 +143,7 @@ async fn files_are_carried_from_task_to_task() {
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace { run: RunId::from_text("1"), team: TeamId::from_text("a") };
     let archive = on_disk(&folder, &images::archive(&[("src/main.sh", "echo main"), ("README", "read me")]));
-    platform.fill_workspace(&workspace, archive).await.unwrap();
+    platform.fill_workspace(&workspace, archive, CancellationToken::new()).await.unwrap();
     let image = images::busybox_image().await;
     let within = |script: &str| {
         let mut task = step(&image, script);
@@ -160,13 +160,40 @@ async fn files_are_carried_from_task_to_task() {
     assert_eq!(run(&platform, &restricted).await.out, "mine\n");
 
     let other = on_disk(&folder, &images::archive(&[("other", "")]));
-    platform.fill_workspace(&workspace, other).await.unwrap();
+    platform.fill_workspace(&workspace, other, CancellationToken::new()).await.unwrap();
     assert_eq!(run(&platform, &within("ls")).await.out, "other\n", "filled anew");
-    let missing = platform.fill_workspace(&workspace, folder.path().join("none")).await;
+    let missing = platform.fill_workspace(&workspace, folder.path().join("none"), CancellationToken::new()).await;
     assert!(matches!(missing, Err(PlatformError::Refused(_))), "{missing:?}");
     assert!(platform.things().await.iter().all(|thing| !thing.starts_with("container")));
     assert_eq!(platform.runs_with_leftovers().await.unwrap(), std::slice::from_ref(&workspace.run));
     clean(platform).await;
+}
+
+#[tokio::test]
+async fn nothing_is_made_in_a_workspace_after_it_was_told_to_stop() {
+    let platform = TestPlatform::new();
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace { run: RunId::from_text("1"), team: TeamId::from_text("a") };
+    let files = on_disk(&folder, &images::archive(&[("big", &"x".repeat(8 << 20))]));
+    let mut cancelled = 0;
+    // Told after a while that grows, so that each of its calls is the one under way.
+    for wait in (0..400).step_by(7) {
+        let cancel = CancellationToken::new();
+        let fill = platform.fill_workspace(&workspace, files.clone(), cancel.clone());
+        let tell = async {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            cancel.cancel();
+        };
+        let (filled, ()) = tokio::join!(fill, tell);
+        assert!(matches!(filled, Ok(()) | Err(PlatformError::Cancelled)), "{filled:?}");
+        cancelled += u32::from(filled.is_err());
+        platform.clean_run(&workspace.run).await.unwrap();
+        assert_eq!(platform.runs_with_leftovers().await.unwrap(), [], "told after {wait} ms");
+        if filled.is_ok() {
+            break;
+        }
+    }
+    assert!(cancelled > 0);
 }
 
 /// The files of an archive: name, size, and whether it is a plain file.
@@ -187,7 +214,8 @@ async fn files_come_out_of_a_workspace() {
     let platform = TestPlatform::new();
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace { run: RunId::from_text("1"), team: TeamId::from_text("a") };
-    platform.fill_workspace(&workspace, on_disk(&folder, &images::archive(&[("README", "read me")]))).await.unwrap();
+    let archive = on_disk(&folder, &images::archive(&[("README", "read me")]));
+    platform.fill_workspace(&workspace, archive, CancellationToken::new()).await.unwrap();
     let mut task = step(
         &images::busybox_image().await,
         "mkdir -p out/deep big; echo 1 >out/a.xml; ln -s /etc/passwd out/link; ln -s /etc out/deep/etc; mkfifo out/pipe; dd if=/dev/zero of=big/file bs=1M count=64 2>/dev/null",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use app::model::RunId;
 use tokio::{
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant as Moment, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -22,6 +22,8 @@ use crate::{
 
 /// What could not be swept is swept again after this long: an engine may still make what it was asked for before a crash.
 const SWEEP_AGAIN: Duration = Duration::from_secs(10);
+/// Even where nothing seems to be left, an engine that answered late or came back may hold something.
+const SWEEP_ANYWAY: Duration = Duration::from_secs(300);
 
 /// Runs until stopped. What is under way then is left for the next start.
 pub async fn run(ctx: Context, stop: CancellationToken) {
@@ -31,18 +33,25 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     let (mut moves, hands) = (clock::Moves::new(), Hands::default());
     claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
-    let mut swept = sweep(&ctx).await;
+    let mut sweep_at = next_sweep(sweep(&ctx).await);
     loop {
         let answered = claim_all(&ctx, (&mut moves, &hands), &mut under_way, &stop).await;
         tokio::select! {
             () = stop.cancelled() => break,
             _ = timeout(wake::rest(answered), ctx.wake.woken(Duty::Runs)) => {}
-            () = sleep(SWEEP_AGAIN), if !swept => swept = sweep(&ctx).await,
+            () = sleep_until(sweep_at) => sweep_at = next_sweep(sweep(&ctx).await),
             // What was left without an end may have nobody who takes it up: its service was deleted, for instance.
-            Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() { swept = sweep(&ctx).await },
+            Some(ended) = under_way.join_next() => if !matches!(ended, Ok(true)) && !stop.is_cancelled() {
+                sweep_at = next_sweep(sweep(&ctx).await);
+            },
         }
     }
     while under_way.join_next().await.is_some() {}
+}
+
+/// When to sweep next, after a sweep that left nothing or did not.
+fn next_sweep(swept: bool) -> Moment {
+    Moment::now() + if swept { SWEEP_ANYWAY } else { SWEEP_AGAIN }
 }
 
 /// Claims what there is room for. False: the store did not answer.

@@ -384,8 +384,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// Removes an image by id, if nothing uses it.
     async fn remove_image(&self, id: &str) -> Result<(), PlatformError>;
 
-    /// Fills a run's workspace from a tar archive, making the volume. It replaces what was there.
-    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError>;
+    /// Fills a run's workspace from a tar archive, making the volume. It replaces what was there. It is told to stop by the token
+    /// and not by being dropped, so that nothing is made after it ended.
+    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf, cancel: CancellationToken) -> Result<(), PlatformError>;
 
     /// What a run's workspace holds at this path and below it, as a tar archive whose names begin with the last part of the
     /// path; an empty path is all of it. None where there is nothing. What it holds was made by whatever ran there: nothing

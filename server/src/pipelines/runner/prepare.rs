@@ -6,7 +6,6 @@ use app::{
     model::{RunState, StageKind},
     said,
 };
-use futures::future::BoxFuture;
 use tokio::time::sleep;
 
 use super::{Context, Halt, Left, Outcome, cancelled};
@@ -76,8 +75,9 @@ impl User {
 
 /// Finds an image, and asks again as often as who needs it wants. Answers with the number of the try.
 async fn find(ctx: &Context, run: &RunRow, image: &str, again: u32, halt: &Halt) -> Result<u32, PlatformError> {
+    let ask = || unless_halted(halt, ctx.platform.image(image, &run.team_id));
     for (tries, pause) in (1..=again).zip(PAUSES.into_iter().cycle()) {
-        match patiently(halt, || ctx.platform.image(image, &run.team_id)).await {
+        match patiently(halt, ask).await {
             Ok(_) => return Ok(tries),
             Err(PlatformError::Cancelled) => return Err(PlatformError::Cancelled),
             Err(error) => tracing::info!(run = %run.id, %error, "asking for the image again in {pause} s"),
@@ -87,7 +87,7 @@ async fn find(ctx: &Context, run: &RunRow, image: &str, again: u32, halt: &Halt)
             () = halt.token().cancelled() => return Err(PlatformError::Cancelled),
         }
     }
-    patiently(halt, || ctx.platform.image(image, &run.team_id)).await.map(|_| again + 1)
+    patiently(halt, ask).await.map(|_| again + 1)
 }
 
 /// The images of the steps, of what runs beside them and of the Dockerfile, each with who needs it.
@@ -135,7 +135,7 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
         return Ok(Some(Outcome::not(RunState::Errored, said::files_unread(error))));
     }
     let workspace = Workspace { run: run.id.clone(), team: run.team_id.clone() };
-    let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone())).await;
+    let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone(), halt.token().clone())).await;
     // What is left over goes with the scratch folder at the next start.
     let _ = tokio::fs::remove_file(&archive).await;
     Ok(match filled {
@@ -145,14 +145,21 @@ async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome
     })
 }
 
-/// Asks the engine again, with pauses, while it does not answer.
-async fn patiently<'a, T>(halt: &Halt, ask: impl Fn() -> BoxFuture<'a, Result<T, PlatformError>> + Send) -> Result<T, PlatformError> {
+/// Gives up a question that leaves nothing behind where its answer is not waited for.
+async fn unless_halted<T>(halt: &Halt, answer: impl Future<Output = Result<T, PlatformError>>) -> Result<T, PlatformError> {
+    tokio::select! {
+        answer = answer => answer,
+        () = halt.token().cancelled() => Err(PlatformError::Cancelled),
+    }
+}
+
+/// Asks the engine again, with pauses, while it does not answer. What is asked stops by itself when the run is to halt.
+async fn patiently<T, F>(halt: &Halt, ask: impl Fn() -> F) -> Result<T, PlatformError>
+where
+    F: Future<Output = Result<T, PlatformError>>,
+{
     for pause in PAUSES {
-        let answer = tokio::select! {
-            answer = ask() => answer,
-            () = halt.token().cancelled() => return Err(PlatformError::Cancelled),
-        };
-        match answer {
+        match ask().await {
             Err(error) if error.passing() => tracing::warn!(%error, "trying again in {pause} s"),
             answer => return answer,
         }

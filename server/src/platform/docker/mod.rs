@@ -215,8 +215,8 @@ impl Platform for Docker {
         self.drop_image(id).await
     }
 
-    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError> {
-        self.fill(workspace, &archive).await
+    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf, cancel: CancellationToken) -> Result<(), PlatformError> {
+        self.fill(workspace, &archive, &cancel).await
     }
 
     async fn read_workspace(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {

@@ -11,6 +11,7 @@ use bollard::{
     },
 };
 use futures::{StreamExt as _, stream};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Archive, PlatformError, Workspace, container},
@@ -22,7 +23,10 @@ use super::{
 };
 
 impl Docker {
-    pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path) -> Result<(), PlatformError> {
+    /// Each call that makes something is waited for even when it is cancelled: what an engine makes after nobody listens any more,
+    /// nobody removes.
+    pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path, cancel: &CancellationToken) -> Result<(), PlatformError> {
+        let go_on = || if cancel.is_cancelled() { Err(PlatformError::Cancelled) } else { Ok(()) };
         let docker = self.client().await?;
         let archive = images::body(archive).await?;
         let name = container::workspace_name(&self.0.instance, &workspace.run);
@@ -32,16 +36,20 @@ impl Docker {
         self.drop_volume(&name).await?;
         let labels =
             container::labels(&self.0.instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
+        go_on()?;
         let request = VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels.into_iter().collect()), ..Default::default() };
         self.within(Call::VolumeCreate, &name, docker.create_volume(request)).await?;
         let image = self.empty_image().await?;
+        go_on()?;
         self.create(&helper, container::helper(&self.0.instance, workspace, &image)?).await?;
         let options = UploadToContainerOptionsBuilder::default().path(container::HELPER_MOUNT).build();
         let upload = docker.upload_to_container(&helper, Some(options), archive);
-        let uploaded = self.within(Call::Upload, &name, upload).await;
+        let uploaded = tokio::select! {
+            uploaded = self.within(Call::Upload, &name, upload) => uploaded.map_err(Into::into),
+            () = cancel.cancelled() => Err(PlatformError::Cancelled),
+        };
         let removed = self.force_remove(&helper).await;
-        uploaded?;
-        removed
+        uploaded.and(removed)
     }
 
     /// By a helper that holds the workspace and is never started, as on the way in: no image is needed that is not there, and

@@ -373,7 +373,10 @@ impl Platform for Fake {
         self.answer(lost, "remove_image", ())
     }
 
-    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf) -> Result<(), PlatformError> {
+    async fn fill_workspace(&self, workspace: &Workspace, archive: PathBuf, cancel: CancellationToken) -> Result<(), PlatformError> {
+        if cancel.is_cancelled() {
+            return Err(PlatformError::Cancelled);
+        }
         let lost = self.meet(Verb::FillWorkspace, workspace.run.as_str()).await?;
         if !archive.exists() {
             return Err(PlatformError::Refused(format!("there is no archive {}", archive.display())));
