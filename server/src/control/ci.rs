@@ -6,8 +6,7 @@ use app::{
     backend::Ci,
     error::{Error, Result},
     model::{
-        Actor, Answered, Artifact, CiDigest, CiReport, FlakyTest, Mute, PageRequest, RunState, Service, ServiceId, ServiceName, TeamId,
-        TeamName, TestReport, Timestamp,
+        Actor, Artifact, CiDigest, CiReport, FlakyTest, Mute, PageRequest, RunState, Service, ServiceName, TeamName, TestReport, Timestamp,
     },
     said,
 };
@@ -19,11 +18,10 @@ use crate::{
     ci::{
         compare,
         dora::{self, Deployment},
-        lights::{self, Branch, Push, Ran},
-        tell,
+        lights, tell,
     },
     clock, git,
-    pipelines::{artifacts as files, file::Pipeline, select::branch},
+    pipelines::{artifacts as files, file::Pipeline},
     store::{
         self, Tx, artifacts,
         events::{self, NewEvent},
@@ -86,41 +84,6 @@ impl Control {
         tx.commit().await?;
         topics.into_iter().flatten().for_each(|topic| self.wake.changed(team.as_ref(), topic));
         Ok(())
-    }
-
-    /// The lights of a service.
-    async fn lights(&self, team: &TeamId, service: &ServiceId, now: Timestamp) -> Result<(store::ci::Looked, Vec<Answered>, Vec<Ran>)> {
-        let looked = store::ci::of_service(&self.db, team, service).await?.ok_or_else(super::unknown_team)?;
-        let since = now.minus(Duration::from_secs(u64::from(lights::DAYS) * 24 * 3_600));
-        let main = format!("refs/heads/{}", looked.branch);
-        let pushed = store::ci::pushes(&self.db, &looked.repository, since).await?;
-        let pushes: Vec<Push> = pushed.into_iter().map(|(by, at, reference)| Push { by, at, on_default: reference == main }).collect();
-        let branches = self.unmerged(&looked).await?;
-        let ran = |run: store::ci::Ended| Ran {
-            number: run.number,
-            state: run.state,
-            pushed_at: run.pushed_at,
-            ended_at: run.ended_at,
-            tests: run.tests,
-            steps: run.steps,
-            candidate: run.candidate,
-        };
-        let runs: Vec<Ran> = store::ci::runs(&self.db, service, &looked.branch, since).await?.into_iter().map(ran).collect();
-        let answers =
-            vec![lights::integrates(&looked.branch, &pushes, &branches, now), lights::validates(&runs, now), lights::fixes(&runs, now)];
-        Ok((looked, answers, runs))
-    }
-
-    /// The branches that hold something the default one does not, each with when it was pushed first.
-    async fn unmerged(&self, looked: &store::ci::Looked) -> Result<Vec<Branch>> {
-        let folder = self.config.repositories().join(format!("{}.git", looked.repository));
-        let mut branches = Vec::new();
-        for reference in git::unmerged(&folder, &looked.branch).await.map_err(Error::internal)? {
-            if let (Some(name), Some(since)) = (branch(&reference), store::ci::begun(&self.db, &looked.repository, &reference).await?) {
-                branches.push(Branch { name: name.to_owned(), since });
-            }
-        }
-        Ok(branches)
     }
 
     /// Why a push is refused: it moves a default branch that is red for a service which guards it, and does not say that it
@@ -204,7 +167,7 @@ impl Ci for Control {
     async fn report(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<CiReport> {
         let found = self.service(actor, team, service, Action::ViewTeam).await?;
         let now = clock::now();
-        let (looked, answers, runs) = self.lights(&found.team_id, &found.id, now).await?;
+        let (looked, lit) = self.lights(&found.team_id, &found.id, now).await?;
         let last = store::ci::last_environment(&self.db, &found.id).await?;
         let since = now.minus(Duration::from_secs(u64::from(lights::DAYS) * 24 * 3_600));
         let deployed = match &last {
@@ -223,9 +186,9 @@ impl Ci for Control {
         Ok(CiReport {
             team: team.clone(),
             service: service.clone(),
-            red_since: lights::red_stretches(&runs).last().filter(|red| red.mended.is_none()).map(|red| red.since),
+            red_since: lit.red_since,
             branch: looked.branch,
-            answers,
+            answers: lit.answers.clone(),
             measures: dora::measures(&deployments, now),
             environment: last.map(|(_, name)| name.to_string()),
             days: lights::DAYS,
@@ -239,8 +202,8 @@ impl Ci for Control {
         let (now, mut services) = (clock::now(), Vec::new());
         let page = PageRequest { cursor: None, limit: Some(MOST_SERVICES) };
         for service in store::services::page(&self.db, &self.config.url, &id, &page).await?.items {
-            let (_, answers, _) = self.lights(&id, &service.id, now).await?;
-            services.push(tell::brief(&service.name, &answers));
+            let (_, lit) = self.lights(&id, &service.id, now).await?;
+            services.push(tell::brief(&service.name, &lit.answers));
         }
         let text = tell::digest(team, &services, &self.config.url, now);
         Ok(CiDigest { team: team.clone(), text, services, public_badges: store::ci::badges_open(&self.db, &id).await? })
@@ -287,8 +250,8 @@ impl Ci for Control {
             (None, Some(actor)) => self.service(actor, team, service, Action::ViewTeam).await?,
             (None, None) => return Err(unknown()),
         };
-        let (_, answers, _) = self.lights(&found.team_id, &found.id, clock::now()).await?;
-        Ok((tell::badge(&answers), open))
+        let (_, lit) = self.lights(&found.team_id, &found.id, clock::now()).await?;
+        Ok((tell::badge(&lit.answers), open))
     }
 }
 

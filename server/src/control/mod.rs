@@ -7,6 +7,7 @@ mod figures;
 pub mod git;
 mod health;
 mod hosts;
+mod lights;
 pub mod local;
 pub mod once;
 pub mod platform;
@@ -63,6 +64,7 @@ pub struct Control {
     limits: Limits,
     life: OnceLock<Life>,
     engine_seen: figures::EngineSeen,
+    lit: lights::Kept,
 }
 
 impl fmt::Debug for Control {
@@ -142,6 +144,7 @@ impl Control {
             limits: Limits::default(),
             life: OnceLock::new(),
             engine_seen: figures::EngineSeen::default(),
+            lit: lights::Kept::default(),
         })
     }
 

@@ -41,6 +41,37 @@ pub async fn of_service(q: impl Query, team: &TeamId, service: &ServiceId) -> Re
     .transpose()
 }
 
+/// What happened last as far as lights go: as long as it is the same, so is what they rest on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// The repository.
+    pub repository: String,
+    /// When the last of the branch's newest runs ended.
+    pub run_ended: Option<Timestamp>,
+    /// How many of them have ended.
+    pub runs: u64,
+    /// The last push.
+    pub change: Option<String>,
+}
+
+/// How many of a branch's newest runs are looked at for whether one ended.
+const NEWEST: u32 = 50;
+
+/// What happened last as far as lights go.
+pub async fn newest(q: impl Query + Copy, repository: &RepositoryId, service: &ServiceId, branch: &str) -> Result<Newest> {
+    let sql = "SELECT MAX(n.finished_at) AS ended, COUNT(n.finished_at) AS runs
+                 FROM (SELECT finished_at FROM runs WHERE service_id = $1 AND branch = $2 ORDER BY number DESC LIMIT $3) n";
+    let ended = q.fetch_opt(sql, args![service, branch, NEWEST]).await?;
+    let sql = "SELECT id FROM ref_changes WHERE repository_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1";
+    let change = q.fetch_opt(sql, args![repository]).await?;
+    Ok(Newest {
+        repository: repository.to_string(),
+        run_ended: ended.as_ref().map(|row| row.time_opt("ended")).transpose()?.flatten(),
+        runs: ended.as_ref().map_or(Ok(0), |row| row.num("runs"))?,
+        change: change.map(|row| row.text("id")).transpose()?,
+    })
+}
+
 /// Pushes to branches of a repository since then: who, when, to which ref.
 pub async fn pushes(q: impl Query, repository: &RepositoryId, since: Timestamp) -> Result<Vec<(String, Timestamp, String)>> {
     let sql = "SELECT pushed_by, created_at, ref FROM ref_changes WHERE repository_id = $1 AND created_at >= $2 AND new_commit IS NOT NULL
@@ -81,27 +112,30 @@ pub async fn runs(q: impl Query, service: &ServiceId, branch: &str, since: Times
                 EXISTS (SELECT 1 FROM stages g WHERE g.run_id = r.id AND g.kind = 'steps' AND g.state = 'passed') AS steps,
                 CAST((SELECT COALESCE(SUM(t.passed + t.failed), 0) FROM step_tests t WHERE t.run_id = r.id) AS BIGINT) AS tests
                FROM runs r WHERE r.service_id = $1 AND r.branch = $2 AND r.finished_at IS NOT NULL
-                AND r.number > COALESCE((SELECT o.number FROM runs o WHERE o.service_id = $1 AND o.branch = $2 AND o.created_at < $3
-                  ORDER BY o.number DESC LIMIT 1), 0)
                 AND (r.state = 'skipped' AND r.candidate_id IS NULL OR EXISTS (SELECT 1 FROM stages g WHERE g.run_id = r.id))
-              ORDER BY r.number DESC LIMIT $4",
-            args![service, branch, since, MOST],
+              ORDER BY r.number DESC LIMIT $3",
+            args![service, branch, MOST],
         )
         .await?;
-    rows.iter()
-        .rev()
-        .map(|row| {
-            Ok(Ended {
-                number: row.num("number")?,
-                state: row.named("state", RunState::from_name)?,
-                pushed_at: row.time("created_at")?,
-                ended_at: row.time("finished_at")?,
-                steps: row.bool("steps")?,
-                candidate: row.text_opt("candidate_id")?.is_some(),
-                tests: row.num("tests")?,
-            })
-        })
-        .collect()
+    let mut runs = Vec::new();
+    // Numbers are given as runs are made: what comes after one that is too old is older.
+    for row in &rows {
+        let pushed_at = row.time("created_at")?;
+        if pushed_at < since {
+            break;
+        }
+        runs.push(Ended {
+            number: row.num("number")?,
+            state: row.named("state", RunState::from_name)?,
+            pushed_at,
+            ended_at: row.time("finished_at")?,
+            steps: row.bool("steps")?,
+            candidate: row.text_opt("candidate_id")?.is_some(),
+            tests: row.num("tests")?,
+        });
+    }
+    runs.reverse();
+    Ok(runs)
 }
 
 /// The last run of a branch that says whether it is good: its number, and whether it is. None: nothing has said so.

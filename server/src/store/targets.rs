@@ -74,7 +74,8 @@ pub async fn by_id(q: impl Query, id: &TargetId) -> Result<Option<TargetRow>> {
 
 /// The target of a team's service in an environment, unless the service is being deleted.
 pub async fn find(q: impl Query, team: &TeamId, service: &ServiceName, environment: &EnvironmentName) -> Result<Option<TargetRow>> {
-    let sql = format!("{} WHERE g.team_id = $1 AND s.name = $2 AND e.name = $3 AND s.deleted_at IS NULL", select());
+    // By the service: a database without statistics would go through all targets of the environment.
+    let sql = format!("{} WHERE s.team_id = $1 AND s.name = $2 AND e.name = $3 AND s.deleted_at IS NULL", select());
     q.fetch_opt(sql, args![team, service, environment]).await?.as_ref().map(read).transpose()
 }
 
