@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     model::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
-        EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogLine, LogRange, Me, Member, Move, NewInvitation,
+        EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief,
         Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp,
         Token, TokenId, UserId,
@@ -363,6 +363,13 @@ pub trait Runs: Send + Sync {
 
     /// Lines of a step's log, from line `from` (counted from 1), at most `limit` (1 to 5,000).
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange>;
+
+    /// The lines of a step's log that hold a text, from line `from` on, at most `limit` (1 to 5,000). The case of the letters A to
+    /// Z is the same to it, and colours are no text. A long log is looked through piece by piece: `next` goes on.
+    ///
+    /// # Errors
+    /// `nothing_to_find` where there is no text to look for.
+    async fn find_in_log(&self, actor: &Actor, step: &StepId, text: &str, from: u64, limit: u32) -> Result<LogFound>;
 
     /// The lines of a step's log from line `from` on, as they come; ends when the log is complete.
     async fn follow(&self, actor: &Actor, step: &StepId, from: u64) -> Result<Live<LogLine>>;

@@ -8,6 +8,7 @@ mod engine;
 mod filled;
 mod hot;
 mod idle;
+mod log;
 #[allow(dead_code)] // Not every row needs all of it.
 mod method;
 mod pages;
@@ -24,6 +25,7 @@ type Fill = fn(&mut Table);
 /// What fills in rows, by the name that `ROWS` takes.
 const ROWS: &[(&str, Fill)] = &[
     ("hot", hot::run),
+    ("log", log::run),
     ("1", edge::deploys::run),
     ("2", edge::latency::run),
     ("3", edge::cpu::run),

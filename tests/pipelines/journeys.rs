@@ -251,8 +251,23 @@ async fn a_log_is_followed_while_it_is_written() {
     let middle = runs.log(&harbour.owner, &step, 2_001, 10).await.unwrap();
     assert_eq!((middle.lines.len(), middle.lines[0].number, middle.total, middle.complete), (10, 2_001, 2_500, true));
     assert_eq!(runs.log(&harbour.owner, &step, 9_999, 10).await.unwrap().lines, []);
+    let (mut found, mut from) = (Vec::new(), Some(1));
+    while let Some(next) = from {
+        let part = runs.find_in_log(&harbour.owner, &step, " LINE 24", next, 50).await.unwrap();
+        assert!(part.lines.len() <= 50 && part.total == 2_500);
+        found.extend(part.lines.iter().map(|line| line.number));
+        from = part.next;
+    }
+    let expected: Vec<u64> = [24].into_iter().chain(240..250).chain(2_400..2_500).collect();
+    assert_eq!(found, expected);
+    assert_eq!(runs.find_in_log(&harbour.owner, &step, "  ", 1, 50).await.unwrap_err().code, "nothing_to_find");
+    let url = format!("http://{}/api/v1/steps/{step}/log/text", harbour.berth.console);
+    let token = crate::git::token(&harbour, vec![app::model::Scope::Read]).await;
+    let text = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap().text().await.unwrap();
+    assert_eq!((text.lines().count(), text.lines().next().unwrap().split_once(' ').unwrap().1), (2_500, "line 1"));
     let nowhere = app::model::StepId::from_text("nowhere");
     assert_eq!(runs.log(&harbour.owner, &nowhere, 1, 10).await.unwrap_err().code, "unknown_step");
+    assert_eq!(runs.find_in_log(&harbour.owner, &nowhere, "line", 1, 10).await.unwrap_err().code, "unknown_step");
     harbour.berth.stop().await;
 }
 

@@ -83,7 +83,8 @@ async fn an_administrator_may_look_everywhere() {
     let world = World::new().await;
     let admin = world.app.client(ADMIN).await;
     for row in rest::rows().iter().filter(|row| row.method == "get" && !row.path.ends_with("/stream")) {
-        assert_eq!(admin.get(&world.path(row.path)).await.status, 200, "{}", row.path);
+        let asked = if row.path.ends_with("/matches") { "?text=a" } else { "" };
+        assert_eq!(admin.get(&format!("{}{asked}", world.path(row.path))).await.status, 200, "{}", row.path);
     }
 }
 

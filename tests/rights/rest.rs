@@ -91,6 +91,8 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/retry", SHIP, nothing()),
         row("get", "/teams/{team}/services/{service}/runs/{number}/stream", VIEW, nothing()),
         row("get", "/steps/{id}/log", VIEW, nothing()),
+        row("get", "/steps/{id}/log/matches", VIEW, nothing()),
+        row("get", "/steps/{id}/log/text", VIEW, nothing()),
         row("get", "/steps/{id}/log/stream", VIEW, nothing()),
         row("get", "/teams/{team}/services/{service}/candidates", VIEW, nothing()),
         row("get", "/teams/{team}/services/{service}/candidates/{number}", VIEW, nothing()),

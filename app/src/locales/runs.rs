@@ -42,6 +42,8 @@ sentences! {
     exit(code): "Exit {code}" / "종료 코드 {code}";
     no_log_yet: "No step has begun yet. Its log shows here line by line." / "아직 시작한 스텝이 없어요. 시작하면 로그가 한 줄씩 보여요.";
     log_of(step): "Log of {step}" / "{step} 로그";
+    log_download: "Download" / "내려받기";
+    log_download_says: "The whole log as text" / "전체 로그를 텍스트로";
     log_empty: "It wrote nothing." / "남긴 로그가 없어요.";
     find_in_log: "Find in this log" / "이 로그에서 찾기";
     found_nothing(wanted): "No line holds “{wanted}”." / "“{wanted}” 문구가 들어 있는 줄이 없어요.";

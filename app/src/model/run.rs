@@ -239,6 +239,18 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// The lines of a log that hold what was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct LogFound {
+    /// Lines in order.
+    pub lines: Vec<LogLine>,
+    /// The line to go on from; absent where the log was looked through to its end.
+    pub next: Option<u64>,
+    /// How many lines the log has now.
+    pub total: u64,
+}
+
 /// A piece of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -32,7 +32,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let wanted = caller.query.get("find");
     let tail = if wanted.is_empty() { LINES } else { LOOK_AT };
     let lines = caller.backend.releases.logs(actor, &team, &name, &environment, tail, false).await?;
-    let lines = lines.take(tail as usize).filter(|line| std::future::ready(wanted.is_empty() || holds(line, wanted)));
+    let lines = lines.take(tail as usize).filter(|line| std::future::ready(wanted.is_empty() || holds(&line.text, wanted)));
     let lines: Vec<_> = lines.collect().await;
     let path = path_of(&team, &name);
     let there = format!("{path}/targets/{environment}");

@@ -6,8 +6,8 @@ use super::{done, path_of};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, Mark, Tone, empty, facts, head, holds, line, log_found, log_lines, log_seek, rollout_tone, rollout_word,
-        run_status_of, run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
+        Confirm, Formed, Mark, Tone, empty, facts, head, line, log_found, log_lines, log_seek, rollout_tone, rollout_word, run_status_of,
+        run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
     },
     error::Result,
     islands::LogStream,
@@ -18,8 +18,6 @@ use crate::{
 
 /// How many lines of a log a page shows at once.
 const LINES: u32 = 1_000;
-/// How many are looked through at once, and how many that hold something are shown.
-const LOOK_AT: u32 = 5_000;
 const MOST_FOUND: usize = 500;
 
 /// The run.
@@ -216,12 +214,14 @@ async fn log_of(caller: &Caller, path: &str, step: &Step) -> Result<AnyView> {
     }
     let (mut found, mut from) = (Vec::new(), 1);
     while found.len() < MOST_FOUND {
-        let part = runs.log(actor, &step.id, from, LOOK_AT).await?;
-        let Some(last) = part.lines.last().map(|line| line.number) else { break };
-        found.extend(part.lines.into_iter().filter(|line| holds(line, wanted)));
-        from = last + 1;
+        let room = u32::try_from(MOST_FOUND - found.len()).unwrap_or(u32::MAX);
+        let part = runs.find_in_log(actor, &step.id, wanted, from, room).await?;
+        found.extend(part.lines);
+        match part.next {
+            Some(next) => from = next,
+            None => break,
+        }
     }
-    found.truncate(MOST_FOUND);
     Ok(found_card(caller, path, step, &found))
 }
 
@@ -281,7 +281,10 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
                 <h2>{step.name.clone()}</h2>
                 <span class="small soft cut">{step.image.clone()}</span>
                 {seek(caller, step)}
-                <span class="end small faint">{follow}{t.lines(log.total)}" · UTC"</span>
+                <span class="end small faint">
+                    {follow}{t.lines(log.total)}" · UTC · "
+                    <a href=format!("/api/v1/steps/{}/log/text", step.id) download=true title=t.log_download_says()>{t.log_download()}</a>
+                </span>
             </header>
             {earlier}
             <div class="log" id=format!("log-{}", step.id) tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>

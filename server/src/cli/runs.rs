@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use app::model::{LogLine, LogRange, Run, RunBrief, RunState, Step};
+use app::model::{LogFound, LogLine, LogRange, Run, RunBrief, RunState, Step};
 use clap::Subcommand;
 use futures::StreamExt as _;
 
@@ -12,6 +12,7 @@ use super::{
     failure::{DID_NOT_SUCCEED, Done, Failure},
     logs, output, progress, results,
     session::Session,
+    token::path_part,
 };
 use crate::cli::args::OfService;
 
@@ -32,6 +33,9 @@ pub(super) enum RunsCommand {
         /// Only this step
         #[arg(long, value_name = "STEP")]
         step: Option<String>,
+        /// Only lines that hold this text, whatever the case of its letters
+        #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
+        find: Option<String>,
     },
     /// Show what the tests of a run said: those that failed first
     Tests(OneRun),
@@ -106,9 +110,13 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
                 Ok(())
             })?;
         }
-        RunsCommand::Logs { run, follow, step } => {
+        RunsCommand::Logs { run, follow, step, find } => {
             let (service, number) = run.find(session).await?;
-            return print_logs(session, &format!("{service}/runs/{number}"), follow, step.as_deref()).await;
+            let path = format!("{service}/runs/{number}");
+            return match find {
+                Some(text) => find_in_logs(session, &path, step.as_deref(), &text).await,
+                None => print_logs(session, &path, follow, step.as_deref()).await,
+            };
         }
         RunsCommand::Tests(one) => {
             let (service, number) = one.find(session).await?;
@@ -219,6 +227,27 @@ async fn print_logs(session: &Session, path: &str, follow: bool, only: Option<&s
             }
         }
     }
+}
+
+/// Prints the lines of each step that hold a text. As with `grep`: that there is none is no success.
+async fn find_in_logs(session: &Session, path: &str, only: Option<&str>, text: &str) -> Done<ExitCode> {
+    let run: Run = client::read(session.client.get(path).await?)?;
+    let mut found = false;
+    let steps = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)));
+    for (stage, step) in steps.filter(|(_, step)| only.is_none_or(|only| only == step.name)) {
+        let name = format!("{}/{}", stage.name, step.name);
+        let mut from = Some(1);
+        while let Some(next) = from {
+            let asked = format!("/steps/{}/log/matches?from={next}&limit=5000&text={}", step.id, path_part(text));
+            let part: LogFound = client::read(session.client.get(&asked).await?)?;
+            for line in &part.lines {
+                print(session, &format!("{name}:{}", line.number), line)?;
+                found = true;
+            }
+            from = part.next;
+        }
+    }
+    Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(DID_NOT_SUCCEED) })
 }
 
 /// Waits until the run says something new, at most a few seconds.

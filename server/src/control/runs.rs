@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use app::{
     backend::{Live, Runs},
+    components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StartRun, StepId, TeamId,
-        TeamName,
+        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StartRun, StepId,
+        TeamId, TeamName,
     },
     said,
 };
@@ -194,6 +195,16 @@ impl Runs for Control {
         let team = self.team_of_log(actor, step).await?;
         let limit = limit.clamp(1, MOST_LINES) as usize;
         logs::read(&self.db, &team, step, from, limit).await?.ok_or_else(unknown_log)
+    }
+
+    async fn find_in_log(&self, actor: &Actor, step: &StepId, text: &str, from: u64, limit: u32) -> Result<LogFound> {
+        let team = self.team_of_log(actor, step).await?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Error::invalid("nothing_to_find", "Say what to look for: a word, or a part of one."));
+        }
+        let limit = limit.clamp(1, MOST_LINES) as usize;
+        logs::find(&self.db, &team, step, (from, limit), |line| holds(line, text)).await?.ok_or_else(unknown_log)
     }
 
     async fn follow(&self, actor: &Actor, step: &StepId, from: u64) -> Result<Live<LogLine>> {

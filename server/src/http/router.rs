@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, ci, meta, platform, releases, runs, secrets, services, teams, tokens},
+    api::{accounts, candidates, ci, logs, meta, platform, releases, runs, secrets, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -144,6 +144,8 @@ fn list() -> Vec<Entry> {
         needs(A::RetryRun, routes!(runs::retry)),
         needs(A::ViewTeam, routes!(runs::stream)),
         needs(A::ViewTeam, routes!(runs::log)),
+        needs(A::ViewTeam, routes!(logs::find)),
+        needs(A::ViewTeam, routes!(logs::text)),
         needs(A::ViewTeam, routes!(runs::stream_log)),
         needs(A::ViewTeam, routes!(runs::candidates)),
 

@@ -26,7 +26,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// … or its first line is this old.
 const CHUNK_AGE: Duration = Duration::from_millis(200);
 /// A log keeps this many bytes; beyond, lines are counted and left out.
-const LONGEST_LOG: usize = 32 << 20;
+const LONGEST_LOG: usize = 128 << 20;
 /// The last lines that are kept in any case.
 const TAIL: usize = 40;
 

@@ -1,6 +1,6 @@
 //! Logs of steps as append-only chunks.
 
-use app::model::{LineKind, LogLine, LogRange, RunState, StepId, TeamId, Timestamp};
+use app::model::{LineKind, LogFound, LogLine, LogRange, RunState, StepId, TeamId, Timestamp};
 
 use super::{
     Query, Row, Tx,
@@ -10,7 +10,9 @@ use super::{
 use crate::args;
 
 /// How many chunks are read at once.
-const BATCH: u32 = 64;
+const BATCH: u32 = 16;
+/// How many batches are looked through in one go: about 16 MiB.
+const LOOK_AT: usize = 16;
 
 /// A line on its way into the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +70,37 @@ pub async fn read(q: impl Query + Copy, team: &TeamId, step: &StepId, from: u64,
         next = lines.last().map_or(total + 1, |line| line.number + 1);
     }
     Ok(Some(LogRange { lines, total, complete: state.ended() }))
+}
+
+/// The lines from number `from` on whose text `holds` what is looked for, at most `limit`, as far as one go comes; none where there
+/// is no such log in the team.
+pub async fn find(
+    q: impl Query + Copy,
+    team: &TeamId,
+    step: &StepId,
+    (from, limit): (u64, usize),
+    holds: impl Fn(&str) -> bool,
+) -> Result<Option<LogFound>> {
+    let Some((owner, _, total)) = head(q, step).await? else { return Ok(None) };
+    if owner != *team {
+        return Ok(None);
+    }
+    let (mut lines, mut next) = (Vec::new(), from.max(1));
+    for _ in 0..LOOK_AT {
+        let batch = chunks(q, step, next).await?;
+        let Some(last) = batch.last().and_then(|chunk| chunk.last()).map(|line| line.number) else {
+            next = total + 1;
+            break;
+        };
+        let found = batch.into_iter().flatten().filter(|line| line.number >= next && holds(&line.text));
+        lines.extend(found.take(limit - lines.len()));
+        next = last + 1;
+        if lines.len() == limit {
+            next = lines.last().map_or(next, |line: &LogLine| line.number + 1);
+            break;
+        }
+    }
+    Ok(Some(LogFound { lines, next: (next <= total).then_some(next), total }))
 }
 
 /// The last lines of a log.

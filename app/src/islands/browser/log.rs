@@ -12,6 +12,8 @@ use crate::{
 
 /// How close to the end one must be for it to be kept in sight, in pixels.
 const NEAR: i32 = 48;
+/// How many lines are on the page at most: the oldest go as new ones come, and are read by going back.
+const MOST: u64 = 10_000;
 
 /// Starts following a step's log from line `next` on.
 pub(crate) fn start(step: &str, next: u64, words: &[String]) {
@@ -53,8 +55,30 @@ fn append(document: &Document, log: &Element, lines: &[LogLine], wanted: &Cell<u
             wanted.set(line.number + 1);
         }
     }
+    if let Some(oldest) = wanted.get().checked_sub(MOST + 1) {
+        drop_before(log, oldest);
+    }
     if at_end {
         log.set_scroll_top(log.scroll_height());
+    }
+}
+
+/// Removes the lines before this number, and commands of which nothing is left.
+fn drop_before(log: &Element, oldest: u64) {
+    let old =
+        |row: &Element| row.id().strip_prefix('L').and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number < oldest);
+    while let Some(first) = log.first_element_child() {
+        let row = if first.tag_name() == "DETAILS" {
+            first.first_element_child().and_then(|summary| summary.next_element_sibling())
+        } else {
+            Some(first.clone())
+        };
+        match row {
+            Some(row) if old(&row) => row.remove(),
+            // A command whose lines all went, unless it is the one that writes now.
+            None if first.next_element_sibling().is_some() => first.remove(),
+            _ => break,
+        }
     }
 }
 

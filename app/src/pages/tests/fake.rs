@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 
 use crate::{
     backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Platform, Releases, Runs, Services, Teams, Tokens},
+    components::holds,
     error::{Error, Result},
     model::*,
 };
@@ -687,6 +688,11 @@ impl Runs for Fake {
     }
     async fn log(&self, _: &Actor, _: &StepId, from: u64, limit: u32) -> Result<LogRange> {
         Ok(log(from, limit))
+    }
+    async fn find_in_log(&self, _: &Actor, _: &StepId, text: &str, from: u64, limit: u32) -> Result<LogFound> {
+        let all = log(from, 5_000);
+        let lines = all.lines.into_iter().filter(|line| holds(&line.text, text)).take(limit as usize).collect();
+        Ok(LogFound { lines, next: None, total: all.total })
     }
     async fn follow(&self, _: &Actor, _: &StepId, _: u64) -> Result<Live<LogLine>> {
         Ok(stream::empty().boxed())

@@ -170,7 +170,7 @@ pub async fn badges(
 }
 
 /// To be stored under the last part of its path, whatever that holds.
-fn attachment(path: &str) -> HeaderValue {
+pub(super) fn attachment(path: &str) -> HeaderValue {
     let name = path.rsplit('/').next().unwrap_or_default();
     let value = format!("attachment; filename*=UTF-8''{}", utf8_percent_encode(name, PLAIN));
     HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("attachment"))

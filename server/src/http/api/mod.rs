@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod candidates;
 pub mod ci;
+pub mod logs;
 pub mod meta;
 pub mod platform;
 pub mod releases;
