@@ -18,9 +18,9 @@ use crate::{
     model::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
-        NewPerson, NewService, NewToken, Page, PageRequest, Person, Release, Role, Rollout, RolloutId, Route, RouteId, Run, RunBrief,
-        Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp,
-        Token, TokenId, UserId,
+        NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, Role, Rollout, RolloutId, Route, RouteId, Run,
+        RunBrief, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName,
+        Timestamp, Token, TokenId, UserId,
     },
 };
 
@@ -239,6 +239,12 @@ pub trait Services: Send + Sync {
 
     /// Forgets a secret. One that is not there is fine.
     async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()>;
+
+    /// What a newer push does to the runs of its branch that have not ended.
+    async fn push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<PushPolicy>;
+
+    /// Changes that.
+    async fn set_push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName, policy: PushPolicy) -> Result<PushPolicy>;
 }
 
 /// Releases, config, scale, rollouts. Everything here that changes something makes a release; `dry_run` only says what

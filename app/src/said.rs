@@ -75,6 +75,7 @@ said! {
     engine_silent(name, seconds): "The engine on host {name} did not answer within {seconds} s." / "호스트 {name}의 엔진이 {seconds}초 안에 응답하지 않았어요.";
     waits_rollout: "Waits for the rollout before it, or for a free hand." / "앞선 롤아웃이 끝나거나 자리가 나기를 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
+    waits_group(group, number, name_service): "Waits for the group {group}: run {number} of {name_service} is in it." / "{group} 그룹을 기다려요. {name_service} 실행 {number}번이 쓰고 있어요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";
 
     // What an engine says.
@@ -141,6 +142,7 @@ said! {
     reason_pushed(by, branch): "{by} pushed to {branch}" / "{by} 님이 {branch} 브랜치에 푸시";
     reason_new_branch(by, branch): "{by} pushed the new branch {branch}" / "{by} 님이 새 브랜치 {branch}를 푸시";
     reason_asked(by, branch): "{by} asked for a run of {branch}" / "{by} 님이 {branch} 브랜치의 실행을 요청";
+    superseded(number): "Run {number} took its place: it is of a newer push to the branch." / "브랜치에 새로 푸시된 실행 {number}번으로 대체됐어요.";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
     // What a push comes to for a service.
@@ -249,6 +251,10 @@ said! {
     dora_rework: "The share of deployments nobody had planned: those that go back, and those right after one that failed." / "계획에 없던 배포의 비율이에요. 롤백과 실패 직후의 배포를 세요.";
 
     // Subjects and details of the activity.
+    pushes_branches: "A newer push takes the place of the runs that wait, on every branch but the default one." / "기본 브랜치를 뺀 모든 브랜치에서 새 푸시가 대기 중인 실행을 대체해요.";
+    pushes_branches_running: "A newer push takes the place of the runs that wait or are under way, on every branch but the default one." / "기본 브랜치를 뺀 모든 브랜치에서 새 푸시가 대기 중이거나 진행 중인 실행을 대체해요.";
+    pushes_all: "A newer push takes the place of the runs that wait, on every branch." / "모든 브랜치에서 새 푸시가 대기 중인 실행을 대체해요.";
+    pushes_all_running: "A newer push takes the place of the runs that wait or are under way, on every branch." / "모든 브랜치에서 새 푸시가 대기 중이거나 진행 중인 실행을 대체해요.";
     subject_run(number, service): "run {number} of {service}" / "{service} 실행 {number}";
     subject_release(number, service, environment): "release {number} of {service} in {environment}" / "{environment} 환경 {service} 릴리스 {number}";
     subject_candidate(number, service): "candidate {number} of {service}" / "{service} 후보 {number}";

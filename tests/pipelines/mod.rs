@@ -3,6 +3,7 @@
 mod candidates;
 mod ci;
 mod engine;
+mod held;
 mod journeys;
 mod monorepo;
 mod queue;

@@ -9,7 +9,7 @@ use server::{
     store::{
         Db,
         logs::{self, NewLine},
-        runs::{self, RunRow, StageRow, TakenUp},
+        runs::{self, NewRun, RunRow, StageRow, TakenUp},
     },
 };
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::support::{
     postgres::Database,
     proof,
-    queue::{new_run, queue, team},
+    queue::{new_run, queue, queue_new, team},
 };
 
 /// Makes two tests of each function that takes a [`Db`].
@@ -44,7 +44,7 @@ macro_rules! on_both {
     )* };
 }
 
-on_both! { claims_are_never_shared many_that_wait_are_given_in_fair_order what_is_in_hand_is_not_claimed_again_whatever_the_clock_says teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
+on_both! { a_group_never_exceeds_its_smallest_limit a_full_group_costs_no_scan claims_are_never_shared many_that_wait_are_given_in_fair_order what_is_in_hand_is_not_claimed_again_whatever_the_clock_says teams_take_turns_and_branches_keep_their_order a_lost_claim_writes_nothing logs_are_read_as_written }
 
 /// What a holder is given now, with nothing in its hands.
 async fn claim(db: &Db, holder: &str, limit: usize) -> Option<RunRow> {
@@ -130,7 +130,7 @@ async fn teams_take_turns_and_branches_keep_their_order(db: Db) {
     assert!(finish(&db, &first, claimed[0].fence).await);
     assert_eq!(claim(&db, "me", 10).await.unwrap().id, behind, "only now its turn");
     let mut tx = db.begin().await.unwrap();
-    let third = runs::supersede(&mut tx, &busy, &many[2], "main").await.unwrap();
+    let third = runs::supersede(&mut tx, &busy, &many[2], "main", u64::MAX).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(third, []);
 }
@@ -164,6 +164,64 @@ async fn many_that_wait_are_given_in_fair_order(db: Db) {
     proof(
         "fair queue",
         &format!("2000 runs of {TEAMS} teams wait, 200 claims in turn, {:.1} ms each, unoptimised", each.as_secs_f64() * 1e3),
+    );
+}
+
+/// Runs of two services share a group; what does not name it runs beside. Where the limits differ, the smallest holds.
+async fn a_group_never_exceeds_its_smallest_limit(db: Db) {
+    let (team_a, services) = team(&db, "a", 5).await;
+    let (team_b, others) = team(&db, "b", 1).await;
+    let group = async |team: &TeamId, service: usize, limit: u32| {
+        let service = if *team == team_b { &others[service] } else { &services[service] };
+        queue_new(&db, &NewRun { group: Some(("db", limit)), ..new_run(team, service, "main") }).await.0
+    };
+    let (first, second) = (group(&team_a, 0, 1).await, group(&team_a, 1, 2).await);
+    let (third, fourth) = (group(&team_a, 2, 2).await, group(&team_a, 3, 1).await);
+    let (beside, theirs) = (queue(&db, &team_a, &services[4], "main").await, group(&team_b, 0, 1).await);
+    let mut claimed = Vec::new();
+    while let Some(run) = claim(&db, "me", 10).await {
+        claimed.push(run);
+    }
+    let order: Vec<&RunId> = claimed.iter().map(|run| &run.id).collect();
+    assert_eq!(order, [&first, &theirs, &beside], "another team's group is another group");
+    let shown = runs::show(&db, &team_a, &services[1], 1).await.unwrap().unwrap();
+    assert_eq!(shown.waits.as_deref(), Some("Waits for the group db: run 1 of a-0 is in it."));
+    assert!(finish(&db, &first, claimed[0].fence).await);
+    let (one, two) = (claim(&db, "me", 10).await.unwrap(), claim(&db, "me", 10).await.unwrap());
+    assert_eq!((&one.id, &two.id), (&second, &third), "two that both bear two");
+    assert!(claim(&db, "me", 10).await.is_none());
+    assert!(finish(&db, &second, one.fence).await);
+    assert!(claim(&db, "me", 10).await.is_none(), "it bears nobody beside it");
+    assert!(finish(&db, &third, two.fence).await);
+    assert_eq!(claim(&db, "me", 10).await.unwrap().id, fourth);
+    let shown = runs::show(&db, &team_a, &services[3], 1).await.unwrap().unwrap();
+    assert_eq!(shown.waits, None);
+}
+
+/// A thousand runs of a team wait for a full group: a claim of another team's run takes no longer for it than a look at each.
+async fn a_full_group_costs_no_scan(db: Db) {
+    let (busy, many) = team(&db, "busy", 2).await;
+    let (other, few) = team(&db, "other", 1).await;
+    let mut tx = db.begin().await.unwrap();
+    for at in 0..1_000 {
+        let branch = format!("branch-{at}");
+        let new = NewRun { group: Some(("db", 1)), ..new_run(&busy, &many[at % 2], &branch) };
+        runs::insert(&mut tx, &new, &[]).await.unwrap();
+    }
+    for at in 0..50 {
+        runs::insert(&mut tx, &new_run(&other, &few[0], &format!("branch-{at}")), &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(claim(&db, "me", usize::MAX).await.unwrap().team_id, busy);
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(claim(&db, "me", usize::MAX).await.unwrap().team_id, other);
+    }
+    let each = began.elapsed() / 50;
+    assert!(claim(&db, "me", usize::MAX).await.is_none(), "the group is full");
+    proof(
+        "full group",
+        &format!("999 runs wait for a full group, 50 claims beside it, {:.1} ms each, unoptimised", each.as_secs_f64() * 1e3),
     );
 }
 

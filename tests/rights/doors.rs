@@ -215,6 +215,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/ci", "mute", &[("of", "flaky"), ("until", "")], CHANGE, false),
     ("/teams/{team}/services/{service}/ci", "guard", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/ci", "badges", &[], OWN, false),
+    ("/teams/{team}/services/{service}/settings", "pushes", &[("running", "yes")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, true),

@@ -3,11 +3,12 @@
 //!
 //! Every seed has two phases. In the first, chaos: Berths are killed and frozen, instances crash, the engine and the store go
 //! away, people deploy, scale and cancel; the rules of [`rules`] hold at every step. In the second, everything heals: within a
-//! bound all must be as the last release says. [`queue`] and [`histories`] do the like on the real store.
+//! bound all must be as the last release says. [`queue`], [`fleet`] and [`histories`] do the like on the real store.
 
 mod chaos;
 mod edge;
 mod engine;
+mod fleet;
 mod histories;
 mod keeper;
 mod operations;

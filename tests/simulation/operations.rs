@@ -532,9 +532,13 @@ impl Subject {
             Kind::Push => {
                 let service = pick(&self.services, op.a)?;
                 let branch = ["main", "topic"][op.b % 2];
-                let ended = runs::supersede(tx, &service.team_id, &service.id, branch).await?.len();
+                let mut ended = runs::supersede(tx, &service.team_id, &service.id, branch, u64::MAX).await?.len();
+                if op.c.is_multiple_of(5) {
+                    ended += runs::cut_short(tx, &service.team_id, &service.id, branch, u64::MAX).await?.len();
+                }
                 let state = if op.c.is_multiple_of(7) { RunState::Skipped } else { RunState::Queued };
-                let new = NewRun { state, ..new_run(&service.team_id, &service.id, branch) };
+                let group = op.c.is_multiple_of(3).then_some(("db", 1));
+                let new = NewRun { state, group, ..new_run(&service.team_id, &service.id, branch) };
                 let stage = |position: u32, kind: StageKind| NewStage {
                     position,
                     name: format!("stage {position}"),

@@ -140,7 +140,7 @@ impl History {
         let (id, services) = self.teams[team].clone();
         if self.rng.random() {
             let mut tx = self.db.begin().await.unwrap();
-            runs::supersede(&mut tx, &id, &services[service], branch).await.unwrap();
+            runs::supersede(&mut tx, &id, &services[service], branch, u64::MAX).await.unwrap();
             tx.commit().await.unwrap();
             let same = |run: &&mut Expected| (run.team, run.service, run.branch, run.state) == (team, service, branch, RunState::Queued);
             for run in self.runs.iter_mut().filter(same) {

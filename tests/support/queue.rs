@@ -53,12 +53,17 @@ pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a 
         push: None,
         plan: "",
         kept: None,
+        group: None,
     }
 }
 
 /// Queues a run with one stage.
 pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &str) -> RunId {
-    let new = new_run(team, service, branch);
+    queue_new(db, &new_run(team, service, branch)).await.0
+}
+
+/// Queues this run with one stage.
+pub(crate) async fn queue_new(db: &Db, new: &NewRun<'_>) -> (RunId, u64) {
     let stage = NewStage {
         position: 0,
         name: "fast".into(),
@@ -68,7 +73,7 @@ pub(crate) async fn queue(db: &Db, team: &TeamId, service: &ServiceId, branch: &
         sidecars: vec![],
     };
     let mut tx = db.begin().await.unwrap();
-    let (run, _) = runs::insert(&mut tx, &new, &[stage]).await.unwrap();
+    let queued = runs::insert(&mut tx, new, &[stage]).await.unwrap();
     tx.commit().await.unwrap();
-    run
+    queued
 }

@@ -58,6 +58,11 @@ sentences! {
     move_below: "The service is built from there in future. Its runs, candidates and releases stay as they are." / "앞으로 그 저장소에서 빌드해요. 실행, 후보, 릴리스는 그대로 남아요.";
     move_create: "Make it, where there is none of this name" / "그 이름의 저장소가 없으면 만들기";
     move_does: "Move the service" / "서비스 옮기기";
+    pushes: "Newer pushes" / "새 푸시";
+    pushes_below: "On every branch but the default one a newer push takes the place of the runs that wait. Each of the default branch is run, unless you decide otherwise." / "기본 브랜치가 아니면 새 푸시가 대기 중인 실행을 대체해요. 기본 브랜치는 따로 정하지 않으면 푸시마다 실행해요.";
+    pushes_default: "On the default branch too" / "기본 브랜치에서도 대체";
+    pushes_running: "Cancel what is under way too" / "진행 중인 실행도 취소";
+    pushes_keep: "Keep it so" / "저장";
     secrets: "Secrets of steps" / "스텝의 시크릿";
     secrets_below: "A step with `secrets: [NAME]` is given the value as a variable. It is kept sealed, hidden in logs, and never shown again." / "`secrets: [NAME]`이 있는 스텝에 값을 변수로 넣어 줘요. 값은 봉인해 보관하고 로그에서 가리며 다시 보여 주지 않아요.";
     secrets_empty: "No secret is kept. Steps get what their file says alone." / "보관한 시크릿이 없어요. 스텝은 파일에 적힌 값만 받아요.";

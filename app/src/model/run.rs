@@ -100,6 +100,9 @@ pub struct Run {
     pub waits: Option<String>,
     /// What failed and why, in one sentence.
     pub failure: Option<String>,
+    /// The number of the run of a newer push that took its place, or is about to.
+    #[serde(default)]
+    pub superseded_by: Option<u64>,
     /// Its stages in order; the building of the image and the candidate are the last two.
     pub stages: Vec<Stage>,
     /// The number of the candidate it made, or kept.

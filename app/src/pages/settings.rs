@@ -8,7 +8,7 @@ use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, submit, when},
     error::{Error, Result},
-    model::{Move, Role, ServiceName, StepSecret, TeamName},
+    model::{Move, PushPolicy, Role, ServiceName, StepSecret, TeamName},
     way::Way,
 };
 
@@ -21,6 +21,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         true => Some(caller.backend.services.secrets(caller.actor()?, &team, &name).await?),
         false => None,
     };
+    let policy = caller.backend.services.push_policy(caller.actor()?, &team, &name).await?;
     let service = &all.service;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
@@ -57,6 +58,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             <header><h2>{t.move_title()}</h2></header>
             <div class="body"><p class="soft">{t.move_below()}</p>{elsewhere}</div>
         </section>
+        {pushes_card(caller, &team, policy)}
         {secrets_card(caller, secrets.as_deref())}
         <section class="card narrow danger-zone">
             <header><h2>{t.delete_title()}</h2></header>
@@ -72,6 +74,8 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             Way::get(t.way_look(), format!("/teams/{team}/services/{name}")).cli(format!("berth service show {team}/{name}")),
             Way::send(t.move_does(), "POST", format!("/teams/{team}/services/{name}/actions/move"), &json!({ "repository": "shop" }))
                 .cli(format!("berth service move {team}/{name} --repository shop")),
+            Way::send(t.pushes(), "PUT", format!("/teams/{team}/services/{name}/push-policy"), &json!(policy))
+                .cli(format!("berth service pushes {team}/{name} --cancel-running on")),
             Way::send(t.secret_keep(), "PUT", format!("/teams/{team}/services/{name}/secrets/NAME"), &json!({ "value": "…" }))
                 .cli(format!("berth secret set {team}/{name} NAME")),
             Way::act(t.secret_forget(), "DELETE", format!("/teams/{team}/services/{name}/secrets/NAME"))
@@ -102,6 +106,37 @@ fn move_form(caller: &Caller) -> AnyView {
             </label>
             {submit("", t.move_does())}
         </form>
+    }
+    .into_any()
+}
+
+/// What newer pushes do to the runs before them.
+fn pushes_card(caller: &Caller, team: &TeamName, policy: PushPolicy) -> AnyView {
+    let (t, form) = (caller.lang, Formed::new(caller, "pushes"));
+    let may = caller.may(team, Role::Developer);
+    let tick = |name: &'static str, on: bool, says: &'static str| {
+        let ticked = form.ticked(name, "yes", on);
+        view! {
+            <label class="tick">
+                <input type="checkbox" name=name value="yes" checked=ticked disabled=!may />
+                <span>{says}</span>
+            </label>
+        }
+    };
+    view! {
+        <section class="card narrow" id="pushes">
+            <header><h2>{t.pushes()}</h2></header>
+            <div class="body">
+                <p class="soft">{t.pushes_below()}</p>
+                <form method="post" class="stack">
+                    {form.names()}
+                    {form.trouble(&[])}
+                    {tick("default_branch", policy.default_branch, t.pushes_default())}
+                    {tick("running", policy.running, t.pushes_running())}
+                    {may.then(|| submit("", t.pushes_keep()))}
+                </form>
+            </div>
+        </section>
     }
     .into_any()
 }
@@ -160,6 +195,12 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             let value = caller.form.raw("value").unwrap_or_default();
             services.set_secret(actor, &team, &name, caller.form.get("name"), value).await?;
             Ok(Answer::Go(format!("{}/settings?done=saved#secrets", path_of(&team, &name))))
+        }
+        "pushes" => {
+            let ticked = |name| caller.form.get(name) == "yes";
+            let policy = PushPolicy { default_branch: ticked("default_branch"), running: ticked("running") };
+            services.set_push_policy(actor, &team, &name, policy).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#pushes", path_of(&team, &name))))
         }
         "forget-secret" => {
             services.unset_secret(actor, &team, &name, caller.form.get("of")).await?;

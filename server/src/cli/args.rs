@@ -296,3 +296,17 @@ mod tests {
         assert!(!wait(&["--no-wait"]));
     }
 }
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub(super) fn is_on(self) -> bool {
+        self == Self::On
+    }
+}

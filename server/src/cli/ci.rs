@@ -1,10 +1,16 @@
 //! Whether a service, or a team, really integrates continuously.
 
 use app::model::{Answered, CiDigest, CiReport, Light, Measure, Measured, Question};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::{args::OfService, client, failure::Done, output, session::Session};
+use super::{
+    args::{OfService, Switch},
+    client,
+    failure::Done,
+    output,
+    session::Session,
+};
 
 /// `berth ci`.
 #[derive(Args)]
@@ -20,13 +26,6 @@ pub(super) struct Ci {
     /// Show the badges of the team's services to everybody
     #[arg(long, value_name = "on|off")]
     public_badges: Option<Switch>,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
 }
 
 /// Runs it.

@@ -79,6 +79,13 @@ const TABLE: &[Entry] = &[
         ],
     ),
     ("flaky mute", &[("berth flaky mute 0a1b2c3d4e5f60718293 --until 2027-01-31", "shows its failures as muted until then")]),
+    (
+        "service pushes",
+        &[
+            ("berth service pushes orders", "what newer pushes do to the runs before them"),
+            ("berth service pushes orders --cancel-running on", "they cancel what is under way too"),
+        ],
+    ),
     ("search", &[("berth search ord prod", "the target of orders in production"), ("berth search orders 56", "its run 56")]),
     ("scale", &[("berth scale 3 worker=2 --env production", "three of web, two of worker")]),
     (

@@ -24,6 +24,7 @@ mod output;
 mod place;
 mod progress;
 mod push;
+mod pushes;
 mod results;
 mod rollout;
 mod routes;

@@ -54,6 +54,8 @@ pub(super) enum ServiceCommand {
         #[arg(long)]
         create: bool,
     },
+    /// Say, or change, what a newer push does to the runs of its branch that have not ended
+    Pushes(super::pushes::Pushes),
     /// Delete a service, what runs of it, and its repository unless others are built from it
     Delete {
         /// The service, or TEAM/SERVICE
@@ -103,6 +105,7 @@ pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> 
                 Ok(())
             })
         }
+        ServiceCommand::Pushes(asked) => super::pushes::run(asked, session).await,
         ServiceCommand::Delete { service } => delete(session, service).await,
     }
 }

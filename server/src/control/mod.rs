@@ -11,6 +11,7 @@ mod lights;
 pub mod local;
 pub mod once;
 pub mod platform;
+mod policies;
 pub mod relay;
 pub mod releases;
 mod runs;

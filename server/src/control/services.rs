@@ -6,7 +6,7 @@ use app::{
     backend::Services,
     error::{Error, Result},
     model::{
-        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, RepositoryId,
+        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, PushPolicy, RepositoryId,
         RepositoryName, Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target, TargetId, TeamId, TeamName,
         Timestamp,
     },
@@ -344,6 +344,14 @@ impl Services for Control {
 
     async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()> {
         self.forget_secret(actor, team, service, name).await
+    }
+
+    async fn push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<PushPolicy> {
+        self.policy(actor, team, service).await
+    }
+
+    async fn set_push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName, policy: PushPolicy) -> Result<PushPolicy> {
+        self.change_policy(actor, team, service, policy).await
     }
 
     async fn remove_route(&self, actor: &Actor, team: &TeamName, service: &ServiceName, route: &RouteId) -> Result<()> {

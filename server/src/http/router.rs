@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, ci, logs, meta, platform, releases, runs, secrets, services, teams, tokens},
+    api::{accounts, candidates, ci, logs, meta, platform, policies, releases, runs, secrets, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -120,6 +120,8 @@ fn list() -> Vec<Entry> {
         needs(A::ViewTeam, routes!(services::target)),
         needs(A::ManageRoutes, routes!(services::add_route)),
         needs(A::ManageRoutes, routes!(services::remove_route)),
+        needs(A::ViewTeam, routes!(policies::show)),
+        needs(A::ChangeService, routes!(policies::set)),
         needs(A::ReadConfig, routes!(secrets::list)),
         needs(A::ChangeConfig, routes!(secrets::set)),
         needs(A::ChangeConfig, routes!(secrets::unset)),

@@ -13,13 +13,14 @@ use super::{
     Context,
     file::Pipeline,
     pushed::{Outcome, Pushed, outcomes},
-    select::{Decision, branch, decide, supersedes},
+    select::{Decision, Supersedes, branch, decide, supersedes},
 };
 use crate::{
     clock, git,
     store::{
         StoreError, Tx,
         events::{self, NewEvent},
+        policies,
         repositories::{self, BuiltHere, RefChange, RepositoryRow},
         runs::{self, NewRun, NewStage, RunRow},
     },
@@ -162,10 +163,12 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     }
     let mut changed = Vec::new();
     for outcome in &intake.outcomes {
-        if supersedes(branch, &repository.default_branch) {
-            changed.extend(runs::supersede(&mut tx, &repository.team_id, &outcome.service.id, branch).await?);
+        let (run, number) = write(&mut tx, &repository, change, branch, &intake.commit, outcome).await?;
+        // What runs nothing takes nobody's place.
+        if outcome.state == RunState::Queued {
+            changed.extend(take_place(&mut tx, &repository, &outcome.service, branch, number).await?);
         }
-        changed.push(write(&mut tx, &repository, change, branch, &intake.commit, outcome).await?);
+        changed.push(run);
     }
     tx.commit().await?;
     let queued = intake.outcomes.iter().filter(|outcome| outcome.state == RunState::Queued).count();
@@ -180,6 +183,26 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     Ok(())
 }
 
+/// Ends what a run takes the place of.
+async fn take_place(
+    tx: &mut Tx,
+    repository: &RepositoryRow,
+    service: &BuiltHere,
+    branch: &str,
+    number: u64,
+) -> Result<Vec<RunId>, StoreError> {
+    let (team, service) = (&repository.team_id, &service.id);
+    let takes = supersedes(branch, &repository.default_branch, policies::of(&mut *tx, team, service).await?);
+    let mut ended = Vec::new();
+    if takes != Supersedes::None {
+        ended = runs::supersede(tx, team, service, branch, number).await?;
+    }
+    if takes == Supersedes::Running {
+        ended.extend(runs::cut_short(tx, team, service, branch, number).await?);
+    }
+    Ok(ended)
+}
+
 /// Writes the run of a service.
 async fn write(
     tx: &mut Tx,
@@ -188,7 +211,7 @@ async fn write(
     branch: &str,
     commit: &git::Commit,
     outcome: &Outcome,
-) -> Result<RunId, StoreError> {
+) -> Result<(RunId, u64), StoreError> {
     let new = NewRun {
         team: &repository.team_id,
         service: &outcome.service.id,
@@ -205,12 +228,13 @@ async fn write(
         push: Some(&change.id),
         plan: &outcome.plan,
         kept: outcome.kept.as_ref(),
+        group: outcome.pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
     };
     let (run, number) = runs::insert(tx, &new, &stages(outcome.pipeline.as_ref())).await?;
     if let Some(failure) = &outcome.failure {
         tell_failure(tx, repository, &outcome.service, number, failure).await?;
     }
-    Ok(run)
+    Ok((run, number))
 }
 
 async fn done(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
@@ -303,6 +327,7 @@ pub async fn by_hand(
         push: None,
         plan: &head.pipeline.order(),
         kept: None,
+        group: head.pipeline.terms.group(),
     };
     runs::insert(tx, &new, &stages(Some(&head.pipeline))).await
 }
@@ -344,6 +369,7 @@ pub async fn again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) 
         push: None,
         plan: &pipeline.as_ref().map(Pipeline::order).unwrap_or_default(),
         kept: None,
+        group: pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
     };
     runs::insert(tx, &new, &stages(pipeline.as_ref())).await
 }

@@ -9,7 +9,7 @@ mod watched;
 pub use choose::{Choice, Since, choose};
 pub use watched::{Seen, Watched, is_whole};
 
-use app::said;
+use app::{model::PushPolicy, said};
 
 /// What a change of a ref comes down to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +42,25 @@ fn skip_mark(message: &str) -> Option<&'static str> {
     ["[skip ci]", "[ci skip]", "[no ci]"].into_iter().find(|mark| lower.contains(mark))
 }
 
-/// Whether a newer push ends the runs of this branch that still wait: on every branch but the default one, where each
-/// commit is a candidate.
-pub fn supersedes(branch: &str, default_branch: &str) -> bool {
-    branch != default_branch
+/// Which runs of its branch a newer one takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supersedes {
+    /// None: each commit is run.
+    None,
+    /// Those that wait.
+    Queued,
+    /// Those under way too.
+    Running,
+}
+
+/// Which runs of this branch a newer one takes the place of: on every branch but the default one, where each commit is a
+/// candidate unless the team asks for less.
+pub fn supersedes(branch: &str, default_branch: &str, policy: PushPolicy) -> Supersedes {
+    match (branch != default_branch || policy.default_branch, policy.running) {
+        (false, _) => Supersedes::None,
+        (true, false) => Supersedes::Queued,
+        (true, true) => Supersedes::Running,
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +82,17 @@ mod tests {
         for (reference, message, known, expected) in cases {
             assert_eq!(decide(reference, message, known, "ann"), expected, "{reference} {message:?}");
         }
-        assert!(supersedes("topic", "main") && !supersedes("main", "main"));
+    }
+
+    #[test]
+    fn what_newer_pushes_take_the_place_of() {
+        use Supersedes::{None, Queued, Running};
+        let cases = [("topic", false, false, Queued), ("topic", false, true, Running), ("topic", true, true, Running)];
+        let main =
+            [("main", false, false, None), ("main", false, true, None), ("main", true, false, Queued), ("main", true, true, Running)];
+        for (branch, default_branch, running, wanted) in cases.into_iter().chain(main) {
+            let policy = PushPolicy { default_branch, running };
+            assert_eq!(supersedes(branch, "main", policy), wanted, "{branch} {policy:?}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 27] = [
+pub const TABLES: [&str; 28] = [
     "settings",
     "users",
     "sessions",
@@ -24,6 +24,7 @@ pub const TABLES: [&str; 27] = [
     "ref_changes",
     "services",
     "secrets",
+    "schedules",
     "runs",
     "stages",
     "steps",

@@ -14,7 +14,7 @@ use super::{
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    leases, rollouts, selection,
+    groups, leases, rollouts, selection,
 };
 use crate::{
     args,
@@ -55,6 +55,8 @@ pub struct NewRun<'a> {
     pub plan: &'a str,
     /// The candidate that is kept, where nothing is to be run.
     pub kept: Option<&'a CandidateId>,
+    /// The group it belongs to, and how many of that may be under way at once.
+    pub group: Option<(&'a str, u32)>,
 }
 
 /// A stage to be written with its run, or with a new attempt.
@@ -188,9 +190,9 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
     let finished = new.state.ended().then_some(now);
     tx.execute(
         "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, failure,
-           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id)
+           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id, concurrency, concurrency_limit)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)))",
+           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)), $21, $22)",
         args![
             &id,
             new.team,
@@ -212,6 +214,8 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
             new.kept.is_some(),
             new.kept,
             new.repository,
+            new.group.map(|(name, _)| name),
+            new.group.map_or(1, |(_, limit)| limit),
         ],
     )
     .await?;
@@ -255,13 +259,14 @@ pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewSt
     })
 }
 
-/// Ends the queued runs of a service and branch, because a newer push takes their place. Answers with them.
-pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str) -> Result<Vec<RunId>> {
+/// Ends the queued runs of a service and branch, because a newer one, `by` its number, takes their place. Answers with them.
+pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str, by: u64) -> Result<Vec<RunId>> {
     let rows = tx
         .fetch_all(
-            "UPDATE runs SET state = 'superseded', finished_at = $1, failure = 'A newer push to the branch took its place.'
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' AND finished_at IS NULL RETURNING id",
-            args![clock::now(), team, service, branch],
+            "UPDATE runs SET state = 'superseded', finished_at = $1, failure = $5, superseded_by = $6
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' AND finished_at IS NULL AND number < $6
+             RETURNING id",
+            args![clock::now(), team, service, branch, said::superseded(by), by],
         )
         .await?;
     let runs: Vec<RunId> = rows.iter().map(|row| row.text("id").map(RunId::from_text)).collect::<Result<_>>()?;
@@ -271,8 +276,29 @@ pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
     Ok(runs)
 }
 
+/// Asks for the runs of a service and branch that are under way to be stopped, because a newer one, `by` its number, takes
+/// their place. Answers with them.
+pub async fn cut_short(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str, by: u64) -> Result<Vec<RunId>> {
+    let rows = tx
+        .fetch_all(
+            "UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1), superseded_by = $5
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'running' AND finished_at IS NULL AND number < $5
+             RETURNING id",
+            args![clock::now(), team, service, branch, by],
+        )
+        .await?;
+    rows.iter().map(|row| row.text("id").map(RunId::from_text)).collect()
+}
+
+/// The number of the run that takes the place of this one, where one does.
+pub async fn superseded_by(q: impl Query, run: &RunId) -> Result<Option<i64>> {
+    let row = q.fetch_opt("SELECT superseded_by FROM runs WHERE id = $1", args![run]).await?;
+    row.map_or(Ok(None), |row| row.int_opt("superseded_by"))
+}
+
 /// Claims the next run, if one waits and this holder has fewer than `limit` under way: a queued one with none before it on
-/// its branch, or one whose holder went silent; never one that it has in its own hands. Teams with less under way come first.
+/// its branch and room in its group, or one whose holder went silent; never one that it has in its own hands. Teams with less
+/// under way come first.
 pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &Hands) -> Result<Option<RunRow>> {
     let mut tx = db.begin().await?;
     tx.lock("claim:runs").await?;
@@ -300,7 +326,7 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
 }
 
 /// The run that is given next: one whose holder went silent; else of the team with the least under way the oldest that nothing
-/// before it on its branch holds up. What is read grows with the teams that wait, not with what waits.
+/// before it on its branch and no full group holds up. What is read grows with the teams that wait, not with what waits.
 async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<String>> {
     let sql = format!(
         "SELECT r.id FROM runs r WHERE r.state = 'running' AND r.finished_at IS NULL AND (r.lease_until IS NULL OR r.lease_until < $1){}
@@ -314,7 +340,8 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
     if let Some(row) = tx.fetch_opt(sql, args).await? {
         return row.text("id").map(Some);
     }
-    let sql = "WITH RECURSIVE waiting (team_id) AS (
+    let sql = format!(
+        "WITH RECURSIVE waiting (team_id) AS (
            SELECT MIN(team_id) FROM runs WHERE state = 'queued' AND finished_at IS NULL
            UNION ALL
            SELECT (SELECT MIN(q.team_id) FROM runs q WHERE q.state = 'queued' AND q.finished_at IS NULL AND q.team_id > w.team_id)
@@ -323,10 +350,13 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
            JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL
                   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = q.service_id AND o.branch = q.branch
                         AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < q.number))
+                  AND (q.concurrency IS NULL OR NOT EXISTS ({}))
                 ORDER BY q.created_at, q.id LIMIT 1)
           ORDER BY (SELECT COUNT(*) FROM runs u WHERE u.team_id = w.team_id AND u.state = 'running' AND u.finished_at IS NULL),
             r.created_at, r.id
-          LIMIT 1";
+          LIMIT 1",
+        groups::FULL
+    );
     tx.fetch_opt(sql, args![]).await?.map(|row| row.text("id")).transpose()
 }
 
@@ -668,7 +698,11 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
     let stages = shown_stages(q, &id).await?;
     let brief = read_brief(&row)?;
     let waits = match brief.state {
-        RunState::Queued => Some(waits(row.int_opt("before")?, &brief.branch)),
+        RunState::Queued => Some(match (row.int_opt("before")?, groups::full(q, team, &id).await?) {
+            (Some(number), _) => said::waits_run(number, &brief.branch),
+            (None, Some(waits)) => waits,
+            (None, None) => said::waits_place(),
+        }),
         _ => row.text_opt("waits")?,
     };
     let rollouts = match row.text_opt("candidate_id")? {
@@ -693,6 +727,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         reason: row.text("reason")?,
         waits,
         failure: row.text_opt("failure")?,
+        superseded_by: row.int_opt("superseded_by")?.and_then(|number| u64::try_from(number).ok()),
         stages,
         candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
         image: None,
@@ -704,13 +739,6 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         started_at: brief.started_at,
         finished_at: brief.finished_at,
     }))
-}
-
-fn waits(before: Option<i64>, branch: &str) -> String {
-    match before {
-        Some(number) => said::waits_run(number, branch),
-        None => said::waits_place(),
-    }
 }
 
 /// The first rollout of a candidate in each environment that the run itself asked for.

@@ -162,6 +162,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         "DELETE FROM statements WHERE candidate_id IN (SELECT id FROM candidates WHERE service_id = $1)".to_owned(),
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
         "DELETE FROM secrets WHERE service_id = $1".to_owned(),
+        "DELETE FROM schedules WHERE service_id = $1".to_owned(),
         "DELETE FROM artifacts WHERE service_id = $1".to_owned(),
         "DELETE FROM flaky_tests WHERE service_id = $1".to_owned(),
         "DELETE FROM step_tests WHERE service_id = $1".to_owned(),

@@ -221,6 +221,7 @@ fn run(number: u64) -> Run {
         reason: "main moved from 41b0c7d to 9f3c2e1.".into(),
         waits: None,
         failure: Some("Step acceptance of stage slow failed: `cargo test --test acceptance` ended with exit code 101.".into()),
+        superseded_by: None,
         stages: vec![
             stage("fast", StageKind::Steps, RunState::Passed, fast, Some(600), Some(559)),
             stage("slow", StageKind::Steps, RunState::Failed, slow, Some(559), Some(359)),
@@ -485,6 +486,12 @@ impl Services for Fake {
     }
     async fn unset_secret(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
         Ok(())
+    }
+    async fn push_policy(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<PushPolicy> {
+        Ok(PushPolicy { default_branch: !self.empty, running: false })
+    }
+    async fn set_push_policy(&self, _: &Actor, _: &TeamName, _: &ServiceName, policy: PushPolicy) -> Result<PushPolicy> {
+        Ok(policy)
     }
     async fn overview(&self, _: &Actor, team: &TeamName, one: &ServiceName) -> Result<ServiceOverview> {
         if one.as_str() == "nothing" {

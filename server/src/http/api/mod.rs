@@ -6,6 +6,7 @@ pub mod ci;
 pub mod logs;
 pub mod meta;
 pub mod platform;
+pub mod policies;
 pub mod releases;
 pub mod runs;
 pub mod secrets;

@@ -10,6 +10,7 @@ mod plan;
 mod recipe;
 mod resolve;
 mod schema;
+mod terms;
 pub mod types;
 mod yaml;
 
@@ -19,6 +20,7 @@ pub use plan::plan;
 pub use recipe::{FOLDER, PlannedRecipe};
 pub use resolve::{Pipeline, PlannedSidecar, PlannedStage, PlannedStep, resolve, resolve_in};
 pub use schema::schema;
+pub use terms::{Group, Terms};
 
 /// The name of the file at the root of a repository.
 pub const FILE_NAME: &str = "berth.yaml";

@@ -26,6 +26,9 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     if service.stages.is_empty() {
         lines.push(format!("{name}: nothing is tested"));
     }
+    if let Some(concurrency) = &service.concurrency {
+        lines.push(format!("{name}: at most {} at once in the group {}", concurrency.limit.unwrap_or(1), concurrency.group));
+    }
     if let Some(command) = &service.release {
         lines.push(format!("{name}: before traffic moves, once: {}", command.join(" ")));
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FILE_NAME, PlannedRecipe, Problem, matrix, parse,
     plan::plan_of,
+    terms::Terms,
     types::{self, BuildContext, File, StepNetwork},
 };
 use crate::pipelines::retry::Retries;
@@ -42,6 +43,9 @@ pub struct Pipeline {
     pub build_timeout_ms: u64,
     /// The shape of the candidate.
     pub shape: Shape,
+    /// What the run is bound to.
+    #[serde(default)]
+    pub terms: Terms,
     /// What is said in the log before anything runs.
     pub notes: Vec<String>,
     /// Why this Berth will not run it; empty: it will.
@@ -178,6 +182,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
         args: image.args,
         build_timeout_ms: image.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis),
         shape: shape(found),
+        terms: Terms::of(found),
         notes: notes(found),
         refused,
         plan: plan_of(name, found),
@@ -203,6 +208,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         args: BTreeMap::new(),
         build_timeout_ms: STAGE_TIMEOUT_MS,
         shape: Shape { processes: BTreeMap::from([("web".to_owned(), Process::default())]), release: None },
+        terms: Terms::default(),
         notes: vec![format!("There is no {FILE_NAME}: the image is built and nothing is tested.")],
         refused,
         plan: vec![format!("{service}: image"), format!("{service}: nothing is tested")],

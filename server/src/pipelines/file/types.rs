@@ -54,6 +54,8 @@ pub struct Service {
     /// Further paths, as globs, a change in which starts its pipeline: `libs/money/**` is all of a folder, and a `*` stays
     /// within one.
     pub watch: Vec<String>,
+    /// The group its runs belong to: no more of them than its limit are ever under way at once.
+    pub concurrency: Option<Concurrency>,
     /// What is checked, in order; a failing stage stops the run.
     pub stages: Vec<Stage>,
     /// How its image is made; from the `Dockerfile` in its folder where absent.
@@ -67,6 +69,19 @@ pub struct Service {
     /// Commands that run on a schedule, by name.
     #[schemars(extend("propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
     pub jobs: BTreeMap<String, Job>,
+}
+
+/// What runs share with others of the team, and how many of them may have it at once: a database, for instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "concurrency")]
+pub struct Concurrency {
+    /// The group's name, the same for all services of the team.
+    #[schemars(extend("pattern" = NAME, "patternErrorMessage" = NAME_MESSAGE))]
+    pub group: String,
+    /// How many of its runs may be under way at once, 1 to 100; 1 where absent.
+    #[schemars(range(min = 1, max = 100))]
+    pub limit: Option<u32>,
 }
 
 /// A stage: steps side by side.

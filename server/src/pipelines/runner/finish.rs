@@ -25,6 +25,7 @@ use crate::{
 /// Writes the end.
 pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeline>, outcome: Outcome) -> std::result::Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
+    let outcome = superseded(&mut tx, run, outcome).await?;
     let candidate = match (&outcome.image, pipeline) {
         (Some((stage, image)), Some(pipeline)) => make_candidate(&mut tx, run, pipeline, stage, image).await?,
         _ => None,
@@ -55,6 +56,17 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
         ctx.wake.duty(Duty::Rollouts);
     }
     Ok(())
+}
+
+/// One that was stopped because a newer push took its place says so, and by which.
+async fn superseded(tx: &mut Tx, run: &RunRow, outcome: Outcome) -> Result<Outcome> {
+    if outcome.state != RunState::Cancelled {
+        return Ok(outcome);
+    }
+    Ok(match runs::superseded_by(tx, &run.id).await? {
+        Some(by) => Outcome { state: RunState::Superseded, failure: Some(said::superseded(by)), ..outcome },
+        None => outcome,
+    })
 }
 
 async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &StageRow, image: &Baked) -> Result<Option<Candidate>> {
