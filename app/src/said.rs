@@ -145,6 +145,12 @@ said! {
     superseded(number): "Run {number} took its place: it is of a newer push to the branch." / "브랜치에 새로 푸시된 실행 {number}번으로 대체됐어요.";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
+    // Why a stage or a step is not wanted in a run.
+    only_on(names): "only on {names}" / "{names} 브랜치에서만";
+    not_on(names): "not on {names}" / "{names} 브랜치는 제외";
+    only_for(names): "only for {names}" / "{names} 이벤트에서만";
+    not_for(names): "not for {names}" / "{names} 이벤트는 제외";
+
     // What a push comes to for a service.
     plan_because(stages, why): "{stages}, because {why}" / "실행: {stages}. 이유: {why}";
     why_first: "there is no candidate of it yet" / "아직 후보가 없어요";

@@ -89,6 +89,8 @@ services:
       - name: fast
         steps:
           - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"echo '{REPORT}' > report.xml\", \"{step}\"], junit: report.xml, artifacts: [report.xml] }}
+        on_failure:
+          - {{ name: after, image: \"{BUSYBOX}\", network: none, run: [\"test -f report.xml\"] }}
     release: [\"sh\", \"-c\", \"sleep 0.2\"]
     processes:
       web: {{ port: 8080, health: {{ command: [\"test\", \"-f\", \"/www/index.html\"], interval: 100ms }}, drain: 0s }}

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod ci;
+mod conditions;
 mod engine;
 mod held;
 mod journeys;

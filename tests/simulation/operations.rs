@@ -546,6 +546,7 @@ impl Subject {
                     attempt: 1,
                     steps: vec![("unit".into(), "i".into()), ("lint".into(), "i".into())],
                     sidecars: vec![("db".into(), "i".into())],
+                    skipped: vec![],
                 };
                 let stages = [stage(0, StageKind::Steps), stage(1, StageKind::Image)];
                 let (_, number) = runs::insert(tx, &new, &stages).await?;

@@ -71,6 +71,7 @@ pub(crate) async fn queue_new(db: &Db, new: &NewRun<'_>) -> (RunId, u64) {
         attempt: 1,
         steps: vec![("unit".into(), "i".into())],
         sidecars: vec![],
+        skipped: vec![],
     };
     let mut tx = db.begin().await.unwrap();
     let queued = runs::insert(&mut tx, new, &[stage]).await.unwrap();

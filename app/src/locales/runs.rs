@@ -37,6 +37,7 @@ sentences! {
     asked_by(by): "asked for by {by}" / "{by} 님이 요청,";
     to_the_log: "To the line in the log" / "로그에서 보기";
     sidecar: "sidecar" / "사이드카";
+    after_failure: "after the failure" / "실패 후";
     tries(number): "at try {number}" / "{number}번째 시도에서";
     attempt(number): "attempt {number}" / "{number}번째 시도";
     exit(code): "Exit {code}" / "종료 코드 {code}";

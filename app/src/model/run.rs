@@ -27,7 +27,7 @@ pub enum RunState {
     Lost,
     /// A newer push took its place.
     Superseded,
-    /// Not reached, or asked to be left out.
+    /// Not reached, not wanted, or asked to be left out.
     Skipped,
 }
 
@@ -199,7 +199,7 @@ pub struct Step {
     pub state: RunState,
     /// The exit code of the command that ended it.
     pub exit_code: Option<i64>,
-    /// Why it failed, in one sentence.
+    /// Why it failed, or why it is not wanted in this run, in one sentence.
     pub failure: Option<String>,
     /// How many lines its log has.
     pub lines: u64,
@@ -207,6 +207,9 @@ pub struct Step {
     pub tries: u32,
     /// Whether it is no step but runs beside them.
     pub sidecar: bool,
+    /// Whether it was run after the stage had failed, and changed nothing about that.
+    #[serde(default)]
+    pub on_failure: bool,
     /// When it started.
     pub started_at: Option<Timestamp>,
     /// When it ended.

@@ -126,7 +126,11 @@ fn buttons(caller: &Caller, run: &Run) -> AnyView {
 /// Why it failed, or why it waits.
 fn why(t: Lang, run: &Run) -> AnyView {
     if let Some(failure) = &run.failure {
-        let step = run.stages.iter().flat_map(|stage| &stage.steps).find(|step| step.failure.is_some() || step.exit_code.unwrap_or(0) != 0);
+        let step = run
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.steps)
+            .find(|step| step.state != RunState::Skipped && (step.failure.is_some() || step.exit_code.unwrap_or(0) != 0));
         let to = step.filter(|step| step.lines > 0).map(|step| {
             view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
         });
@@ -194,11 +198,15 @@ fn steps(caller: &Caller, path: &str, run: &Run, chosen: Option<&Step>) -> AnyVi
     view! { <div class="stages">{stages}</div> }.into_any()
 }
 
-/// What is told of a step beside its name: that it is none but runs beside them, and how often it was tried.
+/// What is told of a step beside its name: that it is none but runs beside or after them, why it is not wanted, and how often
+/// it was tried.
 fn kind_of(t: Lang, step: &Step) -> AnyView {
     let tries = (step.tries > 1).then(|| view! { <span class="small soft">{t.tries(step.tries)}</span> });
     let sidecar = step.sidecar.then(|| view! { <span class="small soft">{t.sidecar()}</span> });
-    view! { {sidecar}{tries} }.into_any()
+    let after = step.on_failure.then(|| view! { <span class="small soft">{t.after_failure()}</span> });
+    let why = step.failure.as_ref().filter(|_| step.state == RunState::Skipped);
+    let why = why.map(|why| view! { <span class="small soft">{t.stored(why)}</span> });
+    view! { {sidecar}{after}{why}{tries} }.into_any()
 }
 
 fn took(t: Lang, now: Timestamp, step: &Step) -> AnyView {

@@ -198,8 +198,16 @@ fn show(run: &Run) {
 
 fn step_row(stage: &str, step: &Step) -> Vec<String> {
     let took = step.started_at.zip(step.finished_at).map(|(from, to)| output::lasting(to.since(from))).unwrap_or_default();
-    let name = if step.sidecar { format!("{} (sidecar)", step.name) } else { step.name.clone() };
-    let state = if step.tries > 1 { format!("{} at try {}", step.state.name(), step.tries) } else { step.state.name().to_owned() };
+    let name = match (step.sidecar, step.on_failure) {
+        (true, _) => format!("{} (sidecar)", step.name),
+        (_, true) => format!("{} (after the failure)", step.name),
+        _ => step.name.clone(),
+    };
+    let state = match (step.state, &step.failure) {
+        (RunState::Skipped, Some(why)) => format!("skipped: {why}"),
+        (state, _) if step.tries > 1 => format!("{} at try {}", state.name(), step.tries),
+        (state, _) => state.name().to_owned(),
+    };
     vec![stage.to_owned(), name, output::mark(output::of_run(step.state), &state), took, step.lines.to_string()]
 }
 

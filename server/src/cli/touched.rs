@@ -1,5 +1,6 @@
 //! `berth lint --plan`: which services a push of the working copy would run, from its own history.
 
+use app::model::RunEvent;
 use serde::Serialize;
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     git, output,
 };
 use crate::pipelines::{
-    file::{resolve_in, types::File},
+    file::{When, resolve_in, types::File},
     select::{Choice, Seen, Since, Watched, choose, is_whole},
 };
 
@@ -44,13 +45,15 @@ pub(super) fn plan(file: &File, asked: Option<&str>) -> Done<Push> {
         let paths = changed.split('\0').chain(new.split('\0')).filter(|path| !path.is_empty());
         paths.for_each(|path| watched.see(path, &mut seen));
     }
+    let branch = git::read(&["symbolic-ref", "--short", "--quiet", "HEAD"]);
+    let when = When { branch: branch.as_deref(), event: RunEvent::Push };
     let services = file.services.iter().enumerate().map(|(place, (name, service))| {
         let since = match (&base, is_whole(service)) {
             (_, true) => Since::Whole,
             (None, false) => Since::Never,
             (Some(_), false) => Since::Read(0, &seen, place),
         };
-        let order = resolve_in(file, name).map(|pipeline| pipeline.order()).unwrap_or_default();
+        let order = resolve_in(file, name).map(|pipeline| pipeline.on(when).order()).unwrap_or_default();
         let (runs, plan) = match (choose(since), &base) {
             (Choice::Keep(_), Some(base)) => (false, format!("unchanged since {}", output::short(base))),
             _ => (true, format!("{order}{}", because(since, &seen, place))),

@@ -7,8 +7,8 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunImage, Service, ServiceName, StartRun, StepId,
-        TeamId, TeamName,
+        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, Service, ServiceName,
+        StartRun, StepId, TeamId, TeamName,
     },
     said,
 };
@@ -21,7 +21,7 @@ use crate::{
     auth::rights::Action,
     git,
     pipelines::{
-        file::Pipeline,
+        file::{Pipeline, When},
         intake::{self, Head},
         pushed::pipeline_of,
     },
@@ -63,6 +63,11 @@ fn unknown_log() -> Error {
     Error::not_found("unknown_step", "There is no such log. `berth runs show` lists the steps of a run.")
 }
 
+/// A run of this branch that somebody asks for.
+const fn by_hand(branch: &str) -> When<'_> {
+    When { branch: Some(branch), event: RunEvent::Manual }
+}
+
 impl Control {
     async fn tell_run(&self, tx: &mut crate::store::Tx, actor: &Actor, service: &Service, number: u64, action: &str) -> Result<()> {
         let event = NewEvent {
@@ -89,7 +94,7 @@ impl Control {
         let row = runs::by_number(&self.db, &service.team_id, &service.id, number).await?;
         let Some(row) = row.filter(|row| row.pipeline == "null") else { return Ok(None) };
         let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
-        pipeline_of(&folder, &row.commit, &built_here(service)).await.map_err(Error::internal)
+        pipeline_of(&folder, &row.commit, &built_here(service), by_hand(&row.branch)).await.map_err(Error::internal)
     }
 
     /// The head of a branch of a service's repository.
@@ -101,7 +106,7 @@ impl Control {
         }
         let commit = repositories::last_commit(&self.db, &repository.id, &format!("refs/heads/{branch}")).await?.ok_or_else(unknown)?;
         let folder = self.repository_folder(repository);
-        let read = pipeline_of(&folder, &commit, &built_here(service)).await.map_err(Error::internal)?;
+        let read = pipeline_of(&folder, &commit, &built_here(service), by_hand(&branch)).await.map_err(Error::internal)?;
         let pipeline = read.ok_or_else(|| {
             let sentence = "berth.yaml does not read at the head of this branch. `berth lint` says what is wrong with it.";
             Error::invalid("invalid_pipeline", sentence).at("branch")

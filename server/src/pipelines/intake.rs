@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use app::{
-    model::{Actor, RepositoryId, RunId, RunState, StageKind},
+    model::{Actor, RepositoryId, RunEvent, RunId, RunState, StageKind},
     said,
 };
 use tokio::time::timeout;
@@ -268,7 +268,7 @@ async fn take_in(ctx: &Context, repository: &RepositoryRow, change: &RefChange) 
     let outcomes = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
         Decision::Nothing => return Ok(None),
         Decision::Skip(reason) => repository.services.iter().map(|service| Outcome::skipped(service, reason.as_str())).collect(),
-        Decision::Run(reason) => outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason }).await?,
+        Decision::Run(reason) => outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason, event: RunEvent::Push }).await?,
     };
     Ok(Some(Intake { commit, outcomes }))
 }
@@ -287,6 +287,7 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
             attempt: 1,
             steps: stage.steps.iter().map(|step| (step.name.clone(), step.image.clone())).collect(),
             sidecars: stage.sidecars.iter().map(|sidecar| (sidecar.name.clone(), sidecar.image.clone())).collect(),
+            skipped: stage.skipped(),
         })
         .collect();
     stages.push(NewStage {
@@ -296,6 +297,7 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
         attempt: 1,
         steps: vec![("build".into(), String::new())],
         sidecars: Vec::new(),
+        skipped: Vec::new(),
     });
     stages
 }

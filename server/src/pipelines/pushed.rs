@@ -6,13 +6,13 @@ use std::{
 };
 
 use app::{
-    model::{CandidateId, RunState},
+    model::{CandidateId, RunEvent, RunState},
     said,
 };
 
 use super::{
     Context,
-    file::{self, FILE_NAME, MAX_BYTES, Pipeline, Problem, types::File},
+    file::{self, FILE_NAME, MAX_BYTES, Pipeline, Problem, When, types::File},
     intake::IntakeError,
     select::{Choice, Seen, Since, Watched, choose, is_whole},
 };
@@ -78,6 +78,15 @@ pub struct Pushed<'a> {
     pub commit: &'a str,
     /// Why the services it touches run.
     pub reason: &'a str,
+    /// What makes them run.
+    pub event: RunEvent,
+}
+
+impl<'a> Pushed<'a> {
+    /// What conditions are held against.
+    const fn when(&self) -> When<'a> {
+        When { branch: Some(self.branch), event: self.event }
+    }
 }
 
 /// What the push comes to, for every service built from the repository.
@@ -119,7 +128,7 @@ async fn described(ctx: &Context, folder: &Path, file: &File, pushed: Pushed<'_>
             outcomes.push(Outcome::skipped(service, said::not_described(name)));
             continue;
         }
-        let Some(pipeline) = file::resolve_in(file, name) else { continue };
+        let Some(pipeline) = file::resolve_in(file, name).map(|pipeline| pipeline.on(pushed.when())) else { continue };
         outcomes.push(match (choose(bases.since(service)), bases.good.get(service.id.as_str())) {
             (Choice::Run(why), _) => Outcome::queued(service, pushed.reason, pipeline, why),
             (Choice::Keep(_), Some(good)) => Outcome::kept(service, good),
@@ -248,17 +257,17 @@ pub async fn says(folder: &Path, commit: &str) -> git::Result<(Vec<Problem>, Vec
     })
 }
 
-/// The pipeline of one service at a commit, whatever changed; none where it has none that reads.
+/// The pipeline of one service at a commit in a run that begins like this, whatever changed; none where it has none that reads.
 ///
 /// # Errors
 /// Where the commit cannot be read.
-pub async fn pipeline_of(folder: &Path, commit: &str, service: &BuiltHere) -> git::Result<Option<Pipeline>> {
+pub async fn pipeline_of(folder: &Path, commit: &str, service: &BuiltHere, when: When<'_>) -> git::Result<Option<Pipeline>> {
     let pipeline = match read_pipeline_file(folder, commit).await? {
         Some(Err(_)) => None,
         Some(Ok(file)) => file::resolve_in(&file, service.name.as_str()),
         None => file::resolve(None, git::has_file(folder, commit, "Dockerfile").await?, service.name.as_str()).ok(),
     };
-    let Some(pipeline) = pipeline else { return Ok(None) };
+    let Some(pipeline) = pipeline.map(|pipeline| pipeline.on(when)) else { return Ok(None) };
     let mut outcomes = [Outcome::queued(service, "", pipeline, None)];
     refuse_without_dockerfile(folder, commit, &mut outcomes).await?;
     let [outcome] = outcomes;

@@ -1,6 +1,7 @@
 //! Carries a run out: preflight, workspace, stages in order, the image, and one transaction that makes the candidate and
 //! its deploys. Begins where a former holder was interrupted.
 
+mod afterwards;
 mod beside;
 mod finish;
 mod listening;
@@ -13,7 +14,7 @@ use app::{
     model::{RunState, StageKind, StepId},
     said,
 };
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::future::{BoxFuture, FutureExt, join_all, ready};
 use tokio::time::{Instant as Moment, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -210,10 +211,14 @@ async fn one_stage(
         return Ok(Some(Outcome::not(RunState::Errored, format!("The stage {} is not in the run's pipeline.", stage.name))));
     };
     begin(ctx, run, stage).await?;
-    let steps = all_steps(ctx, run, pipeline, stage, planned, notes, halt);
+    let steps = async {
+        let ends = all_steps(ctx, run, pipeline, stage, planned, notes, halt).await?;
+        afterwards::steps(ctx, run, pipeline, (stage, planned), &ends, halt).await?;
+        Ok::<_, Left>(ends)
+    };
     let ends = match beside::with(ctx, run, stage, planned, halt, steps).await? {
         beside::Worked::Done(ends) => ends?,
-        beside::Worked::NotBegun(sidecar, end) => return not_begun(ctx, run, stage, planned, sidecar, end).await,
+        beside::Worked::NotBegun(sidecar, end) => return not_begun(ctx, (run, pipeline), (stage, planned), sidecar, end, halt).await,
     };
     if halt.leaving() {
         return Err(Left::Leaving);
@@ -240,27 +245,38 @@ async fn all_steps(
     let until = Moment::now() + Duration::from_millis(planned.timeout_ms);
     let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
     for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
-        let notes = if index == 0 { notes } else { &[] };
+        if row.2 == RunState::Skipped {
+            steps.push(ready(Ok(step::StepEnd::skipped())).boxed());
+            continue;
+        }
+        let notes = if steps_begun(&stage.steps[..index]) { &[] } else { notes };
         let job = step::Job { run, stage: &stage.name, index, id: &row.0, step, folder: &pipeline.path, notes, until };
         steps.push(one_step(ctx, job, halt).boxed());
     }
     join_all(steps).await.into_iter().collect()
 }
 
+/// Whether one of these steps is wanted.
+fn steps_begun(steps: &[(StepId, String, RunState)]) -> bool {
+    steps.iter().any(|(_, _, state)| *state != RunState::Skipped)
+}
+
 /// Ends a stage whose steps were never begun, because one of those beside them was not ready.
 async fn not_begun(
     ctx: &Context,
-    run: &RunRow,
-    stage: &StageRow,
-    planned: &PlannedStage,
+    (run, pipeline): (&RunRow, &Pipeline),
+    (stage, planned): (&StageRow, &PlannedStage),
     sidecar: usize,
     end: step::StepEnd,
+    halt: &Halt,
 ) -> Result<Option<Outcome>, Left> {
+    let name = planned.sidecars.get(sidecar).map(|sidecar| sidecar.name.as_str()).unwrap_or_default();
+    let failed = afterwards::Failed { stage, planned: Some(planned), step: name, state: end.state };
+    afterwards::carry_out(ctx, run, pipeline, failed, halt).await?;
     end_stage(ctx, run, stage, end.state).await?;
     if end.state == RunState::Cancelled {
         return Ok(Some(cancelled()));
     }
-    let name = planned.sidecars.get(sidecar).map(|sidecar| sidecar.name.as_str()).unwrap_or_default();
     let failure = end.failure.unwrap_or_else(said::did_not_pass);
     Ok(Some(Outcome::not(end.state, said::in_sidecar(&stage.name, name, failure))))
 }
@@ -279,7 +295,8 @@ async fn end_stage(ctx: &Context, run: &RunRow, stage: &StageRow, state: RunStat
 /// The step that decides how its stage ends: a cancelled one, else one that failed, else the first that did not pass.
 fn worst(ends: &[step::StepEnd]) -> Option<usize> {
     let find = |state: RunState| ends.iter().position(|end| end.state == state);
-    find(RunState::Cancelled).or_else(|| find(RunState::Failed)).or_else(|| ends.iter().position(|end| end.state != RunState::Passed))
+    let good = |end: &step::StepEnd| matches!(end.state, RunState::Passed | RunState::Skipped);
+    find(RunState::Cancelled).or_else(|| find(RunState::Failed)).or_else(|| ends.iter().position(|end| !good(end)))
 }
 
 fn sentence(stage: &StageRow, planned: &PlannedStage, step: usize, end: &step::StepEnd) -> String {
@@ -323,7 +340,7 @@ async fn image_stage(
     notes: &[String],
     halt: &Halt,
 ) -> Result<Outcome, Left> {
-    let Some((step, ..)) = stage.steps.first().cloned() else {
+    let Some((step, name, _)) = stage.steps.first().cloned() else {
         return Ok(Outcome::not(RunState::Errored, "The stage image has no step."));
     };
     begin(ctx, run, &stage).await?;
@@ -345,6 +362,8 @@ async fn image_stage(
     if !ours {
         return Err(Left::Leaving);
     }
+    let failed = afterwards::Failed { stage: &stage, planned: None, step: &name, state: end.state };
+    afterwards::carry_out(ctx, run, pipeline, failed, halt).await?;
     let failure = end.failure.unwrap_or_default();
     Ok(Outcome::not(end.state, if end.state == RunState::Cancelled { failure } else { said::in_image(failure) }))
 }

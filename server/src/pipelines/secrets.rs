@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use app::said;
 
-use super::{Context, file::Pipeline};
+use super::{
+    Context,
+    file::{AFTER, Pipeline},
+};
 use crate::store::{
     StoreError,
     runs::RunRow,
@@ -14,14 +17,15 @@ use crate::store::{
 
 /// What steps need and the service does not have, in a sentence that says how to mend it.
 pub async fn missing(ctx: &Context, run: &RunRow, pipeline: &Pipeline) -> Result<Option<String>, StoreError> {
-    let needed = || pipeline.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)));
+    let after = || pipeline.on_failure.iter().map(|step| (AFTER, step));
+    let needed = || pipeline.stages.iter().flat_map(|stage| stage.may_run().map(|step| (stage.name.as_str(), step))).chain(after());
     if needed().all(|(_, step)| step.secrets.is_empty()) {
         return Ok(None);
     }
     let there = secrets::list(&ctx.db, &run.service_id).await?;
     let missing = needed().find_map(|(stage, step)| {
         let name = step.secrets.iter().find(|name| there.iter().all(|secret| secret.name != **name))?;
-        Some(said::in_step(&stage.name, &step.name, not_there(run, name)))
+        Some(said::in_step(stage, &step.name, not_there(run, name)))
     });
     Ok(missing)
 }

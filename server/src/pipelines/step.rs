@@ -45,6 +45,11 @@ pub struct StepEnd {
 }
 
 impl StepEnd {
+    /// Of one that is not wanted.
+    pub(super) const fn skipped() -> Self {
+        Self { state: RunState::Skipped, exit_code: None, failure: None, tries: 1 }
+    }
+
     fn not(state: RunState, failure: String) -> Self {
         Self { state, exit_code: None, failure: Some(failure), tries: 1 }
     }

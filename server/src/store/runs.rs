@@ -74,6 +74,19 @@ pub struct NewStage {
     pub steps: Vec<(String, String)>,
     /// Names and images of what runs beside them.
     pub sidecars: Vec<(String, String)>,
+    /// Names of the steps that are not wanted, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl NewStage {
+    fn why_not(&self, step: &str) -> Option<&str> {
+        self.skipped.iter().find(|(name, _)| name == step).map(|(_, why)| why.as_str())
+    }
+
+    /// Whether none of its steps is wanted.
+    fn is_skipped(&self) -> bool {
+        !self.skipped.is_empty() && self.steps.iter().all(|(name, _)| self.why_not(name).is_some())
+    }
 }
 
 /// A run as the one who carries it out needs it.
@@ -229,6 +242,7 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
 /// Writes a stage and its steps.
 pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewStage, state: RunState) -> Result<StageRow> {
     let id = StageId::from_text(clock::new_id());
+    let state = if stage.is_skipped() { RunState::Skipped } else { state };
     tx.execute(
         "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         args![&id, run, stage.position, &stage.name, kind_name(stage.kind), state.name(), stage.attempt],
@@ -238,10 +252,12 @@ pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewSt
     let rows = stage.steps.iter().map(|row| (row, false)).chain(stage.sidecars.iter().map(|row| (row, true)));
     for (position, ((name, image), sidecar)) in rows.enumerate() {
         let step = StepId::from_text(clock::new_id());
+        let why = stage.why_not(name).filter(|_| !sidecar);
+        let (state, ended) = if why.is_some() { (RunState::Skipped, Some(clock::now())) } else { (state, None) };
         tx.execute(
-            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, sidecar)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            args![&step, team, run, &id, position, name, image, state.name(), sidecar],
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, sidecar, failure, finished_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            args![&step, team, run, &id, position, name, image, state.name(), sidecar, why, ended],
         )
         .await?;
         let list = if sidecar { &mut sidecars } else { &mut steps };
@@ -457,6 +473,35 @@ pub async fn end_stage(tx: &mut Tx, run: &RunId, fence: i64, stage: &StageId, st
     Ok(true)
 }
 
+/// Ends a stage that failed, and begins what is run after a failure: each a row of its own, by name and image. What is still
+/// open of the stage stays so until [`end_stage`]. None: the claim is lost.
+pub async fn begin_after(
+    tx: &mut Tx,
+    run: &RunRow,
+    stage: &StageRow,
+    state: RunState,
+    steps: &[(&str, &str)],
+) -> Result<Option<Vec<StepId>>> {
+    if !held(tx, &run.id, run.fence).await? {
+        return Ok(None);
+    }
+    let (now, first) = (clock::now(), stage.steps.len() + stage.sidecars.len());
+    let sql = "UPDATE stages SET state = $1, finished_at = $2 WHERE finished_at IS NULL AND id = $3";
+    tx.execute(sql, args![state.name(), now, &stage.id]).await?;
+    let mut begun = Vec::new();
+    for (position, (name, image)) in (first..).zip(steps) {
+        let step = StepId::from_text(clock::new_id());
+        tx.execute(
+            "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, on_failure, started_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', TRUE, $8)",
+            args![&step, &run.team_id, &run.id, &stage.id, position, *name, *image, now],
+        )
+        .await?;
+        begun.push(step);
+    }
+    Ok(Some(begun))
+}
+
 /// Ends a run; stages not reached are skipped. False: the claim is lost, nothing was written.
 pub async fn finish(
     tx: &mut Tx,
@@ -509,7 +554,8 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
     let newest: std::collections::BTreeMap<_, _> = stages.iter().map(|stage| (stage.position, stage.attempt)).collect();
     for stage in stages {
         match stage.state {
-            RunState::Passed => {}
+            // What is not wanted in this run is done.
+            RunState::Passed | RunState::Skipped => {}
             state if state.ended() && newest.get(&stage.position) == Some(&stage.attempt) => return Ok(Some(TakenUp::Ended(stage))),
             RunState::Queued => to_do.push(stage),
             RunState::Running => {
@@ -517,9 +563,9 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
                 if !again(&stage) {
                     return Ok(Some(TakenUp::ToDo(Vec::new())));
                 }
-                let (steps, sidecars) = steps_with_images(&mut *tx, &stage.id).await?;
+                let (steps, sidecars, skipped) = steps_with_images(&mut *tx, &stage.id).await?;
                 let StageRow { position, name, kind, attempt, .. } = stage;
-                let next = NewStage { position, name, kind, attempt: attempt + 1, steps, sidecars };
+                let next = NewStage { position, name, kind, attempt: attempt + 1, steps, sidecars, skipped };
                 to_do.push(insert_stage(tx, &run.team_id, &run.id, &next, RunState::Queued).await?);
             }
             _ => {}
@@ -539,7 +585,7 @@ pub async fn set_tries(tx: &mut Tx, step: &StepId, tries: u32) -> Result<()> {
 pub async fn why(q: impl Query, stage: &StageRow) -> Result<Option<(String, String, bool)>> {
     let rows = q
         .fetch_all(
-            "SELECT name, failure, sidecar FROM steps WHERE stage_id = $1 AND failure IS NOT NULL
+            "SELECT name, failure, sidecar FROM steps WHERE stage_id = $1 AND failure IS NOT NULL AND state <> 'skipped' AND on_failure = FALSE
               ORDER BY CASE WHEN state = $2 THEN 0 ELSE 1 END, position LIMIT 1",
             args![stage.id.as_str(), stage.state.name()],
         )
@@ -549,21 +595,27 @@ pub async fn why(q: impl Query, stage: &StageRow) -> Result<Option<(String, Stri
 
 type Named = Vec<(String, String)>;
 
-/// Names and images of the steps of a stage, and of what runs beside them.
-async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<(Named, Named)> {
-    let rows = q.fetch_all("SELECT name, image, sidecar FROM steps WHERE stage_id = $1 ORDER BY position", args![stage]).await?;
-    let (mut steps, mut sidecars) = (Vec::new(), Vec::new());
+/// Names and images of the steps of a stage, and of what runs beside them; and which are not wanted, and why.
+async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<(Named, Named, Named)> {
+    let sql = "SELECT name, image, state, failure, sidecar FROM steps WHERE stage_id = $1 AND on_failure = FALSE ORDER BY position";
+    let rows = q.fetch_all(sql, args![stage]).await?;
+    let (mut steps, mut sidecars, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
+        if row.text("state")? == RunState::Skipped.name()
+            && let Some(why) = row.text_opt("failure")?
+        {
+            skipped.push((row.text("name")?, why));
+        }
         let list = if row.bool("sidecar")? { &mut sidecars } else { &mut steps };
         list.push((row.text("name")?, row.text("image")?));
     }
-    Ok((steps, sidecars))
+    Ok((steps, sidecars, skipped))
 }
 
 async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
     let stages = tx.fetch_all("SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt", args![run]).await?;
-    let steps =
-        tx.fetch_all("SELECT id, stage_id, name, state, sidecar FROM steps WHERE run_id = $1 ORDER BY position", args![run]).await?;
+    let sql = "SELECT id, stage_id, name, state, sidecar FROM steps WHERE run_id = $1 AND on_failure = FALSE ORDER BY position";
+    let steps = tx.fetch_all(sql, args![run]).await?;
     stages
         .iter()
         .map(|row| {
@@ -782,6 +834,7 @@ fn read_step(row: &Row) -> Result<Step> {
         lines: row.num("lines")?,
         tries: row.num("tries")?,
         sidecar: row.bool("sidecar")?,
+        on_failure: row.bool("on_failure")?,
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
     })

@@ -191,6 +191,7 @@ fn run(number: u64) -> Run {
         lines,
         tries: 1,
         sidecar: false,
+        on_failure: false,
         started_at: Some(ago(began)),
         finished_at: (ended > 0).then(|| ago(ended)),
     };

@@ -58,6 +58,8 @@ impl Told {
     /// Tells what is new. True: all has ended.
     pub(super) async fn look(&mut self, to: &Listener, run: &Run) -> Result<bool, Gone> {
         for (index, stage) in run.stages.iter().enumerate() {
+            let reached = run.stages[..index].iter().all(|before| before.state.ended());
+            self.left_out(to, index, stage, reached).await?;
             self.stage(to, index, stage).await?;
         }
         if !run.state.ended() {
@@ -87,6 +89,15 @@ impl Told {
             self.say(to, format!("It is deployed nowhere by itself. `{how}` does it.")).await?;
         }
         Ok(())
+    }
+
+    /// Says of a stage that is not wanted in this run that it is left out, and why; where it would have been its turn.
+    async fn left_out(&mut self, to: &Listener, index: usize, stage: &Stage, reached: bool) -> Result<(), Gone> {
+        let why = stage.steps.first().and_then(|step| step.failure.as_ref()).filter(|_| stage.state == RunState::Skipped && reached);
+        match why {
+            Some(why) if self.done.insert(index) => self.say(to, format!("– {} skipped, {why}", stage.name)).await,
+            _ => Ok(()),
+        }
     }
 
     async fn stage(&mut self, to: &Listener, index: usize, stage: &Stage) -> Result<(), Gone> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Problem,
+    AFTER_AT_MOST, Problem,
     duration::{LONGEST, Span},
     matrix,
     recipe::is_plain,
@@ -46,6 +46,7 @@ fn check_service(service: &Node, found: &mut Vec<Problem>) {
         check_glob(glob, found);
     }
     check_stages(service, found);
+    check_after(service, &[], found);
     if let Some(image) = service.get("image") {
         check_image(image, found);
     }
@@ -70,11 +71,15 @@ fn check_stages(service: &Node, found: &mut Vec<Problem>) {
             found.push(name.problem("`image` is the stage in which Berth builds the image. Give this one another name."));
         }
         check_timeout(stage, found);
+        check_condition(stage, found);
         let steps = stage.get("steps").map(Node::items).unwrap_or_default();
         check_unique(steps, "step", found);
         for step in steps {
             check_step(step, found);
+            check_condition(step, found);
+            check_matrix(step, found);
         }
+        check_after(stage, steps, found);
         for (_, sidecar) in stage.get("sidecars").map(Node::entries).unwrap_or_default() {
             check_variables(sidecar, found);
             check_span(sidecar, "ready_within", Duration::from_secs(1), found);
@@ -115,7 +120,42 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
     {
         found.push(codes.at.problem("`exit_codes` says which codes `failed` is for, and that is missing. Add for example `failed: 1`."));
     }
-    check_matrix(step, found);
+}
+
+/// What is run after a failure; none of it has the name of one of the steps before.
+fn check_after(holder: &Node, before: &[Node], found: &mut Vec<Problem>) {
+    let after = holder.get("on_failure").map(Node::items).unwrap_or_default();
+    let first = found.len();
+    check_unique(&[before, after].concat(), "step", found);
+    // What the steps before have among themselves is said already.
+    let place = after.first().map_or(usize::MAX, |node| node.at.line);
+    let said = found.split_off(first);
+    found.extend(said.into_iter().filter(|problem| problem.line >= place));
+    for step in after {
+        check_step(step, found);
+        check_most(step, AFTER_AT_MOST, found);
+    }
+}
+
+fn check_most(step: &Node, most: Duration, found: &mut Vec<Problem>) {
+    let Some(node) = step.get("timeout") else { return };
+    if node.text().and_then(Span::read).is_some_and(|Span(span)| span > most && span <= LONGEST) {
+        found.push(node.problem(format!("`timeout` of a step after a failure is at most `{}`.", super::duration::say(most))));
+    }
+}
+
+/// Branches of a condition are globs.
+fn check_condition(holder: &Node, found: &mut Vec<Problem>) {
+    let Some(condition) = holder.get("if") else { return };
+    let lists = [condition.get("branch"), condition.get("not").and_then(|not| not.get("branch"))];
+    for glob in lists.into_iter().flatten().flat_map(Node::items) {
+        let Some(text) = glob.text() else { continue };
+        if text.is_empty() {
+            found.push(glob.problem("A branch has a name. Write one, or a glob such as `release/*`."));
+        } else if let Err(error) = globset::Glob::new(text) {
+            found.push(glob.problem(format!("`{text}` is no glob: {}.", error.kind())));
+        }
+    }
 }
 
 fn check_matrix(step: &Node, found: &mut Vec<Problem>) {

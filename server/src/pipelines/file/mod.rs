@@ -4,6 +4,7 @@
 //! a schema cannot say (names used twice, paths that leave the repository) is the second half, in [`check`].
 
 mod check;
+mod condition;
 mod duration;
 mod matrix;
 mod plan;
@@ -16,6 +17,7 @@ mod yaml;
 
 use serde::Serialize;
 
+pub use condition::When;
 pub use plan::plan;
 pub use recipe::{FOLDER, PlannedRecipe};
 pub use resolve::{Pipeline, PlannedSidecar, PlannedStage, PlannedStep, resolve, resolve_in};
@@ -24,6 +26,12 @@ pub use terms::{Group, Terms};
 
 /// The name of the file at the root of a repository.
 pub const FILE_NAME: &str = "berth.yaml";
+
+/// Where in a service or a stage the steps after a failure stand.
+pub const AFTER: &str = "on_failure";
+
+/// The longest that a step after a failure may take.
+const AFTER_AT_MOST: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// The longest file that is read, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;

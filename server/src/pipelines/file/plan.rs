@@ -3,7 +3,7 @@
 use super::{
     duration::say,
     matrix,
-    types::{File, Job, Process, Service},
+    types::{FailureStep, File, Job, Process, Service, Step},
 };
 
 /// The plan of a file: one line a service, and what it runs.
@@ -17,11 +17,18 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     order.push("image".to_owned());
     let mut lines = vec![format!("{name}: {}", order.join(", "))];
     for stage in &service.stages {
-        let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| step.name).collect();
+        let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| with_condition(&step)).collect();
         let limit = stage.timeout.map(|span| format!(", at most {}", say(span.0))).unwrap_or_default();
         let beside: Vec<&str> = stage.sidecars.keys().map(String::as_str).collect();
         let beside = if beside.is_empty() { String::new() } else { format!(" beside {}", beside.join(", ")) };
-        lines.push(format!("{name}: stage {} runs {}{beside}{limit}", stage.name, steps.join(", ")));
+        let condition = stage.condition.as_ref().map(|condition| format!(", {}", condition.says())).unwrap_or_default();
+        lines.push(format!("{name}: stage {} runs {}{beside}{limit}{condition}", stage.name, steps.join(", ")));
+        if !stage.on_failure.is_empty() {
+            lines.push(format!("{name}: where stage {} failed, once: {}", stage.name, after(&stage.on_failure)));
+        }
+    }
+    if !service.on_failure.is_empty() {
+        lines.push(format!("{name}: where a stage failed, once: {}", after(&service.on_failure)));
     }
     if service.stages.is_empty() {
         lines.push(format!("{name}: nothing is tested"));
@@ -35,6 +42,18 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     lines.extend(service.processes.iter().map(|(process, shape)| process_line(name, process, shape)));
     lines.extend(service.jobs.iter().map(|(job, shape)| job_line(name, job, shape)));
     lines
+}
+
+/// A step's name, and in which runs it is wanted.
+fn with_condition(step: &Step) -> String {
+    match &step.condition {
+        Some(condition) => format!("{} ({})", step.name, condition.says()),
+        None => step.name.clone(),
+    }
+}
+
+fn after(steps: &[FailureStep]) -> String {
+    steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn process_line(service: &str, name: &str, process: &Process) -> String {

@@ -6,10 +6,10 @@ use app::model::{Health, HealthCheck, Process, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FILE_NAME, PlannedRecipe, Problem, matrix, parse,
+    FILE_NAME, PlannedRecipe, Problem, When, matrix, parse,
     plan::plan_of,
     terms::Terms,
-    types::{self, BuildContext, File, StepNetwork},
+    types::{self, BuildContext, Condition, File, StepNetwork},
 };
 use crate::pipelines::retry::Retries;
 
@@ -17,6 +17,8 @@ use crate::pipelines::retry::Retries;
 const STAGE_TIMEOUT_MS: u64 = 30 * 60_000;
 /// How long a sidecar may take until it is ready that does not say.
 const READY_WITHIN_MS: u64 = 60_000;
+/// How long a step after a failure may take that does not say.
+const AFTER_TIMEOUT_MS: u64 = 5 * 60_000;
 /// How often an interrupted stage is tried again where no step says.
 const LOST_RETRIES: u32 = 2;
 
@@ -27,6 +29,9 @@ pub struct Pipeline {
     pub path: String,
     /// The stages before the image.
     pub stages: Vec<PlannedStage>,
+    /// What is run once after a failure, whichever stage it was.
+    #[serde(default)]
+    pub on_failure: Vec<PlannedStep>,
     /// The Dockerfile, relative to the service's folder.
     pub dockerfile: String,
     /// Whether the Dockerfile sees the whole repository; else the service's folder alone.
@@ -55,10 +60,23 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The names of its stages in order, the image last.
+    /// The names of its stages in order, the image last; and which are not wanted, and why.
     pub fn order(&self) -> String {
-        let names = self.stages.iter().map(|stage| stage.name.as_str()).chain(["image"]);
+        let names = self.stages.iter().map(PlannedStage::order).chain(["image".to_owned()]);
         names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for a run that begins like this: what is not wanted in it is marked with the reason.
+    #[must_use]
+    pub fn on(mut self, when: When<'_>) -> Self {
+        for stage in &mut self.stages {
+            let unwanted = |condition: &Option<Condition>| condition.as_ref().and_then(|condition| condition.unwanted(when));
+            let whole = unwanted(&stage.condition);
+            for step in &mut stage.steps {
+                step.skipped = whole.clone().or_else(|| unwanted(&step.condition));
+            }
+        }
+        self
     }
 
     /// The Dockerfile's path in the repository.
@@ -91,11 +109,44 @@ pub struct PlannedStage {
     pub timeout_ms: u64,
     /// How often it is begun again after its holder vanished.
     pub lost_retries: u32,
+    /// In which runs it is wanted.
+    #[serde(default)]
+    pub condition: Option<Condition>,
     /// Its steps.
     pub steps: Vec<PlannedStep>,
     /// What runs beside them.
     #[serde(default)]
     pub sidecars: Vec<PlannedSidecar>,
+    /// What is run once after it failed.
+    #[serde(default)]
+    pub on_failure: Vec<PlannedStep>,
+}
+
+impl PlannedStage {
+    /// Whether nothing of it is wanted.
+    pub fn is_skipped(&self) -> bool {
+        self.steps.iter().all(|step| step.skipped.is_some())
+    }
+
+    /// The steps that are wanted, and those after a failure: what may be run of it.
+    pub fn may_run(&self) -> impl Iterator<Item = &PlannedStep> {
+        let skipped = self.is_skipped();
+        let wanted = self.steps.iter().filter(|step| step.skipped.is_none());
+        wanted.chain(self.on_failure.iter().filter(move |_| !skipped))
+    }
+
+    /// The names of the steps that are not wanted, and why.
+    pub fn skipped(&self) -> Vec<(String, String)> {
+        self.steps.iter().filter_map(|step| Some((step.name.clone(), step.skipped.clone()?))).collect()
+    }
+
+    fn order(&self) -> String {
+        let why = self.steps.first().and_then(|step| step.skipped.as_deref());
+        match why.filter(|_| self.is_skipped()) {
+            Some(why) => format!("{} (skipped: {why})", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// What runs beside the steps of a stage.
@@ -130,6 +181,12 @@ pub struct PlannedStep {
     pub offline: bool,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// In which runs it is wanted.
+    #[serde(default)]
+    pub condition: Option<Condition>,
+    /// Why it is not wanted in this one.
+    #[serde(default)]
+    pub skipped: Option<String>,
     /// How often it is tried again by itself.
     #[serde(default)]
     pub retry: Retries,
@@ -175,6 +232,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
     Some(Pipeline {
         path: clean_path(found.path.as_deref().unwrap_or(".")),
         stages: found.stages.iter().map(planned_stage).collect(),
+        on_failure: found.on_failure.iter().map(planned_after).collect(),
         dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
         whole_context: image.context == BuildContext::Repository,
         recipe: image.recipe.zip(image.artifact).map(|(kind, artifact)| PlannedRecipe::new(kind, clean_path(&artifact), image.base)),
@@ -201,6 +259,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
     Pipeline {
         path: String::new(),
         stages: Vec::new(),
+        on_failure: Vec::new(),
         dockerfile: "Dockerfile".into(),
         whole_context: false,
         recipe: None,
@@ -229,6 +288,8 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         env: step.env.clone(),
         offline: step.network == Some(StepNetwork::None),
         timeout_ms: step.timeout.map_or(timeout_ms, types::Span::millis).min(timeout_ms),
+        condition: step.condition.clone(),
+        skipped: None,
         retry: step.retry.as_ref().map(retries).unwrap_or_default(),
         junit: step.junit.clone(),
         artifacts: step.artifacts.clone(),
@@ -239,8 +300,27 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         name: stage.name.clone(),
         timeout_ms,
         lost_retries: lost.unwrap_or(LOST_RETRIES),
+        condition: stage.condition.clone(),
         steps: stage.steps.iter().flat_map(matrix::expand).map(|expanded| step(&expanded)).collect(),
         sidecars: stage.sidecars.iter().map(|(name, sidecar)| planned_sidecar(name, sidecar)).collect(),
+        on_failure: stage.on_failure.iter().map(planned_after).collect(),
+    }
+}
+
+fn planned_after(step: &types::FailureStep) -> PlannedStep {
+    PlannedStep {
+        name: step.name.clone(),
+        image: step.image.clone(),
+        commands: step.run.clone(),
+        env: step.env.clone(),
+        offline: step.network == Some(StepNetwork::None),
+        timeout_ms: step.timeout.map_or(AFTER_TIMEOUT_MS, types::Span::millis),
+        condition: None,
+        skipped: None,
+        retry: Retries::default(),
+        junit: None,
+        artifacts: step.artifacts.clone(),
+        secrets: step.secrets.clone(),
     }
 }
 

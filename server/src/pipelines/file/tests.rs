@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use app::model::RunEvent;
+
 use super::*;
 
 /// Every key of the grammar.
@@ -26,11 +28,17 @@ services:
             caches: [/usr/local/cargo/registry]
             artifacts: ["target/*.log"]
             matrix: { DB: [sqlite, postgres] }
+            if: { event: [push, manual] }
       - name: slow
+        if: { branch: [main, "release/*"], not: { event: [schedule] } }
+        on_failure:
+          - { name: dump, image: rust:1.95, run: ["cat log"], env: { A: b }, secrets: [TOKEN], network: none, timeout: 1m, artifacts: ["*.log"] }
         sidecars:
           db: { image: postgres:16, env: { POSTGRES_PASSWORD: x }, command: ["postgres"], ready: ["pg_isready", "-U", "postgres"] }
         steps:
           - { name: acceptance, image: rust:1.95, run: ["cargo test --test acceptance"], retry: { lost: 2, failed: 1, exit_codes: [75], timeout: 1, pull: 2 } }
+    on_failure:
+      - { name: tell, image: alpine, run: ["tell $BERTH_FAILED_STAGE"] }
     image:
       dockerfile: Dockerfile
       target: runtime
@@ -92,7 +100,7 @@ fn every_mistake_has_its_sentence_and_place() {
         ("version: 1\nservices: {a: {}, b: {path: b}}\n".into(), "2:12 `a` is one of several services, so it needs a `path`: the folder it lives in."),
         ("version: 1\nservices: {a: {path: x}, b: {path: x/}}\n".into(), "2:36 `x` is the folder of another service too. Each service has its own."),
         (service("stagess: []"), "4:5 `stagess` is not known in a service. Did you mean `stages`?"),
-        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `concurrency`, `stages`, `image`, `release`, `processes` and `jobs`."),
+        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `concurrency`, `stages`, `on_failure`, `image`, `release`, `processes` and `jobs`."),
         (service("path: ../other"), "4:11 `../other` leaves the repository. Write a path relative to its root, without `..`."),
         (service("watch: libs"), "4:12 `watch` takes a list. Write `[\"libs\"]`."),
         (service("watch: [\"libs/[\"]"), "4:13 `libs/[` is no glob: unclosed character class; missing ']'."),
@@ -135,6 +143,23 @@ fn every_mistake_has_its_sentence_and_place() {
         (step("matrix: {A: [\"\"]}"), "10:26 A value of `matrix` is part of a step's name: one line of 1 to 40 characters."),
         (step("matrix: {A: [1]}"), "10:26 An item of `A` takes a text. Put 1 in quotes."),
         (step("matrix: {A: [a, b, c, d, e], B: [a, b, c, d, e], C: [a, b, c]}"), "10:21 This makes 75 steps of one; at most 64 are. Take out values."),
+        (step("if: {}"), "10:17 `if` is empty. Name at least one."),
+        (step("if: main"), "10:17 `if` takes a map, and this is a text."),
+        (step("if: {branch: main}"), "10:26 `branch` takes a list. Write `[\"main\"]`."),
+        (step("if: {branch: []}"), "10:26 `branch` is empty. Name at least one."),
+        (step("if: {branch: [\"\"]}"), "10:27 A branch has a name. Write one, or a glob such as `release/*`."),
+        (step("if: {branch: [\"release/[\"]}"), "10:27 `release/[` is no glob: unclosed character class; missing ']'."),
+        (step("if: {not: {branch: [\"{a\"]}}"), "10:33 `{a` is no glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)."),
+        (step("if: {event: [pushed]}"), "10:26 An item of `event` takes no `pushed`. Did you mean `push`?"),
+        (step("if: {event: [deploy]}"), "10:26 An item of `event` takes no `deploy`. It takes `push`, `manual`, `tag`, `pull_request`, `schedule` or `api`."),
+        (step("if: {branches: [main]}"), "10:18 `branches` is not known in if. Did you mean `branch`?"),
+        (step("if: {not: {}}"), "10:23 `not` is empty. Name at least one."),
+        (step("if: {not: {not: {event: [tag]}}}"), "10:24 `not` is not known in not. Known are `branch` and `event`."),
+        (service("on_failure: [{name: a, image: b}]"), "4:18 `run` is missing in a step after a failure."),
+        (service("on_failure: [{name: a, image: b, run: [c], retry: {lost: 1}}]"), "4:48 `retry` is not known in a step after a failure. Known are `name`, `image`, `run`, `env`, `secrets`, `network`, `timeout` and `artifacts`."),
+        (service("on_failure: [{name: a, image: b, run: [c], timeout: 1h}]"), "4:57 `timeout` of a step after a failure is at most `10m`."),
+        (service("on_failure: [{name: a, image: b, run: [c], env: {BERTH_X: y}}]"), "4:54 `BERTH_X` is set by Berth. Choose a name that does not start with `BERTH_`."),
+        (service("stages:\n  - name: t\n    steps: [{name: a, image: b, run: [c]}]\n    on_failure: [{name: a, image: b, run: [\" \"]}]"), "7:29 There is a step named `a` already. Give this one another name.\n7:48 This command is empty. Write one, or leave it out."),
         (service("image: {context: all}"), "4:22 `context` takes no `all`. It takes `service` or `repository`."),
         (service("image: {recipe: jar, artifact: a, context: repository}"), "4:39 `context` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (step("junit: *nothing"), "10:20 This is not YAML: while parsing node, found unknown anchor."),
@@ -232,8 +257,36 @@ fn what_is_not_run_yet_is_refused_by_name() {
     assert_eq!((unit.junit.as_deref(), unit.artifacts.len()), (Some("target/junit/*.xml"), 1));
     assert_eq!(pipeline.path, "services/orders");
     assert_eq!(pipeline.shape.processes["web"].drain_ms, 30_000);
+    assert_eq!((slow.on_failure[0].name.as_str(), pipeline.on_failure[0].name.as_str()), ("dump", "tell"));
     let other = resolve(Some(&service("path: .")), true, "hello").unwrap_or_else(|problems| panic!("{problems:?}"));
     assert!(other.refused[0].contains("`hello`"), "{:?}", other.refused);
+}
+
+#[test]
+fn what_a_run_does_not_want_is_marked_with_the_reason() {
+    let on = |branch, event| {
+        let pipeline = resolve(Some(WHOLE), true, "orders").unwrap_or_else(|problems| panic!("{problems:?}"));
+        pipeline.on(When { branch: Some(branch), event })
+    };
+    let all = on("main", RunEvent::Push);
+    assert!(all.stages.iter().all(|stage| stage.skipped().is_empty()));
+    assert_eq!(all.order(), "fast, slow, image");
+    let topic = on("topic", RunEvent::Push);
+    assert_eq!(topic.order(), "fast, slow (skipped: only on main, release/*), image");
+    assert_eq!(topic.stages[1].skipped(), [("acceptance".to_owned(), "only on main, release/*".to_owned())]);
+    assert!(topic.stages[1].is_skipped() && topic.stages[1].may_run().next().is_none(), "nor is what follows a failure");
+    let night = on("main", RunEvent::Schedule);
+    assert_eq!(night.order(), "fast (skipped: only for push, manual), slow (skipped: not for schedule), image");
+    assert_eq!(night.stages[0].skipped().len(), 2, "each step of a matrix");
+    let again = night.on(When { branch: Some("main"), event: RunEvent::Push });
+    assert_eq!(again.order(), "fast, slow, image", "decided anew");
+    assert!(
+        all.plan.iter().any(|line| line.ends_with("stage slow runs acceptance beside db, only on main, release/*, not for schedule")),
+        "{:?}",
+        all.plan
+    );
+    assert!(all.plan.iter().any(|line| line.ends_with("unit (postgres) (only for push, manual), at most 10m")), "{:?}", all.plan);
+    assert!(all.plan.iter().any(|line| line.ends_with("where stage slow failed, once: dump")), "{:?}", all.plan);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use app::model::RunEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,8 @@ pub struct Service {
     pub concurrency: Option<Concurrency>,
     /// What is checked, in order; a failing stage stops the run.
     pub stages: Vec<Stage>,
+    /// What is run once after the run failed, whichever stage it was, side by side; it changes nothing about the result.
+    pub on_failure: Vec<FailureStep>,
     /// How its image is made; from the `Dockerfile` in its folder where absent.
     pub image: Option<Image>,
     /// A command that runs once in each environment, from the new image, before traffic moves.
@@ -92,6 +95,9 @@ pub struct Stage {
     /// Its name.
     #[schemars(extend("pattern" = TEXT_NAME, "patternErrorMessage" = TEXT_NAME_MESSAGE))]
     pub name: String,
+    /// In which runs it is wanted; in all where absent. In others it is shown as skipped, and why.
+    #[serde(rename = "if")]
+    pub condition: Option<Condition>,
     /// How long it may take; `30m` where absent.
     pub timeout: Option<Span>,
     /// Containers that run beside its steps, by the host name under which they are reached.
@@ -101,7 +107,49 @@ pub struct Stage {
     /// Its steps.
     #[schemars(length(min = 1))]
     pub steps: Vec<Step>,
+    /// What is run once after the stage failed, side by side, with the same files and beside the same sidecars; it changes
+    /// nothing about the result.
+    #[serde(default)]
+    pub on_failure: Vec<FailureStep>,
 }
+
+/// In which runs something is wanted: all that is said here holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "if", extend("minProperties" = 1))]
+pub struct Condition {
+    /// On these branches alone, as globs: `release/*` is every branch of one further part. No tag is on a branch.
+    #[schemars(length(min = 1))]
+    pub branch: Vec<String>,
+    /// In runs begun by one of these alone.
+    #[schemars(with = "Vec<String>", length(min = 1), extend("items" = { "type": "string", "enum": EVENTS }))]
+    pub event: Vec<RunEvent>,
+    /// Where it is not wanted all the same.
+    pub not: Option<Exception>,
+}
+
+/// In which runs something is not wanted: one of what is said here is enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "not", extend("minProperties" = 1))]
+pub struct Exception {
+    /// On one of these branches, as globs.
+    #[schemars(length(min = 1))]
+    pub branch: Vec<String>,
+    /// In a run begun by one of these.
+    #[schemars(with = "Vec<String>", length(min = 1), extend("items" = { "type": "string", "enum": EVENTS }))]
+    pub event: Vec<RunEvent>,
+}
+
+const EVENTS: [&str; RunEvent::ALL.len()] = {
+    let mut names = [""; RunEvent::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = RunEvent::ALL[at].name();
+        at += 1;
+    }
+    names
+};
 
 /// A container that runs beside the steps of a stage: a database, for instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +187,9 @@ pub struct Step {
     /// The commands, one after the other, in the shell of the image; the first that fails ends the step.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
+    /// In which runs it is wanted; in all where absent. In others it is shown as skipped, and why.
+    #[serde(rename = "if")]
+    pub condition: Option<Condition>,
     /// Its environment variables.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
@@ -166,6 +217,37 @@ pub struct Step {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
     pub matrix: BTreeMap<String, Vec<String>>,
+}
+
+/// A step that runs after a failure. It is told what failed by the variables `BERTH_FAILED_STAGE` and `BERTH_FAILED_STEP`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a step after a failure")]
+pub struct FailureStep {
+    /// Its name.
+    #[schemars(extend("pattern" = TEXT_NAME, "patternErrorMessage" = TEXT_NAME_MESSAGE))]
+    pub name: String,
+    /// The image it runs in.
+    #[schemars(extend("pattern" = IMAGE, "patternErrorMessage" = IMAGE_MESSAGE))]
+    pub image: String,
+    /// The commands, one after the other, in the shell of the image; the first that fails ends the step.
+    #[schemars(length(min = 1))]
+    pub run: Vec<String>,
+    /// Its environment variables.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub env: BTreeMap<String, String>,
+    /// Names of secrets of the service that it is given as environment variables.
+    #[serde(default)]
+    #[schemars(extend("items" = { "type": "string", "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub secrets: Vec<String>,
+    /// Which network it has; a network of the run's own where absent.
+    pub network: Option<StepNetwork>,
+    /// How long it may take, at most `10m`; `5m` where absent.
+    pub timeout: Option<Span>,
+    /// Files to keep after the run, as globs.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
 }
 
 /// The network of a step.

@@ -80,7 +80,7 @@ pub(super) async fn with<T>(
         return Err(Left::Engine(lost.failure.clone().unwrap_or_default()));
     }
     for (step, ..) in &stage.steps {
-        write_end(ctx, run, step, &StepEnd { state: RunState::Skipped, exit_code: None, failure: None, tries: 1 }, None).await?;
+        write_end(ctx, run, step, &StepEnd::skipped(), None).await?;
     }
     let cancelled = || StepEnd { state: RunState::Cancelled, exit_code: None, failure: Some(said::was_cancelled()), tries: 1 };
     let culprit = ends.into_iter().enumerate().find(|(_, end)| end.state != RunState::Passed);

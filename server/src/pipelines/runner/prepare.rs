@@ -11,7 +11,10 @@ use tokio::time::sleep;
 use super::{Context, Halt, Left, Outcome, cancelled};
 use crate::{
     git,
-    pipelines::{build, file::Pipeline},
+    pipelines::{
+        build,
+        file::{AFTER, Pipeline, PlannedStage},
+    },
     platform::{PlatformError, Workspace},
     store::runs::{RunRow, StageRow},
 };
@@ -44,8 +47,15 @@ pub(super) async fn prepare(
         }
     }
     // The first stage begins with the commit's files; a later one goes on with what the stages before it left.
-    let first = to_do.first().is_some_and(|stage| stage.position == 0 && stage.kind == StageKind::Steps);
-    if first { fill(ctx, run, halt).await } else { Ok(None) }
+    if begins(pipeline, to_do) { fill(ctx, run, halt).await } else { Ok(None) }
+}
+
+/// Whether nothing was done before these stages, and they need the commit's files. What is run where the image failed does.
+fn begins(pipeline: &Pipeline, to_do: &[StageRow]) -> bool {
+    let Some(next) = to_do.first() else { return false };
+    let done = |stage: &PlannedStage| !stage.is_skipped();
+    let before = usize::try_from(next.position).ok().and_then(|position| pipeline.stages.get(..position));
+    !before.unwrap_or(&pipeline.stages).iter().any(done) && (next.kind == StageKind::Steps || !pipeline.on_failure.is_empty())
 }
 
 /// Who needs an image.
@@ -98,7 +108,7 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
         if !to_do.iter().any(|row| row.name == stage.name && row.kind == StageKind::Steps) {
             continue;
         }
-        for step in &stage.steps {
+        for step in stage.may_run() {
             if seen.insert(step.image.clone()) {
                 let user = User::Step { stage: stage.name.clone(), step: step.name.clone(), again: step.retry.pull };
                 needed.push((step.image.clone(), user));
@@ -109,6 +119,11 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
                 let user = User::Sidecar { stage: stage.name.clone(), name: sidecar.name.clone() };
                 needed.push((sidecar.image.clone(), user));
             }
+        }
+    }
+    for step in &pipeline.on_failure {
+        if seen.insert(step.image.clone()) {
+            needed.push((step.image.clone(), User::Step { stage: AFTER.to_owned(), step: step.name.clone(), again: 0 }));
         }
     }
     let path = pipeline.made_from();
