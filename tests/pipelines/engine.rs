@@ -1,8 +1,8 @@
 //! The same on the real container engine: from a push to a page in the browser.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
-use app::model::{LineKind, Run, RunState};
+use app::model::{LineKind, PageRequest, Run, RunState};
 
 use crate::{
     git::Copy,
@@ -24,7 +24,8 @@ services:
         steps:
           - name: unit
             image: {BUSYBOX}
-            run: [\"cd www && pwd\", \"{test}\", \"echo $BERTH_SERVICE $CI > /workspace/carried\"]
+            run: [\"cd www && pwd\", \"{test}\", \"echo $BERTH_SERVICE $CI > /workspace/carried\", \"echo it is $DEPLOY_KEY\"]
+            secrets: [DEPLOY_KEY]
           - name: offline
             image: {BUSYBOX}
             network: none
@@ -46,6 +47,16 @@ async fn ended(harbour: &Harbour, number: u64) -> Run {
     .await
 }
 
+/// A value that nothing but its step may see.
+const CANARY: &str = "kanarienvogel-41";
+
+/// What `docker` says.
+fn docker(words: &[&str]) -> String {
+    let done = Command::new("docker").args(words).output().unwrap();
+    assert!(done.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
 async fn left(harbour: &Harbour) -> usize {
     harbour.berth.platform.runs_with_leftovers().await.unwrap().len()
 }
@@ -55,6 +66,7 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;
     let copy = Copy::new(&harbour).await;
+    harbour.berth.backend.services.set_secret(&harbour.owner, &team(), &service(), "DEPLOY_KEY", CANARY).await.unwrap();
     copy.write("www/index.html", "one");
     copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
     copy.write("berth.yaml", &file("grep -q one index.html"));
@@ -69,7 +81,12 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     let lines: Vec<_> = log.lines.iter().map(|line| (line.kind, line.text.as_str())).collect();
     assert_eq!(lines[0], (LineKind::Command, "cd www && pwd"));
     assert_eq!(lines[1], (LineKind::Out, "/workspace/www"));
-    assert_eq!(lines.iter().filter(|(kind, _)| *kind == LineKind::Command).count(), 3);
+    assert_eq!(lines.iter().filter(|(kind, _)| *kind == LineKind::Command).count(), 4);
+    assert!(lines.contains(&(LineKind::Out, "it is ***")), "{lines:?}");
+    let image = harbour.berth.backend.runs.candidates(&harbour.owner, &team(), &service(), &PageRequest::default()).await.unwrap();
+    let image = &image.items[0].image;
+    let (history, settings) = (docker(&["history", "--no-trunc", image]), docker(&["image", "inspect", image]));
+    assert!(history.contains("/www") && !format!("{history}{settings}").contains(CANARY), "{history}\n{settings}");
     assert_eq!(left(&harbour).await, 0);
 
     copy.write("berth.yaml", &file("echo oh no >&2; exit 4"));

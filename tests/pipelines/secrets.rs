@@ -45,6 +45,8 @@ fn encodings() -> Vec<(&'static str, String)> {
         ("hex with colons", bytes(|byte| format!("{byte:02x}"), ":")),
         ("percent", utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string()),
         ("percent, every byte", bytes(|byte| format!("%{byte:02X}"), "")),
+        ("HTML", CANARY.replace('"', "&quot;")),
+        ("percent in lower case", bytes(|byte| format!("%{byte:02x}"), "")),
         ("JSON", serde_json::to_string(CANARY).unwrap().trim_matches('"').to_owned()),
     ]
 }

@@ -84,6 +84,7 @@ sentences! {
     col_service: "Service" / "서비스";
     col_state: "Status" / "상태";
     col_commit: "Commit" / "커밋";
+    col_message: "Message" / "메시지";
     col_when: "When" / "시각";
     col_since: "Since" / "시작";
     col_services: "Services" / "서비스";

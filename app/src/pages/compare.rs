@@ -63,12 +63,12 @@ fn commits(t: Lang, found: &Comparison) -> AnyView {
             view! {
                 <tr>
                     <th scope="row"><code title=commit.id.clone()>{short_commit(&commit.id)}</code></th>
-                    <td data-label=t.col_commit() class="grow">{commit.title.clone()}</td>
+                    <td data-label=t.col_message() class="grow">{commit.title.clone()}</td>
                     <td data-label=t.author() class="small soft">{commit.author.clone()}</td>
                 </tr>
             }
         });
-        let rows = table(&[t.commit(), t.col_commit(), t.author()], rows.collect_view());
+        let rows = table(&[t.commit(), t.col_message(), t.author()], rows.collect_view());
         view! { <section class="card"><header><h2>{title}</h2></header>{rows}</section> }.into_any()
     };
     if let Some(why) = &found.commits_unread {

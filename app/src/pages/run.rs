@@ -312,9 +312,11 @@ fn push(t: Lang, run: &Run) -> AnyView {
         let here = (pushed.service == run.service && pushed.number == run.number).then_some("true");
         view! {
             <tr>
-                <th scope="row"><a href=to aria-current=here>{pushed.service.to_string()}</a></th>
+                <th scope="row" class="grow">
+                    <a href=to aria-current=here>{pushed.service.to_string()}</a>
+                    <div class="small soft">{sentence(t, &pushed.plan)}</div>
+                </th>
                 <td data-label=t.col_state()>{run_status_of(t, pushed.state, pushed.kept, None)}</td>
-                <td data-label=t.plan() class="grow small soft">{sentence(t, &pushed.plan)}</td>
             </tr>
         }
     };
@@ -322,7 +324,7 @@ fn push(t: Lang, run: &Run) -> AnyView {
     view! {
         <section class="card" data-live="push">
             <header><h2>{t.push_came_to()}</h2></header>
-            <div class="body"><p class="small soft">{t.push_came_to_below()}</p>{table_of(&[t.col_service(), t.col_state(), t.plan()], rows)}</div>
+            <div class="body"><p class="small soft">{t.push_came_to_below()}</p>{table_of(&[t.col_service(), t.col_state()], rows)}</div>
         </section>
     }
     .into_any()
