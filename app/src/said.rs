@@ -74,6 +74,7 @@ said! {
     silent_engine(error, seconds): "{error}; it was silent for {seconds} s. Deploy again when it answers." / "{error} ({seconds}초 동안 응답 없음). 다시 응답하면 배포하세요.";
     engine_silent(name, seconds): "The engine on host {name} did not answer within {seconds} s." / "호스트 {name}의 엔진이 {seconds}초 안에 응답하지 않았어요.";
     waits_rollout: "Waits for the rollout before it, or for a free hand." / "앞선 롤아웃이 끝나거나 자리가 나기를 기다려요.";
+    waits_run_of(number, service, branch): "Waits for run {number} of {service}, which is before them on `{branch}`." / "`{branch}` 브랜치에서 앞선 {service} 서비스의 실행 {number}번을 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
     waits_group(group, number, name_service): "Waits for the group {group}: run {number} of {name_service} is in it." / "{group} 그룹을 기다려요. {name_service} 실행 {number}번이 쓰고 있어요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";
@@ -159,6 +160,7 @@ said! {
     why_unread(number): "what changed since candidate {number} cannot be read" / "후보 {number}번 이후 바뀐 것을 읽을 수 없어요";
     why_file(number): "berth.yaml changed since candidate {number}" / "후보 {number}번 이후 berth.yaml이 바뀌었어요";
     why_changed(name, number): "{name} changed since candidate {number}" / "후보 {number}번 이후 {name}(이)가 바뀌었어요";
+    why_together(name): "{name} is touched, and they come to one version" / "{name} 서비스가 바뀌었고 모두 한 버전으로 만들어요";
     unchanged_since(number): "unchanged since candidate {number}" / "후보 {number}번 이후 바뀐 것이 없어요";
     kept(number): "Nothing of the service changed since candidate {number}, so it is kept and nothing is run." / "후보 {number}번 이후 서비스에서 바뀐 것이 없어서 그대로 두고 아무것도 실행하지 않아요.";
     not_described(name): "berth.yaml does not describe {name} at this commit, so nothing is run." / "이 커밋의 berth.yaml에 {name} 서비스가 없어서 아무것도 실행하지 않아요.";
@@ -188,6 +190,9 @@ said! {
     the_script: "the script" / "스크립트";
     step_memory(mib): "It used more than {mib} MiB of memory and was ended by the kernel." / "메모리를 {mib} MiB 넘게 써서 커널이 종료했어요.";
     too_long(seconds): "It took longer than {seconds} s and was stopped." / "{seconds}초가 넘게 걸려서 멈췄어요.";
+    sibling_did_not_pass(service): "{service} did not pass, and the services that are built together come to one version or to none." / "{service} 서비스가 통과하지 못했어요. 함께 빌드하는 서비스는 모두 한 버전이 되거나 아무것도 되지 않아요.";
+    one_of_them_superseded: "A newer push took the place of a service that was to come to the same version." / "같은 버전으로 만들 서비스 하나를 새 푸시가 대신했어요.";
+    one_of_them_deleted: "A service that was to come to the same version was deleted." / "같은 버전으로 만들 서비스 하나가 삭제됐어요.";
     was_cancelled: "It was cancelled." / "취소됐어요.";
     did_not_pass: "it did not pass." / "통과하지 못했어요.";
     not_startable(image, line): "The image {image} could not be started with `sh`: {line}" / "{image} 이미지를 `sh`로 시작할 수 없었어요: {line}";

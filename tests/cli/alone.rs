@@ -96,3 +96,32 @@ async fn help_and_completions_are_there() {
     }
     person.berth("frobnicate").await.says(2, "frobnicate");
 }
+
+#[tokio::test]
+async fn lint_says_who_comes_to_one_version() {
+    let person = Person::stranger();
+    let git = |args: &[&str]| {
+        let name = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+        let ended = std::process::Command::new("git").args(name).args(args).current_dir(person.folder()).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+    };
+    let file =
+        "version: 1\nbuild: together\nservices:\n  billing: { path: billing }\n  front: { path: front }\n  orders: { path: orders }\n";
+    fs::write(person.folder().join("berth.yaml"), file).unwrap();
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "First"]);
+    person.berth("lint").await.fine().says(0, "together: billing, front, orders at one version");
+    let plan = person.berth("lint --plan --base HEAD").await.fine();
+    assert!(plan.out.contains("front: unchanged since") && plan.out.contains("together: billing, front, orders"), "{}", plan.out);
+
+    fs::create_dir(person.folder().join("orders")).unwrap();
+    fs::write(person.folder().join("orders/main"), "1").unwrap();
+    let plan = person.berth("lint --plan --base HEAD").await.fine();
+    for wanted in ["orders: image, because orders/main changed", "front: image, because orders is touched, and they come to one version"] {
+        assert!(plan.out.contains(wanted), "{wanted} is missing in {}", plan.out);
+    }
+    let document = person.berth("lint --plan --base HEAD --json").await.json();
+    assert_eq!(document["push"]["together"], "together: billing, front, orders at one version");
+    assert!(document["push"]["services"].as_array().unwrap().iter().all(|service| service["runs"] == true), "{document}");
+}

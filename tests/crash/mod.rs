@@ -12,4 +12,5 @@ mod points;
 mod pushing;
 mod starting;
 mod store;
+mod together;
 mod world;

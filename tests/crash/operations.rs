@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{backing, changing, forgetting, moving, pushing, starting, world::World};
+use super::{backing, changing, forgetting, moving, pushing, starting, together, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -52,6 +52,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     all.extend(forgetting::all());
     all.extend(moving::all());
     all.extend(starting::all());
+    all.extend(together::all());
     all.extend(backing::all());
     all
 }

@@ -127,8 +127,8 @@ async fn fill_the_rest(db: &Db, commit: &str) {
              SELECT 'c', team_id, id, 'refs/heads/main', '{commit}', 'Ada', 1, 2 FROM repositories"
         ),
         format!(
-            "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at, finished_at)
-             SELECT 'r', team_id, id, 900, 'passed', '{commit}', '한글 \"quoted\" \\ line', 'Ada', 'main', 'Ada', '', 'null', 1, 2 FROM services"
+            "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, created_at, finished_at, lead_id)
+             SELECT 'r', team_id, id, 900, 'passed', '{commit}', '한글 \"quoted\" \\ line', 'Ada', 'main', 'Ada', '', 'null', 1, 2, 'r' FROM services"
         ),
         "INSERT INTO stages (id, run_id, position, name, kind, state, attempt) VALUES ('g', 'r', 0, 'fast', 'steps', 'passed', 1)".to_owned(),
         "INSERT INTO steps (id, team_id, run_id, stage_id, position, name, image, state, exit_code)

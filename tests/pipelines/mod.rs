@@ -12,3 +12,4 @@ mod results;
 mod secrets;
 mod selection;
 mod stages;
+mod together;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Two services that share a library.
-const FILE: &str = "version: 1
+pub(super) const FILE: &str = "version: 1
 services:
   billing:
     path: services/billing
@@ -29,22 +29,22 @@ services:
 ";
 
 /// A team with two services built from one repository.
-struct Shop {
-    app: TestApp,
-    owner: Actor,
+pub(super) struct Shop {
+    pub(super) app: TestApp,
+    pub(super) owner: Actor,
     token: String,
 }
 
-fn team() -> TeamName {
+pub(super) fn team() -> TeamName {
     "demo".parse().unwrap()
 }
 
-fn name(text: &str) -> ServiceName {
+pub(super) fn name(text: &str) -> ServiceName {
     text.parse().unwrap()
 }
 
 impl Shop {
-    async fn new(app: TestApp) -> Self {
+    pub(super) async fn new(app: TestApp) -> Self {
         let app = app.with_team("demo").await;
         app.fake.set_image("shell", Behaviour::default());
         app.fake.on_task(|_| Some(Script { lines: vec![(false, "all good".into())], ..Script::default() }));
@@ -64,27 +64,27 @@ impl Shop {
     }
 
     /// A working copy that pushes to a repository.
-    async fn copy(&self, repository: &str) -> Copy {
+    pub(super) async fn copy(&self, repository: &str) -> Copy {
         Copy::at(&format!("http://x:{}@{}/git/demo/{repository}.git", self.token, self.app.berth.console)).await
     }
 
-    async fn run(&self, service: &str, number: u64) -> Run {
+    pub(super) async fn run(&self, service: &str, number: u64) -> Run {
         let runs = &self.app.berth.backend.runs;
         let ended = async || runs.show(&self.owner, &team(), &name(service), number).await.ok().filter(|run| run.state.ended());
         within(Duration::from_secs(20), &format!("run {number} of {service} ends"), ended).await
     }
 
-    async fn candidates(&self, service: &str) -> usize {
+    pub(super) async fn candidates(&self, service: &str) -> usize {
         self.app.berth.backend.runs.candidates(&self.owner, &team(), &name(service), &Default::default()).await.unwrap().items.len()
     }
 
-    async fn count(&self, sql: &str) -> i64 {
+    pub(super) async fn count(&self, sql: &str) -> i64 {
         self.app.db().fetch_opt(sql, args![]).await.unwrap().unwrap().int("n").unwrap()
     }
 }
 
 /// A copy with everything the services need, pushed once.
-async fn pushed(shop: &Shop) -> Copy {
+pub(super) async fn pushed(shop: &Shop) -> Copy {
     let copy = shop.copy("orders").await;
     copy.write("berth.yaml", FILE);
     for path in ["services/orders/Dockerfile", "services/billing/Dockerfile"] {
@@ -107,7 +107,7 @@ async fn pushed(shop: &Shop) -> Copy {
 }
 
 #[track_caller]
-fn holds(shown: &str, wanted: &[&str], unwanted: &[&str]) {
+pub(super) fn holds(shown: &str, wanted: &[&str], unwanted: &[&str]) {
     for wanted in wanted {
         assert!(shown.contains(wanted), "{wanted} is missing in\n{shown}");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use server::pipelines::{
     file::{parse, types::File},
-    select::{Choice, Since, Watched, choose},
+    select::{Choice, Since, Watched, as_one, choose},
 };
 
 use crate::support::proof;
@@ -29,8 +29,8 @@ enum Known<'a> {
     Changed(&'a [&'a str]),
 }
 
-/// The names of those that run, in a push of which this is known for all.
-fn running(file: &File, known: Known<'_>) -> String {
+/// The names of those that run, in a push of which this is known for all; each by itself, or built together.
+fn running(file: &File, known: Known<'_>, together: bool) -> String {
     let watched = Watched::new(file.services.values());
     let mut seen = watched.nothing();
     if let Known::Changed(paths) = known {
@@ -43,7 +43,11 @@ fn running(file: &File, known: Known<'_>) -> String {
         };
         (name.as_str(), choose(since))
     });
-    let running = choices.filter(|(_, choice)| match choice {
+    let mut choices: Vec<(&str, Choice)> = choices.collect();
+    if together {
+        as_one(&mut choices);
+    }
+    let running = choices.into_iter().filter(|(_, choice)| match choice {
         Choice::Run(why) => !why.as_ref().is_some_and(String::is_empty),
         Choice::Keep(number) => *number != 41,
     });
@@ -85,11 +89,15 @@ fn which_services_a_push_touches() {
     let file = file(FILE);
     let wrong: Vec<String> = cases
         .iter()
-        .map(|(case, known, expected)| (case, running(&file, *known), expected))
-        .filter(|(_, found, expected)| found != *expected)
+        .flat_map(|(case, known, expected)| {
+            // Built together: where one of them is touched, all run; where none is, each keeps what it has.
+            let together = if expected.is_empty() { "" } else { ALL };
+            [(case, running(&file, *known, false), *expected), (case, running(&file, *known, true), together)]
+        })
+        .filter(|(_, found, expected)| found != expected)
         .map(|(case, found, expected)| format!("{case}: `{found}` and not `{expected}`"))
         .collect();
-    proof("selection", &format!("{} cases, {} wrong", cases.len(), wrong.len()));
+    proof("selection", &format!("{} cases, each apart and together, {} wrong", cases.len(), wrong.len()));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use app::model::{RolloutId, RunState, StepId};
+use app::model::{CandidateId, RolloutId, RunId, RunState, StepId};
 use reqwest::{Method, redirect::Policy};
 use serde_json::{Value, json};
 use server::{
     args,
     platform::fake::Fake,
     serve::{self, Engine, Running},
-    store::{Db, Query as _, repositories, selection},
+    store::{Db, Query as _, Tx, repositories, selection, together},
     wake::Duty,
 };
 use tracing::field::{Field, Visit};
@@ -207,6 +207,19 @@ impl Filled {
         reads.len()
     }
 
+    /// Lets two runs come to one version, and asks what is asked of such.
+    async fn bind(&self, tx: &mut Tx) {
+        let sql = "SELECT r.id FROM runs r JOIN services s ON s.id = r.service_id WHERE s.name IN ($1, $2) AND r.number = 20";
+        let rows = tx.fetch_all(sql, args![self.sample.service.as_str(), fill::service(1)]).await.unwrap();
+        let runs: Vec<RunId> = rows.iter().map(|row| RunId::from_text(row.text("id").unwrap())).collect();
+        together::bind(tx, &runs).await.unwrap();
+        assert_eq!(together::members(&mut *tx, &runs[0]).await.unwrap().len(), 2);
+        together::of_same_push(&mut *tx, &runs[0]).await.unwrap();
+        together::siblings(&mut *tx, runs[0].as_str()).await.unwrap();
+        together::siblings_of(&mut *tx, &CandidateId::from_text("none")).await.unwrap();
+        together::end_rest(tx, &runs).await.unwrap();
+    }
+
     /// Does what wakes the loops: a push, a run, a rollout, a deletion.
     async fn change(&self) {
         let (db, base) = (&self.berth.db, format!("/api/v1/teams/{}/services", self.sample.team));
@@ -217,6 +230,7 @@ impl Filled {
         repositories::record_refs(&mut tx, &repository, &[("refs/heads/new".to_owned(), "a".repeat(40))].into(), "Ada").await.unwrap();
         selection::last_good(&mut tx, &repository.id, "main").await.unwrap();
         selection::of_push(&mut tx, &team, "none").await.unwrap();
+        self.bind(&mut tx).await;
         tx.commit().await.unwrap();
         self.berth.wake.duty(Duty::Pushes);
         self.api(Method::POST, &format!("{base}/{name}/runs/20/actions/retry"), json!({})).await;

@@ -18,6 +18,9 @@ sentences! {
     run_kept: "Unchanged" / "변경 없음";
     push_came_to: "What the push came to" / "푸시 결과";
     push_came_to_below: "A service runs where something in its folder, or of what it watches, changed since it came to a candidate last." / "마지막 후보 이후 서비스 폴더나 지켜보는 파일이 바뀌었을 때만 실행돼요.";
+    together: "One version" / "한 버전";
+    together_below: "These services are built together: all of them come to one version, or none does." / "함께 빌드하는 서비스예요. 모두 한 버전이 되거나 아무것도 되지 않아요.";
+    together_are(names): "together: {names}" / "함께: {names}";
     not_reached: "Not reached" / "도달하지 않음";
     stages: "Stages" / "단계";
     candidate: "Candidate" / "후보";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, EnvironmentName, TestCounts, Timestamp};
+use super::{Candidate, EnvironmentName, Sibling, TestCounts, Timestamp};
 
 /// How an image was made.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,6 +125,9 @@ pub struct CandidateShown {
     pub key: Option<String>,
     /// Where it runs.
     pub places: Vec<CandidatePlace>,
+    /// The candidates of one version, made together with it, itself among them; empty where it stands alone.
+    #[serde(default)]
+    pub together: Vec<Sibling>,
 }
 
 /// An environment in which a candidate runs.

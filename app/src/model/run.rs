@@ -118,6 +118,9 @@ pub struct Run {
     /// What the push came to for each service of its repository, this one among them; empty where no push made it.
     #[serde(default)]
     pub push: Vec<PushedRun>,
+    /// The runs that come to one version with it or to none, itself among them; empty where it stands alone.
+    #[serde(default)]
+    pub together: Vec<Sibling>,
     /// Whether cancelling was asked for.
     pub cancelling: bool,
     /// When the push was accepted.
@@ -152,6 +155,20 @@ pub struct PushedRun {
     pub kept: bool,
     /// What is run and why, or what is kept, in a few words.
     pub plan: String,
+}
+
+/// One of the runs that come to one version or to none: `build: together`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Sibling {
+    /// The service.
+    pub service: ServiceName,
+    /// The number of its run.
+    pub run: u64,
+    /// How that is.
+    pub state: RunState,
+    /// The number of the candidate it made: the same for all.
+    pub candidate: Option<u64>,
 }
 
 /// What a stage does.

@@ -235,6 +235,9 @@ pub struct RunBrief {
     /// Whether nothing was run, since nothing of the service had changed: it kept the candidate it had.
     #[serde(default)]
     pub kept: bool,
+    /// The services that come to one version with it, its own among them; empty where it stands alone.
+    #[serde(default)]
+    pub together: Vec<ServiceName>,
     /// When the push was accepted.
     pub created_at: Timestamp,
     /// When it started.

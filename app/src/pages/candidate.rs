@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{done, path_of};
+use super::{done, path_of, together::together};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Formed, Tone, code_block, empty, facts, head, say, sentence, short_commit, short_image, status, submit, table_of, when},
@@ -43,6 +43,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 <div class="body">{comparisons(t, &service, number, &all.targets)}</div>
             </section>
         </div>
+        {together(t, &team, (&name, candidate.run), &shown.together)}
         <section class="card pad stack">
             <h2>{t.verify_it()}</h2>
             {code_block(t, &format!("berth candidates verify {} {number}", named(&team, &name)))}

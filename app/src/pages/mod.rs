@@ -31,6 +31,7 @@ pub mod start;
 pub mod target;
 pub mod team;
 pub mod teams;
+mod together;
 pub mod tokens;
 pub mod users;
 pub mod welcome;

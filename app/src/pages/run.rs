@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{done, path_of};
+use super::{done, path_of, together::together};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
@@ -48,6 +48,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                     <header><h2>{t.about()}</h2></header>
                     <div class="body">{about(caller, &run)}</div>
                 </section>
+                {together(t, &run.team, (&run.service, run.number), &run.together)}
                 {push(t, &run)}
             </div>
         </div>

@@ -194,7 +194,7 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
                     <td data-label=t.col_state()>{run_status_of(t, run.state, run.kept, run.stage.as_deref())}</td>
                     <td data-label=t.col_commit() class="grow">
                         <span class="cut">{run.title.clone()}</span>
-                        <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{run.by.clone()}</span>
+                        <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{run.by.clone()}{together(t, run)}</span>
                     </td>
                     <td data-label=t.col_when() class="small soft">
                         {when(t, now, run.created_at)}
@@ -206,6 +206,12 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
         })
         .collect_view();
     table_of(&[t.col_number(), t.col_state(), t.col_commit(), t.col_when()], rows)
+}
+
+/// The services that come to one version with it.
+fn together(t: Lang, run: &RunBrief) -> Option<String> {
+    let names: Vec<&str> = run.together.iter().map(|name| name.as_str()).collect();
+    (!names.is_empty()).then(|| format!(" · {}", t.together_are(names.join(", "))))
 }
 
 fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView {

@@ -172,6 +172,11 @@ fn show(shown: &CandidateShown) {
     } else if candidate.held {
         fact("kept", "for good");
     }
+    for sibling in &shown.together {
+        if let Some(number) = sibling.candidate {
+            fact("together", &format!("candidate {number} of {}, run {}", sibling.service, sibling.run));
+        }
+    }
     for place in &shown.places {
         fact("runs in", &format!("{} as release {}, {}", place.environment, place.release, output::ago(place.since)));
     }

@@ -191,6 +191,9 @@ fn show(run: &Run) {
     let rows: Vec<_> = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step))).collect();
     output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);
     run.candidate.iter().for_each(|candidate| output::line(&format!("candidate {candidate}")));
+    for sibling in run.together.iter().filter(|sibling| sibling.service != run.service) {
+        output::line(&format!("together with run {} of {}: {}", sibling.run, sibling.service, sibling.state.name()));
+    }
     for rollout in &run.rollouts {
         output::line(&format!("rollout {}  {}", rollout.id, output::mark(output::of_rollout(rollout.state), rollout.state.name())));
     }

@@ -8,8 +8,11 @@ use super::{
     git, output,
 };
 use crate::pipelines::{
-    file::{When, resolve_in, types::File},
-    select::{Choice, Seen, Since, Watched, choose, is_whole},
+    file::{
+        When, resolve_in, together,
+        types::{BuildMode, File},
+    },
+    select::{Choice, Seen, Since, Watched, as_one, choose, is_whole},
 };
 
 /// Where a branch is compared with, if it has no upstream: what a remote of Berth's, or the usual one, has.
@@ -22,6 +25,8 @@ pub(super) struct Push {
     base: Option<String>,
     /// Why with that one.
     assumed: String,
+    /// Who comes to one version.
+    together: Option<String>,
     services: Vec<Service>,
 }
 
@@ -47,21 +52,27 @@ pub(super) fn plan(file: &File, asked: Option<&str>) -> Done<Push> {
     }
     let branch = git::read(&["symbolic-ref", "--short", "--quiet", "HEAD"]);
     let when = When { branch: branch.as_deref(), event: RunEvent::Push };
-    let services = file.services.iter().enumerate().map(|(place, (name, service))| {
-        let since = match (&base, is_whole(service)) {
-            (_, true) => Since::Whole,
-            (None, false) => Since::Never,
-            (Some(_), false) => Since::Read(0, &seen, place),
-        };
+    let since = file.services.values().enumerate().map(|(place, service)| match (&base, is_whole(service)) {
+        (_, true) => Since::Whole,
+        (None, false) => Since::Never,
+        (Some(_), false) => Since::Read(0, &seen, place),
+    });
+    let since: Vec<Since<'_>> = since.collect();
+    let mut choices: Vec<(&str, Choice)> = file.services.keys().zip(&since).map(|(name, since)| (name.as_str(), choose(*since))).collect();
+    if file.build == BuildMode::Together {
+        as_one(&mut choices);
+    }
+    let services = choices.iter().zip(&since).enumerate().map(|(place, ((name, choice), since))| {
         let order = resolve_in(file, name).map(|pipeline| pipeline.on(when).order()).unwrap_or_default();
-        let (runs, plan) = match (choose(since), &base) {
-            (Choice::Keep(_), Some(base)) => (false, format!("unchanged since {}", output::short(base))),
-            _ => (true, format!("{order}{}", because(since, &seen, place))),
+        let (runs, plan) = match (choice, &base, choose(*since)) {
+            (Choice::Keep(_), Some(base), _) => (false, format!("unchanged since {}", output::short(base))),
+            (Choice::Run(Some(why)), _, Choice::Keep(_)) => (true, format!("{order}, because {why}")),
+            _ => (true, format!("{order}{}", because(*since, &seen, place))),
         };
-        Service { name: name.clone(), runs, plan }
+        Service { name: (*name).to_owned(), runs, plan }
     });
     let services = services.collect();
-    Ok(Push { base, assumed, services })
+    Ok(Push { together: together(file), services, base, assumed })
 }
 
 fn because(since: Since<'_>, seen: &Seen, place: usize) -> String {
@@ -96,6 +107,7 @@ impl Push {
     pub(super) fn show(&self) {
         let base = self.base.as_deref().map(|base| format!(" ({})", output::short(base))).unwrap_or_default();
         output::line(&format!("Compared {}{base}, all that is not committed included:", self.assumed));
+        self.together.iter().for_each(|together| output::line(&format!("  {together}")));
         self.services.iter().for_each(|service| output::line(&format!("  {}: {}", service.name, service.plan)));
         output::line("Berth compares with the commit at which each service came to a candidate last.");
     }

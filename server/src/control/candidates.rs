@@ -23,6 +23,7 @@ use crate::{
         events::{self, NewEvent},
         releases::Content,
         statements::{self, Kind},
+        together,
     },
 };
 
@@ -106,7 +107,8 @@ impl Candidates for Control {
             .map(|(environment, release, since)| CandidatePlace { environment, release, since })
             .collect();
         candidate.runs_in = places.iter().map(|place| place.environment.clone()).collect();
-        Ok(CandidateShown { candidate, vouched, refusal, key, places })
+        let together = together::siblings_of(&self.db, &candidate.id).await?;
+        Ok(CandidateShown { candidate, vouched, refusal, key, places, together })
     }
 
     async fn provenance(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Envelope> {

@@ -13,11 +13,14 @@ use tokio::{
 
 use self::told::Told;
 use super::Control;
-use crate::store::{
-    StoreError,
-    repositories::RepositoryRow,
-    runs,
-    selection::{self, OfPush},
+use crate::{
+    pipelines::file::at_one_version,
+    store::{
+        StoreError,
+        repositories::RepositoryRow,
+        runs,
+        selection::{self, OfPush},
+    },
 };
 
 /// How long a push waits for its runs to be written down.
@@ -137,6 +140,10 @@ impl Relay {
     /// What the push comes to: the runs with their addresses first, then what nothing is run for.
     async fn plan(&self, runs: &[OfPush]) -> Result<(), Gone> {
         let still = |run: &&OfPush| run.shown.kept || run.shown.state == RunState::Skipped;
+        let together: Vec<_> = runs.iter().filter(|run| run.together).map(|run| &run.shown.service).collect();
+        if !together.is_empty() {
+            self.to.say(at_one_version(together)).await?;
+        }
         for run in runs.iter().filter(|run| runs.len() == 1 || !still(run)) {
             let (service, number) = (&run.shown.service, run.shown.number);
             let address = self.to.control.run_url(&self.to.repository.team, service, number);

@@ -7,8 +7,8 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, Service, ServiceName,
-        StartRun, StepId, TeamId, TeamName,
+        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, Service, ServiceId,
+        ServiceName, StartRun, StepId, TeamId, TeamName,
     },
     said,
 };
@@ -21,9 +21,9 @@ use crate::{
     auth::rights::Action,
     git,
     pipelines::{
-        file::{Pipeline, When},
-        intake::{self, Head},
-        pushed::pipeline_of,
+        file::When,
+        intake::{self, Again, Head},
+        pushed::pipelines_of,
     },
     store::{
         candidates,
@@ -31,6 +31,7 @@ use crate::{
         logs,
         repositories::{self, BuiltHere, RepositoryRow},
         runs::{self, RunRow},
+        together,
     },
     wake::Duty,
 };
@@ -45,8 +46,8 @@ const LONGEST_BRANCH: usize = 250;
 
 /// What somebody asks to be run.
 enum Asked {
-    /// The commit of a run again; its pipeline, where the run had none.
-    Again(Box<(RunRow, Option<Pipeline>)>),
+    /// The commit of a run again, for all that come to one version with it.
+    Again(Vec<Again>),
     /// The head of a branch.
     Head(Box<(RepositoryRow, Head)>),
 }
@@ -89,12 +90,26 @@ impl Control {
         }
     }
 
-    /// The pipeline of a run that was written down without one, since it ran nothing; from its commit.
-    async fn pipeline_of_run(&self, service: &Service, number: u64) -> Result<Option<Pipeline>> {
-        let row = runs::by_number(&self.db, &service.team_id, &service.id, number).await?;
-        let Some(row) = row.filter(|row| row.pipeline == "null") else { return Ok(None) };
+    /// What is run again with a run: those that came to one version with it. Where it was written down without a pipeline,
+    /// since it ran nothing, its commit says which those are.
+    async fn again_with(&self, service: &Service, row: RunRow) -> Result<Vec<Again>> {
+        if let Some(lead) = &row.lead {
+            let members = together::members(&self.db, lead).await?;
+            return Ok(members.into_iter().map(|run| Again { run, read: None }).collect());
+        }
+        if row.pipeline != "null" {
+            return Ok(vec![Again { run: row, read: None }]);
+        }
+        let pushed = together::of_same_push(&self.db, &row.id).await?;
+        let here: Vec<BuiltHere> = pushed.iter().map(|run| BuiltHere { id: run.service_id.clone(), name: run.service.clone() }).collect();
+        let here = if here.is_empty() { vec![built_here(service)] } else { here };
         let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
-        pipeline_of(&folder, &row.commit, &built_here(service), by_hand(&row.branch)).await.map_err(Error::internal)
+        let read = pipelines_of(&folder, &row.commit, &built_here(service), &here, by_hand(&row.branch)).await.map_err(Error::internal)?;
+        if read.is_empty() {
+            return Ok(vec![Again { run: row, read: None }]);
+        }
+        let of = |id: &ServiceId| if row.service_id == *id { Some(&row) } else { pushed.iter().find(|run| run.service_id == *id) };
+        Ok(read.into_iter().filter_map(|(service, read)| Some(Again { run: of(&service.id)?.clone(), read: Some(read) })).collect())
     }
 
     /// The head of a branch of a service's repository.
@@ -106,24 +121,27 @@ impl Control {
         }
         let commit = repositories::last_commit(&self.db, &repository.id, &format!("refs/heads/{branch}")).await?.ok_or_else(unknown)?;
         let folder = self.repository_folder(repository);
-        let read = pipeline_of(&folder, &commit, &built_here(service), by_hand(&branch)).await.map_err(Error::internal)?;
-        let pipeline = read.ok_or_else(|| {
+        let pipelines =
+            pipelines_of(&folder, &commit, &built_here(service), &repository.services, by_hand(&branch)).await.map_err(Error::internal)?;
+        if pipelines.is_empty() {
             let sentence = "berth.yaml does not read at the head of this branch. `berth lint` says what is wrong with it.";
-            Error::invalid("invalid_pipeline", sentence).at("branch")
-        })?;
-        Ok(Head { commit: git::commit(&folder, &commit).await.map_err(Error::internal)?, branch, pipeline })
+            return Err(Error::invalid("invalid_pipeline", sentence).at("branch"));
+        }
+        Ok(Head { commit: git::commit(&folder, &commit).await.map_err(Error::internal)?, branch, pipelines })
     }
 
     /// Queues a run that somebody asked for.
     async fn queue_asked(&self, actor: &Actor, service: &Service, asked: Asked) -> Result<RunBrief> {
         let mut tx = self.db.begin().await?;
-        let ((run, number), action) = match asked {
-            Asked::Again(of) => (intake::again(&mut tx, &of.0, of.1, &actor.name).await?, "run.retried"),
-            Asked::Head(at) => (intake::by_hand(&mut tx, &at.0, &built_here(service), &at.1, &actor.name).await?, "run.started"),
+        let (queued, action) = match asked {
+            Asked::Again(all) => (intake::again(&mut tx, &all, &actor.name).await?, "run.retried"),
+            Asked::Head(at) => (intake::by_hand(&mut tx, &at.0, &at.1, &actor.name).await?, "run.started"),
         };
+        let own = queued.iter().find(|queued| queued.service == service.id);
+        let (run, number) = own.map(|own| (&own.run, own.number)).ok_or_else(|| Error::internal("nothing was queued for the service"))?;
         self.tell_run(&mut tx, actor, service, number, action).await?;
         tx.commit().await?;
-        self.run_moved(service, &run);
+        self.run_moved(service, run);
         let page = PageRequest { cursor: Some((number + 1).to_string()), limit: Some(1) };
         let brief = runs::list(&self.db, &service.team_id, &service.id, &page).await?.items.into_iter().next();
         brief.ok_or_else(|| unknown_run(&service.name, number))
@@ -187,13 +205,13 @@ impl Runs for Control {
 
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief> {
         let found = self.service(actor, team, service, Action::RetryRun).await?;
-        let read = self.pipeline_of_run(&found, number).await?;
         let row = runs::by_number(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
         if !row.state.ended() {
             let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
             return Err(Error::conflict("not_ended", sentence));
         }
-        self.queue_asked(actor, &found, Asked::Again(Box::new((row, read)))).await
+        let all = self.again_with(&found, row).await?;
+        self.queue_asked(actor, &found, Asked::Again(all)).await
     }
 
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange> {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use app::{
-    model::{Actor, RepositoryId, RunEvent, RunId, RunState, StageKind},
+    model::{Actor, RepositoryId, RunEvent, RunId, RunState, ServiceId, StageKind},
     said,
 };
 use tokio::time::timeout;
@@ -23,6 +23,7 @@ use crate::{
         policies,
         repositories::{self, BuiltHere, RefChange, RepositoryRow},
         runs::{self, NewRun, NewStage, RunRow},
+        together,
     },
     telemetry::metrics,
     wake::Duty,
@@ -161,15 +162,18 @@ async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
     if !repositories::handled(&mut tx, &change.id).await? {
         return Ok(());
     }
-    let mut changed = Vec::new();
+    let (mut changed, mut as_one) = (Vec::new(), Vec::new());
     for outcome in &intake.outcomes {
         let (run, number) = write(&mut tx, &repository, change, branch, &intake.commit, outcome).await?;
         // What runs nothing takes nobody's place.
         if outcome.state == RunState::Queued {
             changed.extend(take_place(&mut tx, &repository, &outcome.service, branch, number).await?);
         }
+        as_one.extend(outcome.together.then(|| run.clone()));
         changed.push(run);
     }
+    changed.extend(together::end_rest(&mut tx, &changed).await?);
+    together::bind(&mut tx, &as_one).await?;
     tx.commit().await?;
     let queued = intake.outcomes.iter().filter(|outcome| outcome.state == RunState::Queued).count();
     tracing::info!(repository = %repository.id, services = intake.outcomes.len(), queued, "a push made runs");
@@ -302,36 +306,54 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
     stages
 }
 
-/// Queues a run of a branch's head that somebody asked for. For [`crate::control`].
+/// Queues a run of a branch's head that somebody asked for, for each service that comes to one version with it. For
+/// [`crate::control`].
 ///
 /// # Errors
 /// Those of the store.
-pub async fn by_hand(
-    tx: &mut Tx,
-    repository: &RepositoryRow,
-    service: &BuiltHere,
-    head: &Head,
-    by: &str,
-) -> Result<(RunId, u64), StoreError> {
-    let new = NewRun {
-        team: &repository.team_id,
-        service: &service.id,
-        state: RunState::Queued,
-        failure: None,
-        commit: &head.commit.id,
-        title: &head.commit.title(),
-        author: &head.commit.author,
-        branch: &head.branch,
-        pushed_by: by,
-        reason: &said::reason_asked(by, &head.branch),
-        pipeline: &serde_json::to_string(&Some(&head.pipeline)).unwrap_or_else(|_| "null".to_owned()),
-        repository: Some(&repository.id),
-        push: None,
-        plan: &head.pipeline.order(),
-        kept: None,
-        group: head.pipeline.terms.group(),
-    };
-    runs::insert(tx, &new, &stages(Some(&head.pipeline))).await
+pub async fn by_hand(tx: &mut Tx, repository: &RepositoryRow, head: &Head, by: &str) -> Result<Vec<Queued>, StoreError> {
+    let mut queued = Vec::new();
+    for (service, pipeline) in &head.pipelines {
+        let new = NewRun {
+            team: &repository.team_id,
+            service: &service.id,
+            state: RunState::Queued,
+            failure: None,
+            commit: &head.commit.id,
+            title: &head.commit.title(),
+            author: &head.commit.author,
+            branch: &head.branch,
+            pushed_by: by,
+            reason: &said::reason_asked(by, &head.branch),
+            pipeline: &serde_json::to_string(&Some(pipeline)).unwrap_or_else(|_| "null".to_owned()),
+            repository: Some(&repository.id),
+            push: None,
+            plan: &pipeline.order(),
+            kept: None,
+            group: pipeline.terms.group(),
+        };
+        let (run, number) = runs::insert(tx, &new, &stages(Some(pipeline))).await?;
+        queued.push(Queued { service: service.id.clone(), run, number });
+    }
+    bound(tx, queued).await
+}
+
+/// Binds what was queued at once.
+async fn bound(tx: &mut Tx, queued: Vec<Queued>) -> Result<Vec<Queued>, StoreError> {
+    let runs: Vec<RunId> = queued.iter().map(|queued| queued.run.clone()).collect();
+    together::bind(tx, &runs).await?;
+    Ok(queued)
+}
+
+/// A run that was queued because somebody asked for it.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// Its service.
+    pub service: ServiceId,
+    /// Its id.
+    pub run: RunId,
+    /// Its number.
+    pub number: u64,
 }
 
 /// The head of a branch, read for a run that somebody asked for.
@@ -341,16 +363,33 @@ pub struct Head {
     pub branch: String,
     /// Its commit.
     pub commit: git::Commit,
-    /// What the commit's file has the service do.
-    pub pipeline: Pipeline,
+    /// What the commit's file has the service do, and those that come to one version with it.
+    pub pipelines: Vec<(BuiltHere, Pipeline)>,
 }
 
-/// Queues the commit of a run again, as a new run with the same pipeline, or with the one that is read for it anew where it
-/// had none. For [`crate::control`].
+/// A run that somebody asks for again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The run.
+    pub run: RunRow,
+    /// The pipeline that was read for it anew, where it had none.
+    pub read: Option<Pipeline>,
+}
+
+/// Queues the commit of runs again, as new runs with the same pipelines; several come to one version. For [`crate::control`].
 ///
 /// # Errors
 /// Those of the store.
-pub async fn again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) -> Result<(RunId, u64), StoreError> {
+pub async fn again(tx: &mut Tx, all: &[Again], by: &str) -> Result<Vec<Queued>, StoreError> {
+    let mut queued = Vec::new();
+    for again in all {
+        let (run, number) = one_again(tx, &again.run, again.read.clone(), by).await?;
+        queued.push(Queued { service: again.run.service_id.clone(), run, number });
+    }
+    bound(tx, queued).await
+}
+
+async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) -> Result<(RunId, u64), StoreError> {
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten().or(read);
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
     let failure =

@@ -12,9 +12,12 @@ use app::{
 
 use super::{
     Context,
-    file::{self, FILE_NAME, MAX_BYTES, Pipeline, Problem, When, types::File},
+    file::{
+        self, FILE_NAME, MAX_BYTES, Pipeline, Problem, When,
+        types::{BuildMode, File},
+    },
     intake::IntakeError,
-    select::{Choice, Seen, Since, Watched, choose, is_whole},
+    select::{Choice, Seen, Since, Watched, as_one, choose, is_whole},
 };
 use crate::{
     git::{self, Ancestry},
@@ -41,6 +44,8 @@ pub struct Outcome {
     pub pipeline: Option<Pipeline>,
     /// The candidate it keeps.
     pub kept: Option<CandidateId>,
+    /// Whether it comes to one version with all others of which that is said.
+    pub together: bool,
 }
 
 impl Outcome {
@@ -48,7 +53,7 @@ impl Outcome {
     pub fn skipped(service: &BuiltHere, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         let service = service.clone();
-        Self { service, state: RunState::Skipped, plan: reason.clone(), reason, failure: None, pipeline: None, kept: None }
+        Self { service, state: RunState::Skipped, plan: reason.clone(), reason, failure: None, pipeline: None, kept: None, together: false }
     }
 
     fn failed(service: &BuiltHere, reason: &str, failure: String) -> Self {
@@ -121,19 +126,31 @@ async fn described(ctx: &Context, folder: &Path, file: &File, pushed: Pushed<'_>
     let services = &pushed.repository.services;
     let known = services.iter().any(|service| file.services.contains_key(service.name.as_str()));
     let bases = Bases::of(ctx, folder, file, pushed).await?;
+    let described = |service: &&BuiltHere| !known || file.services.contains_key(service.name.as_str());
+    let mut choices: Vec<(&str, Choice)> =
+        services.iter().filter(described).map(|service| (service.name.as_str(), choose(bases.since(service)))).collect();
+    let together = known && file.build == BuildMode::Together;
+    if together {
+        as_one(&mut choices);
+    }
+    let mut choices = choices.into_iter();
     let mut outcomes = Vec::new();
     for service in services {
         let name = service.name.as_str();
-        if known && !file.services.contains_key(name) {
+        if !described(&service) {
             outcomes.push(Outcome::skipped(service, said::not_described(name)));
             continue;
         }
-        let Some(pipeline) = file::resolve_in(file, name).map(|pipeline| pipeline.on(pushed.when())) else { continue };
-        outcomes.push(match (choose(bases.since(service)), bases.good.get(service.id.as_str())) {
+        let (Some((_, choice)), Some(pipeline)) = (choices.next(), file::resolve_in(file, name).map(|pipeline| pipeline.on(pushed.when())))
+        else {
+            continue;
+        };
+        let outcome = match (choice, bases.good.get(service.id.as_str())) {
             (Choice::Run(why), _) => Outcome::queued(service, pushed.reason, pipeline, why),
             (Choice::Keep(_), Some(good)) => Outcome::kept(service, good),
             (Choice::Keep(_), None) => Outcome::queued(service, pushed.reason, pipeline, None),
-        });
+        };
+        outcomes.push(Outcome { together: together && outcome.state == RunState::Queued, ..outcome });
     }
     Ok(outcomes)
 }
@@ -257,19 +274,32 @@ pub async fn says(folder: &Path, commit: &str) -> git::Result<(Vec<Problem>, Vec
     })
 }
 
-/// The pipeline of one service at a commit in a run that begins like this, whatever changed; none where it has none that reads.
+/// The pipeline of one service at a commit in a run that begins like this, whatever changed, and with it those of the `others` that come to one version with
+/// it, by name. None where it has none that reads.
 ///
 /// # Errors
 /// Where the commit cannot be read.
-pub async fn pipeline_of(folder: &Path, commit: &str, service: &BuiltHere, when: When<'_>) -> git::Result<Option<Pipeline>> {
-    let pipeline = match read_pipeline_file(folder, commit).await? {
-        Some(Err(_)) => None,
-        Some(Ok(file)) => file::resolve_in(&file, service.name.as_str()),
-        None => file::resolve(None, git::has_file(folder, commit, "Dockerfile").await?, service.name.as_str()).ok(),
+pub async fn pipelines_of(
+    folder: &Path,
+    commit: &str,
+    service: &BuiltHere,
+    others: &[BuiltHere],
+    when: When<'_>,
+) -> git::Result<Vec<(BuiltHere, Pipeline)>> {
+    let queued = |service: &BuiltHere, pipeline: Pipeline| Outcome::queued(service, "", pipeline.on(when), None);
+    let mut outcomes: Vec<Outcome> = match read_pipeline_file(folder, commit).await? {
+        Some(Err(_)) => Vec::new(),
+        Some(Ok(file)) => {
+            let together = file.build == BuildMode::Together && file.services.contains_key(service.name.as_str());
+            let with_it = |other: &&BuiltHere| other.id == service.id || together && file.services.contains_key(other.name.as_str());
+            let all = others.iter().filter(with_it);
+            all.filter_map(|other| Some(queued(other, file::resolve_in(&file, other.name.as_str())?))).collect()
+        }
+        None => {
+            let has_dockerfile = git::has_file(folder, commit, "Dockerfile").await?;
+            file::resolve(None, has_dockerfile, service.name.as_str()).ok().map(|pipeline| queued(service, pipeline)).into_iter().collect()
+        }
     };
-    let Some(pipeline) = pipeline.map(|pipeline| pipeline.on(when)) else { return Ok(None) };
-    let mut outcomes = [Outcome::queued(service, "", pipeline, None)];
     refuse_without_dockerfile(folder, commit, &mut outcomes).await?;
-    let [outcome] = outcomes;
-    Ok(outcome.pipeline)
+    Ok(outcomes.into_iter().filter_map(|outcome| Some((outcome.service, outcome.pipeline?))).collect())
 }

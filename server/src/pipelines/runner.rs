@@ -6,6 +6,7 @@ mod beside;
 mod finish;
 mod listening;
 mod prepare;
+mod together;
 mod watch;
 
 use std::time::{Duration, Instant};
@@ -52,6 +53,11 @@ struct Outcome {
 impl Outcome {
     fn not(state: RunState, failure: impl Into<String>) -> Self {
         Self { state, failure: Some(failure.into()), image: None }
+    }
+
+    /// Left off, since another run that was to come to the same version did not pass.
+    const fn left_off() -> Self {
+        Self { state: RunState::Skipped, failure: None, image: None }
     }
 }
 
@@ -110,20 +116,17 @@ async fn let_go(ctx: &Context, run: &RunRow, stop: &CancellationToken) {
 }
 
 async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
-    ctx.run_changed(&run.team_id, &run.id);
-    let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
-    let outcome = match &pipeline {
-        None => Outcome::not(RunState::Errored, said::pipeline_unread()),
-        Some(pipeline) => stages(ctx, run, pipeline, halt).await?,
-    };
+    let mut parts = together::carry_out(ctx, run, halt).await?;
     if halt.leaving() {
         return Err(Left::Leaving);
     }
-    if let Err(error) = ctx.platform.clean_run(&run.id).await {
-        tracing::warn!(run = %run.id, %error, "what it left could not be removed; the next sweep does it");
-        halt.leave_something();
+    for part in &parts {
+        if let Err(error) = ctx.platform.clean_run(&part.run.id).await {
+            tracing::warn!(run = %part.run.id, %error, "what it left could not be removed; the next sweep does it");
+            halt.leave_something();
+        }
     }
-    finish::finish(ctx, run, pipeline.as_ref(), outcome).await
+    finish::finish(ctx, &mut parts).await
 }
 
 /// The stages still to do, in order, up to the first that does not pass.
@@ -152,12 +155,18 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     if run.cancel_asked_at.is_some() || halt.cancelled() {
         return Ok(cancelled());
     }
+    if halt.spoiled() {
+        return Ok(Outcome::left_off());
+    }
     let mut said_first = pipeline.notes.clone();
     if let Some(outcome) = prepare::prepare(ctx, run, pipeline, &to_do, &mut said_first, halt).await? {
         return Ok(outcome);
     }
     let mut notes = said_first.as_slice();
     for stage in to_do {
+        if halt.spoiled() {
+            return Ok(Outcome::left_off());
+        }
         let outcome = match stage.kind {
             StageKind::Steps => one_stage(ctx, run, pipeline, &stage, notes, halt).await?,
             StageKind::Image => Some(image_stage(ctx, run, pipeline, stage, notes, halt).await?),
@@ -292,10 +301,15 @@ async fn end_stage(ctx: &Context, run: &RunRow, stage: &StageRow, state: RunStat
     Ok(())
 }
 
-/// The step that decides how its stage ends: a cancelled one, else one that failed, else the first that did not pass.
+/// The step that decides how its stage ends.
 fn worst(ends: &[step::StepEnd]) -> Option<usize> {
-    let find = |state: RunState| ends.iter().position(|end| end.state == state);
-    let good = |end: &step::StepEnd| matches!(end.state, RunState::Passed | RunState::Skipped);
+    worst_of(&ends.iter().map(|end| end.state).collect::<Vec<_>>())
+}
+
+/// Which of several decides how the whole ends: a cancelled one, else one that failed, else the first that did not pass.
+fn worst_of(ends: &[RunState]) -> Option<usize> {
+    let find = |state: RunState| ends.iter().position(|end| *end == state);
+    let good = |end: &RunState| matches!(end, RunState::Passed | RunState::Skipped);
     find(RunState::Cancelled).or_else(|| find(RunState::Failed)).or_else(|| ends.iter().position(|end| !good(end)))
 }
 

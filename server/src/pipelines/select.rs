@@ -3,9 +3,11 @@
 //! A service runs with a push that changed something in its folder or of what it watches, since it came to a candidate last.
 //! The others keep the candidate they have, and say so.
 
+mod as_one;
 mod choose;
 mod watched;
 
+pub use as_one::as_one;
 pub use choose::{Choice, Since, choose};
 pub use watched::{Seen, Watched, is_whole};
 

@@ -110,6 +110,23 @@ pub async fn insert(tx: &mut Tx, new: &NewCandidate<'_>) -> Result<Candidate> {
     Ok(candidate)
 }
 
+/// Lets the next candidates of these services have one number: the highest of those that are next. They are given in the order
+/// of their names, in which a push takes the numbers of its runs too.
+pub async fn align(tx: &mut Tx, services: &[&ServiceId]) -> Result<()> {
+    let mut highest = 0_u64;
+    for service in services {
+        // Written, so that nobody takes a number in between.
+        let sql = "UPDATE services SET next_candidate = next_candidate WHERE id = $1 RETURNING next_candidate";
+        if let Some(row) = tx.fetch_opt(sql, args![*service]).await? {
+            highest = highest.max(row.num("next_candidate")?);
+        }
+    }
+    for service in services {
+        tx.execute("UPDATE services SET next_candidate = $1 WHERE id = $2", args![highest, *service]).await?;
+    }
+    Ok(())
+}
+
 /// The candidate of this number of a service.
 pub async fn by_number(q: impl Query, service: &ServiceId, number: u64) -> Result<Option<Candidate>> {
     let row = q.fetch_opt("SELECT * FROM candidates WHERE service_id = $1 AND number = $2", args![service, number]).await?;

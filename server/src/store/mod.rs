@@ -32,6 +32,7 @@ pub mod settings;
 pub mod statements;
 pub mod targets;
 pub mod teams;
+pub mod together;
 pub mod tokens;
 pub mod users;
 

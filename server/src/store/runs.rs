@@ -15,6 +15,7 @@ use super::{
     db::{Result, readable, unreadable},
     events::paged,
     groups, leases, rollouts, selection,
+    together::{self, CARRIES},
 };
 use crate::{
     args,
@@ -128,6 +129,8 @@ pub struct RunRow {
     pub fence: i64,
     /// When it was queued.
     pub created_at: Timestamp,
+    /// The first of those that come to one version with it, itself perhaps; none: it stands alone.
+    pub lead: Option<RunId>,
 }
 
 /// A stage of a run with the ids of its steps, for the one who carries it out.
@@ -175,7 +178,13 @@ fn read(row: &Row) -> Result<RunRow> {
         cancel_asked_at: row.time_opt("cancel_asked_at")?,
         fence: row.int("fence")?,
         created_at: row.time("created_at")?,
+        lead: row.text_opt("lead_id")?.map(RunId::from_text),
     })
+}
+
+/// The runs of which something holds, as those who carry them out need them.
+pub(super) async fn rows(q: impl Query, which: &str, args: Vec<Value>) -> Result<Vec<RunRow>> {
+    q.fetch_all(format!("{ROW} WHERE {which}"), args).await?.iter().map(read).collect()
 }
 
 fn kind_name(kind: StageKind) -> &'static str {
@@ -337,6 +346,9 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
     )
     .await?;
     let claimed = tx.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![&id]).await?.as_ref().map(read).transpose()?;
+    if let Some(run) = &claimed {
+        together::follow(&mut tx, run, now).await?;
+    }
     tx.commit().await?;
     Ok(claimed)
 }
@@ -345,7 +357,8 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
 /// before it on its branch and no full group holds up. What is read grows with the teams that wait, not with what waits.
 async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<String>> {
     let sql = format!(
-        "SELECT r.id FROM runs r WHERE r.state = 'running' AND r.finished_at IS NULL AND (r.lease_until IS NULL OR r.lease_until < $1){}
+        "SELECT r.id FROM runs r WHERE r.state = 'running' AND r.finished_at IS NULL AND (r.lease_until IS NULL OR r.lease_until < $1)
+            AND {CARRIES}{}
           ORDER BY (SELECT COUNT(*) FROM runs u WHERE u.team_id = r.team_id AND u.state = 'running' AND u.finished_at IS NULL),
             r.created_at, r.id
           LIMIT 1",
@@ -356,6 +369,7 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
     if let Some(row) = tx.fetch_opt(sql, args).await? {
         return row.text("id").map(Some);
     }
+    let (carries, full, each_full) = (CARRIES.replace("r.", "q."), groups::FULL, groups::FULL.replace("q.", "m."));
     let sql = format!(
         "WITH RECURSIVE waiting (team_id) AS (
            SELECT MIN(team_id) FROM runs WHERE state = 'queued' AND finished_at IS NULL
@@ -366,12 +380,14 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
            JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL
                   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = q.service_id AND o.branch = q.branch
                         AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < q.number))
-                  AND (q.concurrency IS NULL OR NOT EXISTS ({}))
+                  AND {carries} AND NOT EXISTS (SELECT 1 FROM runs m JOIN runs o ON o.service_id = m.service_id AND o.branch = m.branch
+                      WHERE m.lead_id = q.id AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < m.number))
+                  AND (q.lead_id IS NOT NULL OR q.concurrency IS NULL OR NOT EXISTS ({full}))
+                  AND NOT EXISTS (SELECT 1 FROM runs m WHERE m.lead_id = q.id AND m.concurrency IS NOT NULL AND EXISTS ({each_full}))
                 ORDER BY q.created_at, q.id LIMIT 1)
           ORDER BY (SELECT COUNT(*) FROM runs u WHERE u.team_id = w.team_id AND u.state = 'running' AND u.finished_at IS NULL),
             r.created_at, r.id
-          LIMIT 1",
-        groups::FULL
+          LIMIT 1"
     );
     tx.fetch_opt(sql, args![]).await?.map(|row| row.text("id")).transpose()
 }
@@ -524,7 +540,8 @@ pub async fn finish(
     Ok(changed == 1)
 }
 
-async fn skip_rest(tx: &mut Tx, run: &RunId) -> Result<()> {
+/// Ends what a run that ended still had to do.
+pub(super) async fn skip_rest(tx: &mut Tx, run: &RunId) -> Result<()> {
     for table in ["stages", "steps"] {
         let sql = format!("UPDATE {table} SET state = 'skipped' WHERE run_id = $1 AND state = 'queued'");
         tx.execute(sql, args![run]).await?;
@@ -641,12 +658,16 @@ async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
         .collect()
 }
 
-/// Asks for a run to be cancelled. A queued one ends at once. None: there is no such run; false: it has ended already.
+/// Asks for a run to be cancelled, and with it for those that were to come to the same version. A queued one ends at once.
+/// None: there is no such run; false: it has ended already. The id is that of the run whose holder is to know.
 pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number: u64) -> Result<Option<(RunId, bool)>> {
     let now = clock::now();
-    let row =
-        tx.fetch_opt("SELECT id FROM runs WHERE team_id = $1 AND service_id = $2 AND number = $3", args![team, service, number]).await?;
-    let Some(id) = row.map(|row| row.text("id").map(RunId::from_text)).transpose()? else { return Ok(None) };
+    let row = tx
+        .fetch_opt("SELECT id, lead_id FROM runs WHERE team_id = $1 AND service_id = $2 AND number = $3", args![team, service, number])
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let lead = row.text_opt("lead_id")?;
+    let id = RunId::from_text(row.text("id")?);
     let queued = tx
         .execute(
             "UPDATE runs SET state = 'cancelled', cancel_asked_at = $1, finished_at = $1 WHERE id = $2 AND state = 'queued'",
@@ -655,10 +676,14 @@ pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number:
         .await?;
     if queued == 1 {
         skip_rest(tx, &id).await?;
+        if let Some(lead) = &lead {
+            together::end_queued(tx, lead, RunState::Cancelled, None).await?;
+        }
     }
-    let running = tx
-        .execute("UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1) WHERE id = $2 AND state = 'running'", args![now, &id])
-        .await?;
+    let which = if lead.is_some() { "lead_id" } else { "id" };
+    let id = lead.map_or(id, RunId::from_text);
+    let sql = format!("UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1) WHERE {which} = $2 AND state = 'running'");
+    let running = tx.execute(sql, args![now, &id]).await?;
     Ok(Some((id, queued + running > 0)))
 }
 
@@ -688,7 +713,7 @@ pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number
 }
 
 /// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
-const BRIEF: &str = "r.service_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
+const BRIEF: &str = "r.service_id, r.lead_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
      r.created_at, r.started_at, r.finished_at";
 
 fn read_brief(row: &Row) -> Result<RunBrief> {
@@ -701,6 +726,7 @@ fn read_brief(row: &Row) -> Result<RunBrief> {
         by: row.text("pushed_by")?,
         stage: row.text_opt("stage")?,
         kept: row.bool("kept")?,
+        together: Vec::new(),
         created_at: row.time("created_at")?,
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
@@ -708,7 +734,7 @@ fn read_brief(row: &Row) -> Result<RunBrief> {
 }
 
 /// The runs of a service, newest first.
-pub async fn list(q: impl Query, team: &TeamId, service: &ServiceId, page: &PageRequest) -> Result<Page<RunBrief>> {
+pub async fn list(q: impl Query + Copy, team: &TeamId, service: &ServiceId, page: &PageRequest) -> Result<Page<RunBrief>> {
     let before: Option<i64> = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
     let rows = q
         .fetch_all(
@@ -718,7 +744,13 @@ pub async fn list(q: impl Query, team: &TeamId, service: &ServiceId, page: &Page
             args![team, service, before.unwrap_or(i64::MAX), page.size() + 1],
         )
         .await?;
-    Ok(paged(readable(&rows, read_brief), page, |run| run.number.to_string()))
+    let leads: Vec<String> = rows.iter().filter_map(|row| row.text_opt("lead_id").ok().flatten()).collect();
+    let names = together::names(q, &leads).await?;
+    let read = |row: &Row| {
+        let together = row.text_opt("lead_id")?.and_then(|lead| names.get(&lead).cloned()).unwrap_or_default();
+        Ok(RunBrief { together, ..read_brief(row)? })
+    };
+    Ok(paged(readable(&rows, read), page, |run| run.number.to_string()))
 }
 
 /// The newest run of every service looked at, in one query.
@@ -737,6 +769,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
     let row = q
         .fetch_opt(
             "SELECT r.*, t.name AS team, s.name AS service, c.number AS candidate_number,
+                (SELECT l.waits FROM runs l WHERE l.id = r.lead_id) AS lead_waits,
                 (SELECT MIN(o.number) FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch AND o.number < r.number
                    AND o.finished_at IS NULL) AS before
                FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id
@@ -749,13 +782,17 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
     let id = RunId::from_text(row.text("id")?);
     let stages = shown_stages(q, &id).await?;
     let brief = read_brief(&row)?;
-    let waits = match brief.state {
-        RunState::Queued => Some(match (row.int_opt("before")?, groups::full(q, team, &id).await?) {
-            (Some(number), _) => said::waits_run(number, &brief.branch),
-            (None, Some(waits)) => waits,
-            (None, None) => said::waits_place(),
-        }),
-        _ => row.text_opt("waits")?,
+    let lead = row.text_opt("lead_id")?;
+    let together = match &lead {
+        Some(lead) => together::siblings(q, lead).await?,
+        None => Vec::new(),
+    };
+    let waits = match (brief.state, row.int_opt("before")?, &lead) {
+        (RunState::Queued, Some(number), _) => Some(said::waits_run(number, &brief.branch)),
+        (RunState::Queued, None, Some(lead)) => Some(together::waits(q, team, lead, &brief.branch).await?),
+        (RunState::Queued, None, None) => Some(groups::full(q, team, &id).await?.unwrap_or_else(said::waits_place)),
+        // What the engine keeps them waiting for is written down with the lead.
+        _ => row.text_opt("waits")?.or(row.text_opt("lead_waits")?),
     };
     let rollouts = match row.text_opt("candidate_id")? {
         // A kept candidate was rolled out by the run that made it.
@@ -786,6 +823,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         rollouts,
         kept: brief.kept,
         push,
+        together,
         cancelling: row.time_opt("cancel_asked_at")?.is_some() && !brief.state.ended(),
         created_at: brief.created_at,
         started_at: brief.started_at,

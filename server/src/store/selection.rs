@@ -58,13 +58,15 @@ pub struct OfPush {
     pub shown: PushedRun,
     /// Why it ran, or did not.
     pub reason: String,
+    /// Whether it comes to one version with the others of which that is so.
+    pub together: bool,
 }
 
 /// The runs that a push made, by the names of their services. They are written at once: one is there with all the others.
 pub async fn of_push(q: impl Query, team: &TeamId, push: &str) -> Result<Vec<OfPush>> {
     let rows = q
         .fetch_all(
-            "SELECT r.id, r.service_id, s.name AS service, r.number, r.state, r.kept, r.plan, r.reason
+            "SELECT r.id, r.service_id, s.name AS service, r.number, r.state, r.kept, r.plan, r.reason, r.lead_id
                FROM runs r JOIN services s ON s.id = r.service_id WHERE r.push_id = $1 AND r.team_id = $2 ORDER BY s.name, r.number",
             args![push, team],
         )
@@ -84,5 +86,6 @@ fn read_of_push(row: &Row) -> Result<OfPush> {
             plan: row.text("plan")?,
         },
         reason: row.text("reason")?,
+        together: row.text_opt("lead_id")?.is_some(),
     })
 }

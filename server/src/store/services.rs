@@ -6,7 +6,7 @@ use super::{
     Query, Row, Tx,
     db::{Result, readable},
     events::paged,
-    repositories,
+    repositories, together,
 };
 use crate::args;
 
@@ -133,6 +133,7 @@ pub async fn withdraw(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         args![now, id],
     )
     .await?;
+    together::withdraw(tx, id).await?;
     tx.execute(
         "UPDATE runs SET state = 'cancelled', finished_at = $1, lease_until = NULL, fence = fence + 1 WHERE service_id = $2 AND finished_at IS NULL",
         args![now, id],

@@ -123,6 +123,7 @@ fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age
         by: "Ana".into(),
         stage: stage.map(str::to_owned),
         kept: false,
+        together: vec![name("catalog"), name("orders")],
         created_at: ago(age),
         started_at: Some(ago(age - 1)),
         finished_at: state.ended().then(|| ago(age - 1 - took)),
@@ -247,6 +248,10 @@ fn run(number: u64) -> Run {
                 kept: true,
                 plan: "unchanged since candidate 41".into(),
             },
+        ],
+        together: vec![
+            Sibling { service: name("catalog"), run: number, state: RunState::Failed, candidate: None },
+            Sibling { service: name("orders"), run: 57, state: RunState::Failed, candidate: None },
         ],
         cancelling: false,
         created_at: ago(601),
@@ -719,6 +724,10 @@ impl Candidates for Fake {
             refusal: None,
             key: Some("0a1b2c3d4e5f60718293a4b5c6d7e8f9".into()),
             places: vec![CandidatePlace { environment: name("dev"), release: 31, since: ago(500) }],
+            together: vec![
+                Sibling { service: name("catalog"), run: number + 1, state: RunState::Passed, candidate: Some(number) },
+                Sibling { service: name("orders"), run: 57, state: RunState::Passed, candidate: Some(number) },
+            ],
         })
     }
     async fn provenance(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<Envelope> {

@@ -3,12 +3,24 @@
 use super::{
     duration::say,
     matrix,
-    types::{FailureStep, File, Job, Process, Service, Step},
+    types::{BuildMode, FailureStep, File, Job, Process, Service, Step},
 };
 
-/// The plan of a file: one line a service, and what it runs.
+/// The plan of a file: who comes to one version, one line a service, and what it runs.
 pub fn plan(file: &File) -> Vec<String> {
-    file.services.iter().flat_map(|(name, service)| plan_of(name, service)).collect()
+    together(file).into_iter().chain(file.services.iter().flat_map(|(name, service)| plan_of(name, service))).collect()
+}
+
+/// Which services of a file come to one version; none where each has its own.
+pub fn together(file: &File) -> Option<String> {
+    let one = file.build == BuildMode::Together && file.services.len() > 1;
+    one.then(|| at_one_version(file.services.keys()))
+}
+
+/// That services come to one version, in a few words.
+pub fn at_one_version(names: impl IntoIterator<Item: std::fmt::Display>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    format!("together: {} at one version", names.join(", "))
 }
 
 /// The plan of a service.

@@ -214,7 +214,7 @@ pub fn resolve(text: Option<&str>, has_dockerfile: bool, service: &str) -> Resul
 /// describes nothing.
 pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
     let (name, found) = file.services.get_key_value(service).or_else(|| file.services.first_key_value())?;
-    let mut refused = refusals(file, found);
+    let mut refused = refusals(found);
     if name != service {
         refused.insert(
             0,
@@ -383,11 +383,8 @@ fn health(health: &types::Health) -> Health {
 }
 
 /// What the grammar has and this version does not run: refused at the start of the run, never left out in silence.
-fn refusals(file: &File, service: &types::Service) -> Vec<String> {
-    let asked = [
-        (file.build == types::BuildMode::Together, "`build: together`", "Take it out"),
-        (!service.jobs.is_empty(), "`jobs`", "Take them out"),
-    ];
+fn refusals(service: &types::Service) -> Vec<String> {
+    let asked = [(!service.jobs.is_empty(), "`jobs`", "Take them out")];
     asked
         .into_iter()
         .filter(|(there, _, _)| *there)

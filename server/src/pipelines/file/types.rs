@@ -40,7 +40,7 @@ pub enum BuildMode {
     /// One run for each touched service.
     #[default]
     Separate,
-    /// One run, one version for all.
+    /// One run of all where one is touched: each comes to a candidate of the same number, or none does.
     Together,
 }
 

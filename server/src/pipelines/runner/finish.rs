@@ -1,11 +1,11 @@
 //! The end of a run: in one transaction its state, the candidate, and the deploys that follow by themselves.
 
 use app::{
-    model::{Actor, Candidate, RunState},
+    model::{Actor, Candidate, RunState, ServiceId, TeamId},
     said,
 };
 
-use super::{Context, Left, Outcome};
+use super::{Context, Left, Outcome, together::Part};
 use crate::{
     clock,
     pipelines::{build::short, file::Pipeline, intake::run_path, vouch::Baked},
@@ -22,27 +22,62 @@ use crate::{
     wake::Duty,
 };
 
-/// Writes the end.
-pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeline>, outcome: Outcome) -> std::result::Result<(), Left> {
+/// Writes the end of a run; of several that come to one version that of all, or of none.
+pub(super) async fn finish(ctx: &Context, parts: &mut [Part]) -> std::result::Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
-    let outcome = superseded(&mut tx, run, outcome).await?;
+    superseded(&mut tx, parts).await?;
+    // What one changed is another's too: they are ended in the order of their names.
+    let services: Vec<&ServiceId> = parts.iter().map(|part| &part.run.service_id).collect();
+    if services.len() > 1 && parts.iter().all(|part| part.outcome.state == RunState::Passed) {
+        candidates::align(&mut tx, &services).await?;
+    }
+    let mut deployed = Vec::new();
+    for part in parts.iter() {
+        deployed.extend(end(&mut tx, part).await?);
+    }
+    tx.commit().await?;
+    for part in parts.iter() {
+        ended(ctx, part);
+    }
+    for (team, topic) in &deployed {
+        ctx.wake.changed(Some(team), topic.as_str());
+        ctx.wake.duty(Duty::Rollouts);
+    }
+    Ok(())
+}
+
+/// Writes the end of one; answers with the topics that changed with its deploys.
+async fn end(tx: &mut Tx, part: &Part) -> std::result::Result<Vec<(TeamId, String)>, Left> {
+    let Part { run, pipeline, outcome } = part;
     let candidate = match (&outcome.image, pipeline) {
-        (Some((stage, image)), Some(pipeline)) => make_candidate(&mut tx, run, pipeline, stage, image).await?,
+        (Some((stage, image)), Some(pipeline)) => {
+            if !end_image(tx, run, stage).await? {
+                return Err(Left::Leaving);
+            }
+            match outcome.state {
+                RunState::Passed => Some(make_candidate(tx, run, pipeline, image).await?),
+                // Another that was to come to the same version did not pass.
+                _ => None,
+            }
+        }
         _ => None,
     };
     let id = candidate.as_ref().map(|candidate| &candidate.id);
-    let ours = runs::finish(&mut tx, &run.id, run.fence, outcome.state, outcome.failure.as_deref(), id).await?;
-    if !ours {
+    if !runs::finish(tx, &run.id, run.fence, outcome.state, outcome.failure.as_deref(), id).await? {
         return Err(Left::Leaving);
     }
     let deployed = match &candidate {
-        Some(candidate) => deploy(&mut tx, run, candidate).await?,
+        Some(candidate) => deploy(tx, run, candidate).await?,
         None => Vec::new(),
     };
-    tell(&mut tx, run, &outcome, candidate.as_ref()).await?;
-    tx.commit().await?;
+    tell(tx, run, outcome, candidate.as_ref()).await?;
+    Ok(deployed.into_iter().map(|topic| (run.team_id.clone(), topic)).collect())
+}
+
+/// Tells of an end that was written.
+fn ended(ctx: &Context, Part { run, outcome, .. }: &Part) {
     metrics::run_ended(outcome.state.name(), clock::now().since(run.created_at));
-    tracing::info!(run = %run.id, state = outcome.state.name(), deployed = deployed.len(), "ended");
+    tracing::info!(run = %run.id, state = outcome.state.name(), "ended");
     if let Some((stage, _)) = &outcome.image {
         for (step, ..) in &stage.steps {
             ctx.wake.changed(Some(&run.team_id), format!("step:{step}"));
@@ -51,31 +86,35 @@ pub(super) async fn finish(ctx: &Context, run: &RunRow, pipeline: Option<&Pipeli
     ctx.run_changed(&run.team_id, &run.id);
     ctx.wake.changed(Some(&run.team_id), format!("service:{}", run.service_id));
     ctx.wake.changed(Some(&run.team_id), "events");
-    for topic in &deployed {
-        ctx.wake.changed(Some(&run.team_id), topic.as_str());
-        ctx.wake.duty(Duty::Rollouts);
+}
+
+/// What was stopped because a newer push took its place says so, and by which; and so does what was to come to one version
+/// with it.
+async fn superseded(tx: &mut Tx, parts: &mut [Part]) -> Result<()> {
+    let mut any = false;
+    for part in parts.iter_mut().filter(|part| part.outcome.state == RunState::Cancelled) {
+        if let Some(by) = runs::superseded_by(&mut *tx, &part.run.id).await? {
+            (part.outcome.state, part.outcome.failure) = (RunState::Superseded, Some(said::superseded(by)));
+            any = true;
+        }
+    }
+    for part in parts.iter_mut().filter(|part| any && part.outcome.state == RunState::Cancelled) {
+        (part.outcome.state, part.outcome.failure) = (RunState::Superseded, Some(said::one_of_them_superseded()));
     }
     Ok(())
 }
 
-/// One that was stopped because a newer push took its place says so, and by which.
-async fn superseded(tx: &mut Tx, run: &RunRow, outcome: Outcome) -> Result<Outcome> {
-    if outcome.state != RunState::Cancelled {
-        return Ok(outcome);
-    }
-    Ok(match runs::superseded_by(tx, &run.id).await? {
-        Some(by) => Outcome { state: RunState::Superseded, failure: Some(said::superseded(by)), ..outcome },
-        None => outcome,
-    })
-}
-
-async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &StageRow, image: &Baked) -> Result<Option<Candidate>> {
+/// Ends the stage of the image. False: the claim is lost.
+async fn end_image(tx: &mut Tx, run: &RunRow, stage: &StageRow) -> Result<bool> {
     for (step, ..) in &stage.steps {
         if !runs::end_step(tx, &run.id, run.fence, step, RunState::Passed, None, None).await? {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    runs::end_stage(tx, &run.id, run.fence, &stage.id, RunState::Passed).await?;
+    runs::end_stage(tx, &run.id, run.fence, &stage.id, RunState::Passed).await
+}
+
+async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, image: &Baked) -> Result<Candidate> {
     let new = NewCandidate {
         team: &run.team_id,
         service: &run.service_id,
@@ -91,7 +130,7 @@ async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, stage: &
     };
     let candidate = candidates::insert(tx, &new).await?;
     image.write(tx, &candidate.id).await?;
-    Ok(Some(candidate))
+    Ok(candidate)
 }
 
 /// Deploys the candidate wherever new ones of the default branch go by themselves; answers with the topics that changed.

@@ -26,6 +26,7 @@ pub(super) struct Halt {
     token: CancellationToken,
     leaving: AtomicBool,
     left_something: AtomicBool,
+    spoiled: AtomicBool,
 }
 
 impl Halt {
@@ -52,6 +53,16 @@ impl Halt {
     /// Whether something of the run is still on the engine.
     pub(super) fn left_something(&self) -> bool {
         self.left_something.load(Ordering::SeqCst)
+    }
+
+    /// Says that one of those that were to come to one version did not pass.
+    pub(super) fn spoil(&self) {
+        self.spoiled.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether there is no version any more for anything to become.
+    pub(super) fn spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::SeqCst)
     }
 
     fn leave(&self) {
