@@ -167,6 +167,8 @@ pub(super) const HEAD: [&str; 7] = ["RUN", "STATE", "COMMIT", "BRANCH", "BY", "W
 /// A run as a row.
 pub(super) fn row(run: &RunBrief) -> Vec<String> {
     let stage = run.stage.as_ref().filter(|_| run.state != RunState::Passed).map(|stage| format!(" in {stage}")).unwrap_or_default();
+    let names: Vec<&str> = run.together.iter().map(|name| name.as_str()).collect();
+    let with = if names.is_empty() { String::new() } else { format!(" (together: {})", names.join(", ")) };
     vec![
         run.number.to_string(),
         output::mark(output::of_run(run.state), &format!("{}{stage}", run.state.name())),
@@ -174,7 +176,7 @@ pub(super) fn row(run: &RunBrief) -> Vec<String> {
         run.branch.clone(),
         run.by.clone(),
         output::ago(run.created_at),
-        run.title.clone(),
+        format!("{}{with}", run.title),
     ]
 }
 

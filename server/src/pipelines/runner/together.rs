@@ -32,10 +32,12 @@ pub(super) async fn carry_out(ctx: &Context, run: &RunRow, halt: &Halt) -> Resul
         Some(lead) => together::members(&ctx.db, lead).await?,
         None => vec![run.clone()],
     };
-    let works: Vec<BoxFuture<'_, Result<Part, Left>>> = members.into_iter().map(|run| part(ctx, run, halt).boxed()).collect();
+    let works: Vec<BoxFuture<'_, (usize, Result<Part, Left>)>> =
+        members.into_iter().enumerate().map(|(place, run)| part(ctx, run, halt).map(move |end| (place, end)).boxed()).collect();
     // As many at once as Berth carries out at once where they stand alone.
-    let ends: Vec<Result<Part, Left>> = stream::iter(works).buffered(ctx.config.runs.max(1)).collect().await;
-    let mut parts = ends.into_iter().collect::<Result<Vec<Part>, Left>>()?;
+    let mut ends: Vec<(usize, Result<Part, Left>)> = stream::iter(works).buffer_unordered(ctx.config.runs.max(1)).collect().await;
+    ends.sort_by_key(|(place, _)| *place);
+    let mut parts = ends.into_iter().map(|(_, end)| end).collect::<Result<Vec<Part>, Left>>()?;
     let ends: Vec<(ServiceName, RunState)> = parts.iter().map(|part| (part.run.service.clone(), part.outcome.state)).collect();
     for (part, instead) in parts.iter_mut().zip(settle(&ends)) {
         if let Some((state, failure)) = instead {
