@@ -200,15 +200,25 @@ async fn they_wait_are_superseded_cancelled_and_deleted_as_one() {
     shop.is("orders", 1, RunState::Cancelled).await;
     assert_eq!(backend.runs.cancel(&shop.owner, &team(), &name("billing"), 1).await.unwrap_err().code, "already_ended");
 
-    // The one that carries the others goes: they end, and the one that stays goes on alone.
+    // So it is where a team asks that newer pushes of one of them cancel what is under way.
     push(&copy, "4").await;
     shop.begins("billing", 4).await;
+    let mut tx = shop.app.db().begin().await.unwrap();
+    tx.execute("UPDATE services SET supersedes_running = TRUE WHERE name = 'orders'", args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    push(&copy, "5").await;
+    assert_eq!(shop.is("orders", 4, RunState::Superseded).await.superseded_by, Some(5));
+    let run = shop.is("billing", 4, RunState::Superseded).await;
+    assert_eq!(run.failure.as_deref(), Some("A newer push took the place of a service that was to come to the same version."));
+
+    // The one that carries the others goes: they end, and the one that stays goes on alone.
+    shop.begins("billing", 5).await;
     backend.services.delete(&shop.owner, &team(), &name("billing"), "billing").await.unwrap();
-    let run = shop.is("orders", 4, RunState::Cancelled).await;
+    let run = shop.is("orders", 5, RunState::Cancelled).await;
     assert_eq!(run.failure.as_deref(), Some("A service that was to come to the same version was deleted."));
     until("it is gone", async || (shop.count("SELECT COUNT(*) AS n FROM services").await == 1).then_some(())).await;
-    push(&copy, "5").await;
-    let run = shop.run("orders", 5).await;
+    push(&copy, "6").await;
+    let run = shop.run("orders", 6).await;
     assert_eq!((run.state, run.candidate, run.together.len()), (RunState::Passed, Some(1), 0), "{run:?}");
     assert_eq!(shop.count("SELECT COUNT(*) AS n FROM stages WHERE state IN ('queued', 'running')").await, 0);
     shop.app.berth.stop().await;
@@ -224,7 +234,12 @@ async fn they_wait_for_what_one_of_them_still_does() {
     push(&copy, "1").await;
     shop.begins("billing", 1).await;
     assert_eq!(shop.run("orders", 1).await.candidate, Some(1));
-    copy.write("berth.yaml", &as_one());
+    // Both name a group in which there is one place: together they take it.
+    let grouped = as_one().replace("path: services/orders,", "path: services/orders, concurrency: { group: db },");
+    copy.write(
+        "berth.yaml",
+        &grouped.replace("    path: services/billing\n", "    path: services/billing\n    concurrency: { group: db }\n"),
+    );
     push(&copy, "2").await;
     let run = shop.is("orders", 2, RunState::Queued).await;
     assert_eq!(run.waits.as_deref(), Some("Waits for run 1 of billing, which is before them on `main`."));
