@@ -33,7 +33,7 @@ enum Kind {
     Scale,
     /// Another variable.
     Config,
-    /// A secret and a route that come, and go.
+    /// A secret and a route that come, and go; what a push does to the runs before it, decided.
     Route,
     /// A copy is killed behind Berth's back.
     Died,
@@ -182,6 +182,8 @@ impl Operation for Changing {
                 let secret = format!("{PLAIN}/secrets/KEY");
                 world.send("PUT", &secret, json!({ "value": format!("value {count}") })).await;
                 world.send("DELETE", &secret, Value::Null).await;
+                let policy = json!({ "default_branch": false, "running": count.is_multiple_of(2) });
+                world.send("PUT", &format!("{PLAIN}/push-policy"), policy).await;
                 let host = format!("r{count}.example.com");
                 let made = world.send("POST", &format!("{target}/routes"), json!({ "host": host })).await;
                 let id = made.and_then(|(_, route)| route["id"].as_str().map(ToOwned::to_owned));

@@ -143,6 +143,9 @@ async fn fill_the_rest(db: &Db, commit: &str) {
         "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape, created_at)
          SELECT 'k', team_id, id, 900, 'sha256:0', 1, 'x', 't', 'main', 'r', 900, '{}', 1 FROM services"
             .to_owned(),
+        "INSERT INTO schedules (id, team_id, service_id, cron, time_zone, due_at)
+         SELECT 'd', team_id, id, '0 3 * * *', 'Asia/Seoul', 9000000000000 FROM services"
+            .to_owned(),
         "INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ('k', 'provenance', 'x', 'y', 'z')".to_owned(),
     ] {
         tx.execute(sql, vec![]).await.unwrap();

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -14,13 +15,14 @@ use super::berth::within;
 /// A private `dockerd` with a containerd, images and networks of its own.
 pub(crate) struct Engine {
     folder: TempDir,
+    bridge: Bridge,
     child: Option<Child>,
 }
 
 impl Engine {
     /// A fresh one that answers.
     pub(crate) async fn new() -> Self {
-        let mut engine = Self { folder: tempfile::tempdir().unwrap(), child: None };
+        let mut engine = Self { folder: tempfile::tempdir().unwrap(), bridge: Bridge::new(), child: None };
         engine.start().await;
         engine
     }
@@ -31,7 +33,14 @@ impl Engine {
         let log = File::options().create(true).append(true).open(path("log")).unwrap();
         let mut command = Command::new("dockerd");
         // The machine's own rules are left alone: its other engine has written them.
-        command.args(["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false", "--storage-driver=overlay2"]);
+        command.args([
+            "--bridge",
+            &self.bridge.0,
+            "--iptables=false",
+            "--ip-masq=false",
+            "--ip-forward=false",
+            "--storage-driver=overlay2",
+        ]);
         command.args(["--data-root", &path("data"), "--exec-root", &path("run"), "--pidfile", &path("pid")]);
         command.args(["-H", &self.address()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().expect("dockerd is on the PATH; `make` sets it up"));
@@ -75,6 +84,32 @@ impl Engine {
     /// Lets it go on.
     pub(crate) fn thaw(&self) {
         self.signal("-CONT");
+    }
+}
+
+/// The bridge it calls its default one. Told to have none, an engine removes `docker0`, which is the other engine's.
+struct Bridge(String);
+
+impl Bridge {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = (std::process::id() + 4099 * COUNT.fetch_add(1, Ordering::Relaxed)) % 8192;
+        let bridge = Self(format!("bt-{number}"));
+        let address = format!("10.203.{}.{}/29", number / 32, number % 32 * 8 + 1);
+        bridge.ip(&["link", "add", "name", &bridge.0, "type", "bridge"]);
+        bridge.ip(&["address", "add", &address, "dev", &bridge.0]);
+        bridge
+    }
+
+    fn ip(&self, arguments: &[&str]) {
+        let done = Command::new("ip").args(arguments).output().expect("ip is on the PATH; `make` sets it up");
+        assert!(done.status.success(), "the bridge {}: {}", self.0, String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "delete", &self.0]).status();
     }
 }
 

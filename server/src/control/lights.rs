@@ -75,7 +75,7 @@ impl Control {
         let pushed = store::ci::pushes(&self.db, &looked.repository, since).await?;
         let pushes: Vec<Push> = pushed.into_iter().map(|(by, at, reference)| Push { by, at, on_default: reference == main }).collect();
         let branches = self.unmerged(&looked).await?;
-        let runs: Vec<Ran> = store::ci::runs(&self.db, service, &looked.branch, since).await?.into_iter().map(ran).collect();
+        let runs: Vec<Ran> = store::ci::runs(&self.db, service, &looked.branch, since).await?.iter().map(ran).collect();
         let answers =
             vec![lights::integrates(&looked.branch, &pushes, &branches, now), lights::validates(&runs, now), lights::fixes(&runs, now)];
         let red_since = lights::red_stretches(&runs).last().filter(|red| red.mended.is_none()).map(|red| red.since);
@@ -97,7 +97,7 @@ impl Control {
     }
 }
 
-fn ran(run: store::ci::Ended) -> Ran {
+fn ran(run: &store::ci::Ended) -> Ran {
     Ran {
         number: run.number,
         state: run.state,

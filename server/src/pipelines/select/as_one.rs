@@ -8,7 +8,7 @@ use super::choose::Choice;
 pub fn as_one<'n>(choices: &mut [(&'n str, Choice)]) {
     let first = choices.iter().find(|(_, choice)| matches!(choice, Choice::Run(_)));
     let Some((first, _)) = first else { return };
-    let first: &'n str = *first;
+    let first: &'n str = first;
     for (_, choice) in choices {
         if matches!(choice, Choice::Keep(_)) {
             *choice = Choice::Run(Some(said::why_together(first)));
