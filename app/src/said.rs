@@ -77,6 +77,8 @@ said! {
     waits_run_of(number, service, branch): "Waits for run {number} of {service}, which is before them on `{branch}`." / "`{branch}` 브랜치에서 앞선 {service} 서비스의 실행 {number}번을 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
     waits_group(group, number, name_service): "Waits for the group {group}: run {number} of {name_service} is in it." / "{group} 그룹을 기다려요. {name_service} 실행 {number}번이 쓰고 있어요.";
+    waited_for_room(seconds, each, all): "Waited {seconds} s for room: of one run {each} steps may be under way at once, of all runs {all}." / "자리를 {seconds}초 기다렸어요. 한 번에 실행 하나에서 단계 {each}개, 모든 실행에서 {all}개까지 진행돼요.";
+    run_too_long(span): "The run took longer than the {span} it may take in all." / "실행이 허용된 전체 시간 {span}을(를) 넘겼어요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";
 
     // What an engine says.

@@ -43,6 +43,12 @@ pub struct Settings {
     /// How many runs may be under way at once [default: 2]
     #[arg(long, env = "BERTH_RUNS", value_name = "N")]
     pub runs: Option<usize>,
+    /// How many steps of all runs may be under way at once [default: 8]
+    #[arg(long, env = "BERTH_STEPS", value_name = "N")]
+    pub steps: Option<usize>,
+    /// How many steps of one run may be under way at once [default: 4]
+    #[arg(long, env = "BERTH_RUN_STEPS", value_name = "N")]
+    pub run_steps: Option<usize>,
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
@@ -81,6 +87,8 @@ impl Settings {
             docker: self.docker.or(under.docker),
             subnets: self.subnets.or(under.subnets),
             runs: self.runs.or(under.runs),
+            steps: self.steps.or(under.steps),
+            run_steps: self.run_steps.or(under.run_steps),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             log_format: self.log_format.or(under.log_format),
         }
@@ -102,10 +110,9 @@ impl Settings {
             url: self.url.as_deref().map_or_else(|| Ok(url_of_listen(listen)), check_url)?,
             docker: self.docker.filter(|docker| !docker.is_empty()),
             subnets: check_subnets(self.subnets.as_deref().unwrap_or("10.201.0.0/16"))?,
-            runs: match self.runs.unwrap_or(2) {
-                0 => return Err(bad("`runs` is at least 1: with 0 nothing that is pushed would ever be tested.")),
-                runs => runs,
-            },
+            runs: at_least_one("runs", self.runs.unwrap_or(2))?,
+            steps: at_least_one("steps", self.steps.unwrap_or(8))?,
+            run_steps: at_least_one("run_steps", self.run_steps.unwrap_or(4))?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             log_json: match self.log_format.as_deref() {
                 None | Some("text") => false,
@@ -119,6 +126,13 @@ impl Settings {
 
 fn bad(sentence: impl Into<String>) -> Error {
     Error::invalid("bad_settings", sentence)
+}
+
+fn at_least_one(name: &str, number: usize) -> Result<usize> {
+    if number == 0 {
+        return Err(bad(format!("`{name}` is at least 1: with 0 nothing that is pushed would ever be tested.")));
+    }
+    Ok(number)
 }
 
 fn usual_data() -> PathBuf {
@@ -191,6 +205,10 @@ pub struct Config {
     pub subnets: String,
     /// Runs under way at once.
     pub runs: usize,
+    /// Steps of all runs under way at once.
+    pub steps: usize,
+    /// Steps of one run under way at once.
+    pub run_steps: usize,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether the log is JSON.
@@ -285,6 +303,8 @@ mod tests {
             "database = \"mysql://x\"",
             "subnets = \"10.0.0.0\"",
             "runs = 0",
+            "steps = 0",
+            "run_steps = 0",
             "log_format = \"xml\"",
         ] {
             assert!(settings(text).resolve().is_err(), "{text}");

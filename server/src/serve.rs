@@ -163,6 +163,7 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
         wake: ctx.wake.clone(),
         secrets: ctx.secrets.clone(),
         holder: ctx.holder.clone(),
+        room: pipelines::room::Room::new(ctx.config.steps, ctx.config.run_steps),
     };
     running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::queue::run(pipelines, stop.clone()));

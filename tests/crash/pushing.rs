@@ -81,6 +81,11 @@ impl Push {
             Course::EngineSilent => "sleep 1",
             _ => "test -f www/index.html",
         };
+        // There is room for one at once: this one waits for it.
+        let beside = match self.course {
+            Course::StepFails => format!("\n          - {{ name: second, image: \"{BUSYBOX}\", network: none, run: [\"true\"] }}"),
+            _ => String::new(),
+        };
         let file = format!(
             "version: 1
 services:
@@ -88,7 +93,7 @@ services:
     stages:
       - name: fast
         steps:
-          - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"echo '{REPORT}' > report.xml\", \"{step}\"], junit: report.xml, artifacts: [report.xml] }}
+          - {{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"echo '{REPORT}' > report.xml\", \"{step}\"], junit: report.xml, artifacts: [report.xml] }}{beside}
         on_failure:
           - {{ name: after, image: \"{BUSYBOX}\", network: none, run: [\"test -f report.xml\"] }}
     release: [\"sh\", \"-c\", \"sleep 0.2\"]

@@ -81,7 +81,13 @@ impl World {
     fn process(engine: &Engine, points: &Path, number: u8, settings: &[(&str, &str)]) -> Process {
         let (engine, points) = (engine.address(), points.display().to_string());
         let subnets = free_range(number);
-        let own = [("BERTH_DOCKER", engine.as_str()), ("BERTH_SUBNETS", &subnets), ("BERTH_POINTS", &points), ("BERTH_HASTE", HASTE)];
+        let own = [
+            ("BERTH_DOCKER", engine.as_str()),
+            ("BERTH_SUBNETS", &subnets),
+            ("BERTH_POINTS", &points),
+            ("BERTH_HASTE", HASTE),
+            ("BERTH_RUN_STEPS", "1"),
+        ];
         Process::bare(&[own.as_slice(), settings].concat())
     }
 

@@ -104,6 +104,51 @@ async fn what_runs_beside_the_steps_is_ready_before_them_and_stopped_after_them(
 }
 
 #[tokio::test]
+async fn a_large_matrix_waits_for_room_and_a_run_has_its_own_end() {
+    let harbour = harbour().await;
+    harbour.fake.on_task(|_| Some(Script { takes: Duration::from_millis(150), ..Script::new(&["done"], 0) }));
+    let values: Vec<String> = (0..12).map(|number| format!("\"{number}\"")).collect();
+    let step = format!("          - {{ name: one, image: shell, run: [\"one\"], matrix: {{ N: [{}] }} }}\n", values.join(", "));
+    let stages = |terms: &str, step: &str| {
+        format!("version: 1\nservices:\n  hello:\n{terms}    stages:\n      - name: slow\n        steps:\n{step}")
+    };
+    let copy = pushed(&harbour, &stages("", &step)).await;
+    let (mut most, mut waited) = (0, 0);
+    let run = within(Duration::from_secs(60), "the run ends", async || {
+        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), 1).await.ok().filter(|run| {
+            let count = |state| run.stages.first().map_or(0, |stage| stage.steps.iter().filter(|step| step.state == state).count());
+            let running = count(RunState::Running);
+            most = most.max(running);
+            waited = waited.max(if running > 0 { count(RunState::Queued) } else { 0 });
+            run.state.ended()
+        })
+    })
+    .await;
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
+    assert!(most == 4 && waited == 8, "{most} at once, {waited} waited");
+    let mut notes = 0;
+    for step in &run.stages[0].steps {
+        assert!(step.started_at.is_some() && step.state == RunState::Passed);
+        let said = lines(&harbour, step).await.iter().filter(|(_, text)| text.contains("one run 4 steps may be under way")).count();
+        notes += said;
+    }
+    assert_eq!(notes, 8, "who waited says so");
+
+    // All of it may take a second; each of its stages much longer.
+    harbour.fake.on_task(|_| Some(Script { takes: Duration::from_secs(600), ..Script::new(&["begun"], 0) }));
+    let long = "          - { name: long, image: shell, run: [\"one\"] }\n";
+    again(&copy, &stages("    timeout: 1s\n", long)).await;
+    let run = ended(&harbour, 2).await;
+    let sentence = "The run took longer than the 1s it may take in all.";
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::TimedOut, Some(sentence)));
+    harbour.berth.stop().await;
+    crate::support::proof(
+        "room for steps",
+        &format!("12 steps of a run: {most} at once, {waited} waited and say so; a run of 1 s ended at its time"),
+    );
+}
+
+#[tokio::test]
 async fn a_step_is_tried_again_as_often_as_its_way_to_fail_allows() {
     let harbour = harbour().await;
     let count = Arc::new(AtomicI64::new(0));

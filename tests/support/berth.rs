@@ -52,6 +52,8 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         docker: None,
         subnets: "10.201.0.0/16".into(),
         runs: 2,
+        steps: 8,
+        run_steps: 4,
         trusted_proxies: Vec::new(),
         log_json: false,
     }

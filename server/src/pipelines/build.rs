@@ -6,7 +6,7 @@ use app::{
     model::{BaseImage, RunState, StepId},
     said,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -34,7 +34,7 @@ pub async fn carry_out(
     run: &RunRow,
     pipeline: &Pipeline,
     step: &StepId,
-    notes: &[String],
+    (notes, until): (&[String], Instant),
     cancel: &CancellationToken,
 ) -> Result<(StepEnd, Option<Baked>), StoreError> {
     let mut log = Log::open(ctx, &run.team_id, step, run.fence);
@@ -45,7 +45,7 @@ pub async fn carry_out(
     let context = ctx.config.scratch().join(format!("{}-context.tar", run.id));
     let built = match files(ctx, run, pipeline, &context).await {
         Ok(Ok(())) => {
-            let build = order(run, pipeline, context.clone());
+            let build = order(run, pipeline, context.clone(), until);
             let began = clock::now();
             let built = match its_bases(ctx, &build).await {
                 Ok(bases) => {
@@ -149,7 +149,7 @@ fn dockerfile_in(archive: &std::path::Path, name: &str) -> std::io::Result<Optio
     Ok(None)
 }
 
-fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
+fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf, until: Instant) -> Build {
     let labels = [
         ("org.opencontainers.image.revision", run.commit.clone()),
         ("org.opencontainers.image.title", run.service.to_string()),
@@ -165,7 +165,7 @@ fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf) -> Build {
         args: pipeline.args.clone(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         limits: LIMITS,
-        timeout: Duration::from_millis(pipeline.build_timeout_ms),
+        timeout: Duration::from_millis(pipeline.build_timeout_ms).min(until.saturating_duration_since(Instant::now())),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod pushed;
 pub mod queue;
 pub mod reports;
 pub mod retry;
+pub mod room;
 pub mod runner;
 pub mod secrets;
 pub mod select;
@@ -43,6 +44,8 @@ pub struct Context {
     pub secrets: Secrets,
     /// Who this Berth is in the leases.
     pub holder: String,
+    /// How many steps may be under way at once.
+    pub room: room::Room,
 }
 
 impl Context {

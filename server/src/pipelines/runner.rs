@@ -23,7 +23,8 @@ use self::watch::Halt;
 use super::{
     Context, build,
     collect::Found,
-    file::{Pipeline, PlannedStage},
+    file::{Pipeline, PlannedStage, say},
+    room::{OfRun, Place},
     secrets, step,
     vouch::Baked,
 };
@@ -131,6 +132,8 @@ async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
 
 /// The stages still to do, in order, up to the first that does not pass.
 async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -> Result<Outcome, Left> {
+    // Counted from when it is taken up, which no moved clock changes.
+    let until = Moment::now() + pipeline.terms.timeout();
     let mut tx = ctx.db.begin().await?;
     let to_do = runs::take_up(&mut tx, run, |stage| may_try_again(pipeline, stage)).await?;
     tx.commit().await?;
@@ -167,16 +170,25 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
         if halt.spoiled() {
             return Ok(Outcome::left_off());
         }
-        let outcome = match stage.kind {
-            StageKind::Steps => one_stage(ctx, run, pipeline, &stage, notes, halt).await?,
-            StageKind::Image => Some(image_stage(ctx, run, pipeline, stage, notes, halt).await?),
-        };
-        if let Some(outcome) = outcome {
-            return Ok(outcome);
+        if Moment::now() >= until {
+            return Ok(too_long(pipeline));
         }
-        notes = &[];
+        let outcome = match stage.kind {
+            StageKind::Steps => one_stage(ctx, run, pipeline, &stage, (notes, until), halt).await?,
+            StageKind::Image => Some(image_stage(ctx, run, pipeline, stage, (notes, until), halt).await?),
+        };
+        match outcome {
+            Some(outcome) if outcome.state == RunState::TimedOut && Moment::now() >= until => return Ok(too_long(pipeline)),
+            Some(outcome) => return Ok(outcome),
+            None => notes = &[],
+        }
     }
     Ok(Outcome::not(RunState::Errored, "The run has no stage that makes an image."))
+}
+
+/// The end of a run that took longer than it may.
+fn too_long(pipeline: &Pipeline) -> Outcome {
+    Outcome::not(RunState::TimedOut, said::run_too_long(say(pipeline.terms.timeout())))
 }
 
 /// The sentence of a stage that had ended when Berth was interrupted: the same as without.
@@ -199,9 +211,13 @@ fn cancelled() -> Outcome {
     Outcome::not(RunState::Cancelled, said::was_cancelled())
 }
 
-async fn begin(ctx: &Context, run: &RunRow, stage: &StageRow) -> Result<(), Left> {
+/// Begins a stage, but for those of its steps that wait.
+async fn begin(ctx: &Context, run: &RunRow, stage: &StageRow, waiting: &[&StepId]) -> Result<(), Left> {
     let mut tx = ctx.db.begin().await?;
     let ours = runs::begin_stage(&mut tx, &run.id, run.fence, stage).await?;
+    for step in waiting {
+        runs::hold_back(&mut tx, step).await?;
+    }
     tx.commit().await?;
     ctx.run_changed(&run.team_id, &run.id);
     if ours { Ok(()) } else { Err(Left::Leaving) }
@@ -213,15 +229,17 @@ async fn one_stage(
     run: &RunRow,
     pipeline: &Pipeline,
     stage: &StageRow,
-    notes: &[String],
+    (notes, until): (&[String], Moment),
     halt: &Halt,
 ) -> Result<Option<Outcome>, Left> {
     let Some(planned) = pipeline.stages.iter().find(|planned| planned.name == stage.name) else {
         return Ok(Some(Outcome::not(RunState::Errored, format!("The stage {} is not in the run's pipeline.", stage.name))));
     };
-    begin(ctx, run, stage).await?;
+    let room = ctx.room.of_run();
+    let places = places(&room, stage);
+    begin(ctx, run, stage, &waiting(stage, &places)).await?;
     let steps = async {
-        let ends = all_steps(ctx, run, pipeline, stage, planned, notes, halt).await?;
+        let ends = all_steps(ctx, run, pipeline, (stage, planned), (notes, until), (&room, places), halt).await?;
         afterwards::steps(ctx, run, pipeline, (stage, planned), &ends, halt).await?;
         Ok::<_, Left>(ends)
     };
@@ -241,26 +259,37 @@ async fn one_stage(
     Ok(worst.map(|index| Outcome::not(state, sentence(stage, planned, index, &ends[index]))))
 }
 
+/// The places of the steps of a stage, as far as there are some at once. One that is not wanted needs none.
+fn places(room: &OfRun, stage: &StageRow) -> Vec<Option<Place>> {
+    stage.steps.iter().map(|(_, _, state)| if *state == RunState::Skipped { None } else { room.at_once() }).collect()
+}
+
+/// The steps that wait for a place.
+fn waiting<'s>(stage: &'s StageRow, places: &[Option<Place>]) -> Vec<&'s StepId> {
+    let steps = stage.steps.iter().zip(places);
+    steps.filter(|((_, _, state), place)| *state != RunState::Skipped && place.is_none()).map(|((id, ..), _)| id).collect()
+}
+
 /// The steps of a stage, side by side, each to its end.
 async fn all_steps(
     ctx: &Context,
     run: &RunRow,
     pipeline: &Pipeline,
-    stage: &StageRow,
-    planned: &PlannedStage,
-    notes: &[String],
+    (stage, planned): (&StageRow, &PlannedStage),
+    (notes, until): (&[String], Moment),
+    (room, places): (&OfRun, Vec<Option<Place>>),
     halt: &Halt,
 ) -> Result<Vec<step::StepEnd>, Left> {
-    let until = Moment::now() + Duration::from_millis(planned.timeout_ms);
+    let until = until.min(Moment::now() + Duration::from_millis(planned.timeout_ms));
     let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
-    for (index, (row, step)) in stage.steps.iter().zip(&planned.steps).enumerate() {
+    for (index, ((row, step), place)) in stage.steps.iter().zip(&planned.steps).zip(places).enumerate() {
         if row.2 == RunState::Skipped {
             steps.push(ready(Ok(step::StepEnd::skipped())).boxed());
             continue;
         }
         let notes = if steps_begun(&stage.steps[..index]) { &[] } else { notes };
         let job = step::Job { run, stage: &stage.name, index, id: &row.0, step, folder: &pipeline.path, notes, until };
-        steps.push(one_step(ctx, job, halt).boxed());
+        steps.push(in_its_place(ctx, job, (room, place), halt).boxed());
     }
     join_all(steps).await.into_iter().collect()
 }
@@ -321,6 +350,43 @@ fn sentence(stage: &StageRow, planned: &PlannedStage, step: usize, end: &step::S
     said::in_step(&stage.name, step, end.failure.clone().unwrap_or_else(said::did_not_pass))
 }
 
+/// A step, once there is a place for it; how long it waited is said in its log.
+async fn in_its_place(
+    ctx: &Context,
+    job: step::Job<'_>,
+    (room, place): (&OfRun, Option<Place>),
+    halt: &Halt,
+) -> Result<step::StepEnd, Left> {
+    let mut notes = job.notes.to_vec();
+    let _place = match place {
+        Some(place) => Some(place),
+        None => {
+            let since = Instant::now();
+            let place = tokio::select! {
+                place = room.wait() => place,
+                () = halt.token().cancelled() => None,
+            };
+            let (each, all) = ctx.room.limits();
+            notes.push(said::waited_for_room(since.elapsed().as_secs(), each, all));
+            begin_step(ctx, job.run, job.id, halt).await?;
+            place
+        }
+    };
+    one_step(ctx, step::Job { notes: &notes, ..job }, halt).await
+}
+
+async fn begin_step(ctx: &Context, run: &RunRow, step: &StepId, halt: &Halt) -> Result<(), Left> {
+    // Whoever is cancelled is not begun: the end that follows says so.
+    if halt.cancelled() {
+        return Ok(());
+    }
+    let mut tx = ctx.db.begin().await?;
+    let ours = runs::begin_step(&mut tx, &run.id, run.fence, step).await?;
+    tx.commit().await?;
+    ctx.run_changed(&run.team_id, &run.id);
+    if ours { Ok(()) } else { Err(Left::Leaving) }
+}
+
 async fn one_step(ctx: &Context, job: step::Job<'_>, halt: &Halt) -> Result<step::StepEnd, Left> {
     let (end, found) = step::carry_out(ctx, &job, halt.token()).await?;
     if halt.leaving() {
@@ -351,14 +417,14 @@ async fn image_stage(
     run: &RunRow,
     pipeline: &Pipeline,
     stage: StageRow,
-    notes: &[String],
+    (notes, until): (&[String], Moment),
     halt: &Halt,
 ) -> Result<Outcome, Left> {
     let Some((step, name, _)) = stage.steps.first().cloned() else {
         return Ok(Outcome::not(RunState::Errored, "The stage image has no step."));
     };
-    begin(ctx, run, &stage).await?;
-    let (end, image) = build::carry_out(ctx, run, pipeline, &step, notes, halt.token()).await?;
+    begin(ctx, run, &stage, &[]).await?;
+    let (end, image) = build::carry_out(ctx, run, pipeline, &step, (notes, until), halt.token()).await?;
     if halt.leaving() {
         return Err(Left::Leaving);
     }

@@ -456,6 +456,22 @@ pub async fn begin_stage(tx: &mut Tx, run: &RunId, fence: i64, stage: &StageRow)
     Ok(true)
 }
 
+/// Has a step of a stage that begins wait: there is no room for it yet. Part of the stage's beginning.
+pub async fn hold_back(tx: &mut Tx, step: &StepId) -> Result<()> {
+    tx.execute("UPDATE steps SET state = 'queued', started_at = NULL WHERE id = $1 AND state = 'running'", args![step]).await?;
+    Ok(())
+}
+
+/// Begins a step that waited. False: the claim is lost.
+pub async fn begin_step(tx: &mut Tx, run: &RunId, fence: i64, step: &StepId) -> Result<bool> {
+    if !held(tx, run, fence).await? {
+        return Ok(false);
+    }
+    let sql = "UPDATE steps SET state = 'running', started_at = $1 WHERE id = $2 AND state = 'queued'";
+    tx.execute(sql, args![clock::now(), step]).await?;
+    Ok(true)
+}
+
 /// Ends a step. False: the claim is lost.
 pub async fn end_step(
     tx: &mut Tx,

@@ -35,7 +35,7 @@ impl Span {
 }
 
 /// A duration as a person writes it, in its largest whole unit.
-pub(super) fn say(duration: Duration) -> String {
+pub fn say(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if millis >= size && millis.is_multiple_of(size) {

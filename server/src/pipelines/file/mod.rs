@@ -18,6 +18,7 @@ mod yaml;
 use serde::Serialize;
 
 pub use condition::When;
+pub use duration::say;
 pub use plan::{at_one_version, plan, together};
 pub use recipe::{FOLDER, PlannedRecipe};
 pub use resolve::{Pipeline, PlannedSidecar, PlannedStage, PlannedStep, resolve, resolve_in};

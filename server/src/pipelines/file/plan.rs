@@ -45,6 +45,9 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     if service.stages.is_empty() {
         lines.push(format!("{name}: nothing is tested"));
     }
+    if let Some(timeout) = service.timeout {
+        lines.push(format!("{name}: all of it at most {}", say(timeout.0)));
+    }
     if let Some(concurrency) = &service.concurrency {
         lines.push(format!("{name}: at most {} at once in the group {}", concurrency.limit.unwrap_or(1), concurrency.group));
     }

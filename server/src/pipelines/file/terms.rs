@@ -1,8 +1,13 @@
 //! What a run is bound to, as its file says: kept with the run beside what it does.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::types;
+
+/// How long a run may take whose file does not say.
+const TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
 
 /// What a run is bound to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +15,8 @@ use super::types;
 pub struct Terms {
     /// The group it belongs to.
     pub concurrency: Option<Group>,
+    /// How long it may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
 }
 
 /// A concurrency group of a team.
@@ -26,7 +33,12 @@ impl Terms {
     pub(super) fn of(service: &types::Service) -> Self {
         let group =
             |concurrency: &types::Concurrency| Group { name: concurrency.group.clone(), limit: concurrency.limit.unwrap_or(1).max(1) };
-        Self { concurrency: service.concurrency.as_ref().map(group) }
+        Self { concurrency: service.concurrency.as_ref().map(group), timeout_ms: service.timeout.map(types::Span::millis) }
+    }
+
+    /// How long it may take, all its stages together.
+    pub fn timeout(&self) -> Duration {
+        self.timeout_ms.map_or(TIMEOUT, Duration::from_millis)
     }
 
     /// The name and the limit of its group.

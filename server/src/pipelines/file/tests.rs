@@ -100,7 +100,7 @@ fn every_mistake_has_its_sentence_and_place() {
         ("version: 1\nservices: {a: {}, b: {path: b}}\n".into(), "2:12 `a` is one of several services, so it needs a `path`: the folder it lives in."),
         ("version: 1\nservices: {a: {path: x}, b: {path: x/}}\n".into(), "2:36 `x` is the folder of another service too. Each service has its own."),
         (service("stagess: []"), "4:5 `stagess` is not known in a service. Did you mean `stages`?"),
-        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `concurrency`, `stages`, `on_failure`, `image`, `release`, `processes` and `jobs`."),
+        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `timeout`, `concurrency`, `stages`, `on_failure`, `image`, `release`, `processes` and `jobs`."),
         (service("path: ../other"), "4:11 `../other` leaves the repository. Write a path relative to its root, without `..`."),
         (service("watch: libs"), "4:12 `watch` takes a list. Write `[\"libs\"]`."),
         (service("watch: [\"libs/[\"]"), "4:13 `libs/[` is no glob: unclosed character class; missing ']'."),

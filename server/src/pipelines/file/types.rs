@@ -55,6 +55,8 @@ pub struct Service {
     /// Further paths, as globs, a change in which starts its pipeline: `libs/money/**` is all of a folder, and a `*` stays
     /// within one.
     pub watch: Vec<String>,
+    /// How long a run may take, all its stages together; `2h` where absent.
+    pub timeout: Option<Span>,
     /// The group its runs belong to: no more of them than its limit are ever under way at once.
     pub concurrency: Option<Concurrency>,
     /// What is checked, in order; a failing stage stops the run.

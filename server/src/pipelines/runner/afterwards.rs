@@ -63,10 +63,17 @@ pub(super) async fn carry_out(ctx: &Context, run: &RunRow, pipeline: &Pipeline, 
     let Some(ids) = begun else { return Err(Left::Leaving) };
     ctx.run_changed(&run.team_id, &run.id);
     let told: Vec<PlannedStep> = planned.into_iter().map(|step| telling(step, failed)).collect();
-    let until = Instant::now() + LONGEST;
+    let (room, until) = (ctx.room.of_run(), Instant::now() + LONGEST);
     let steps = told.iter().zip(&ids).zip(FIRST..).map(|((step, id), index)| {
         let job = step::Job { run, stage: &failed.stage.name, index, id, step, folder: &pipeline.path, notes: &[], until };
-        one_step(ctx, job, halt)
+        let room = &room;
+        async move {
+            let _place = tokio::select! {
+                place = room.wait() => place,
+                () = halt.token().cancelled() => None,
+            };
+            one_step(ctx, job, halt).await
+        }
     });
     join_all(steps).await.into_iter().try_for_each(|end| end.map(drop))
 }

@@ -1,0 +1,87 @@
+//! How many steps may be under way at once: of one run, so that a large matrix leaves room for others, and on the host, so that
+//! all of them together do not take more than it has. Who waits is begun in the order in which they came.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The room on the host. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Room {
+    host: Arc<Semaphore>,
+    all: usize,
+    each: usize,
+}
+
+impl Room {
+    /// For so many steps at once, of which each run may have so many. Both are at least 1.
+    pub fn new(all: usize, each: usize) -> Self {
+        let all = all.clamp(1, Semaphore::MAX_PERMITS);
+        Self { host: Arc::new(Semaphore::new(all)), all, each: each.clamp(1, all) }
+    }
+
+    /// The room of a run.
+    pub(super) fn of_run(&self) -> OfRun {
+        OfRun { run: Arc::new(Semaphore::new(self.each)), room: self.clone() }
+    }
+
+    /// How many steps a run may have under way at once, and how many all runs.
+    pub(super) const fn limits(&self) -> (usize, usize) {
+        (self.each, self.all)
+    }
+}
+
+/// The room that the steps of one run have.
+#[derive(Debug)]
+pub(super) struct OfRun {
+    run: Arc<Semaphore>,
+    room: Room,
+}
+
+/// The place of a step under way; free again once this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _in_run: OwnedSemaphorePermit,
+    _on_host: OwnedSemaphorePermit,
+}
+
+impl OfRun {
+    /// A place, where one is free.
+    pub(super) fn at_once(&self) -> Option<Place> {
+        let in_run = Arc::clone(&self.run).try_acquire_owned().ok()?;
+        let on_host = Arc::clone(&self.room.host).try_acquire_owned().ok()?;
+        Some(Place { _in_run: in_run, _on_host: on_host })
+    }
+
+    /// A place, as soon as one is free. That of the run comes first: a run waits on the host with no more steps than it may
+    /// have under way. None is never said: the room is never closed.
+    pub(super) async fn wait(&self) -> Option<Place> {
+        let in_run = Arc::clone(&self.run).acquire_owned().await.ok()?;
+        let on_host = Arc::clone(&self.room.host).acquire_owned().await.ok()?;
+        Some(Place { _in_run: in_run, _on_host: on_host })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_run_has_more_than_its_share_and_nobody_more_than_there_is() {
+        let room = Room::new(3, 2);
+        let (one, other) = (room.of_run(), room.of_run());
+        let (first, second) = (one.at_once().unwrap(), one.at_once().unwrap());
+        assert!(one.at_once().is_none(), "its share");
+        let third = other.at_once().unwrap();
+        assert!(other.at_once().is_none(), "the host is full");
+        let mut waiting = Box::pin(other.wait());
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(first);
+        assert!(waiting.now_or_never().flatten().is_some());
+        drop((second, third));
+        assert!(one.at_once().is_some() && other.at_once().is_some());
+        assert_eq!(Room::new(0, 9).limits(), (1, 1));
+    }
+}
