@@ -20,7 +20,7 @@ use crate::{
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, Role, Rollout, RolloutId, Route, RouteId, Run,
         RunBrief, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName,
-        Timestamp, Token, TokenId, UserId,
+        Timestamp, Token, TokenId, Triggers, UserId,
     },
 };
 
@@ -358,10 +358,16 @@ pub trait Runs: Send + Sync {
     /// `already_ended`.
     async fn cancel(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()>;
 
-    /// Runs the head of a branch, whatever changed in it.
+    /// What makes runs begin beside a push of a branch, and what a run of this one (the default one where absent) takes.
     ///
     /// # Errors
     /// `unknown_branch`.
+    async fn triggers(&self, actor: &Actor, team: &TeamName, service: &ServiceName, branch: Option<&str>) -> Result<Triggers>;
+
+    /// Runs the head of a branch, whatever changed in it.
+    ///
+    /// # Errors
+    /// `unknown_branch`, `unknown_input`, `missing_input`, `invalid_input`.
     async fn start(&self, actor: &Actor, team: &TeamName, service: &ServiceName, start: StartRun) -> Result<RunBrief>;
 
     /// Runs the commit of an ended run again, as a new run.

@@ -144,6 +144,8 @@ said! {
     reason_config(number, names): "config {number}: {names}" / "구성 {number}: {names}";
     reason_pushed(by, branch): "{by} pushed to {branch}" / "{by} 님이 {branch} 브랜치에 푸시";
     reason_new_branch(by, branch): "{by} pushed the new branch {branch}" / "{by} 님이 새 브랜치 {branch}를 푸시";
+    reason_tag(by, tag): "{by} pushed the tag {tag}" / "{by} 님이 태그 {tag}를 푸시";
+    reason_schedule(cron, zone): "its schedule: {cron} ({zone})" / "예약된 시각: {cron}({zone})";
     reason_asked(by, branch): "{by} asked for a run of {branch}" / "{by} 님이 {branch} 브랜치의 실행을 요청";
     superseded(number): "Run {number} took its place: it is of a newer push to the branch." / "브랜치에 새로 푸시된 실행 {number}번으로 대체됐어요.";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";

@@ -166,6 +166,7 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
         room: pipelines::room::Room::new(ctx.config.steps, ctx.config.run_steps),
     };
     running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
+    running.spawn(pipelines::schedules::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::queue::run(pipelines, stop.clone()));
 }
 

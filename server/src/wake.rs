@@ -42,9 +42,11 @@ pub enum Duty {
     Deletions,
     /// What runs may differ from what should.
     Keep,
+    /// Schedules were added, or are still to be read.
+    Schedules,
 }
 
-const DUTIES: usize = 7;
+const DUTIES: usize = 8;
 
 /// Which targets' routes and instances the edge must look at again.
 #[derive(Clone, Debug, PartialEq, Eq)]

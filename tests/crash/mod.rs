@@ -12,5 +12,6 @@ mod points;
 mod pushing;
 mod starting;
 mod store;
+mod timing;
 mod together;
 mod world;

@@ -13,3 +13,4 @@ mod secrets;
 mod selection;
 mod stages;
 mod together;
+mod triggers;

@@ -173,7 +173,9 @@ async fn a_push_runs_what_it_touches(app: TestApp) {
     assert_eq!((run.state, run.kept, run.candidate), (RunState::Passed, false, Some(7)), "{run:?}");
     // So is the head of a branch.
     let runs = &shop.app.berth.backend.runs;
-    let start = async |branch: &str| runs.start(&shop.owner, &team(), &name("billing"), StartRun { branch: Some(branch.into()) }).await;
+    let start = async |branch: &str| {
+        runs.start(&shop.owner, &team(), &name("billing"), StartRun { branch: Some(branch.into()), ..StartRun::default() }).await
+    };
     let run = shop.run("billing", start("topic").await.unwrap().number).await;
     assert_eq!((run.state, run.candidate, run.branch.as_str()), (RunState::Passed, Some(8), "topic"), "{run:?}");
     assert_eq!(run.reason, "owner@demo.test asked for a run of topic");

@@ -87,6 +87,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/rollouts/{id}/actions/cancel", SHIP, nothing()),
         row("get", "/rollouts/{id}/stream", VIEW, nothing()),
         row("get", "/teams/{team}/services/{service}/runs", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/triggers", VIEW, nothing()),
         row("post", "/teams/{team}/services/{service}/runs", SHIP, json!({"branch": "none"})),
         row("get", "/teams/{team}/services/{service}/runs/{number}", VIEW, nothing()),
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/cancel", SHIP, nothing()),

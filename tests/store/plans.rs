@@ -33,7 +33,7 @@ use crate::support::{
 const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "settings", "teams"];
 
 /// Indexes that are as long as what is under way.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
     "candidates_going",
     "ref_changes_open",
     "rollouts_one_running",
@@ -42,12 +42,14 @@ const OPEN: [&str; 8] = [
     "runs_queued",
     "runs_running",
     "services_leaving",
+    "services_unscheduled",
 ];
 
 /// Statements that read all of something because all of it is what they need, and why that is right.
-const WHOLE: [(&str, &str); 6] = [
+const WHOLE: [(&str, &str); 7] = [
     ("SELECT id FROM users LIMIT 1", "whether there is anybody: stops at the first"),
     ("SELECT id, refs_moved_at FROM repositories", "what a start compares with the folders, once"),
+    ("AND s.deleted_at IS NULL ORDER BY c.id", "schedules: what a start, and a clock that was moved, are held against, once"),
     ("SELECT host, path, target_id FROM routes ORDER BY", "the edge's table has every route"),
     ("SELECT * FROM backends ORDER BY", "the edge's table has every instance"),
     ("AS detail FROM services s JOIN teams t", "an administrator's search for a part of a name: it may be in any of them"),

@@ -1,6 +1,6 @@
 //! Teams, services and queued runs, as rows: enough for the queue.
 
-use app::model::{RunId, RunState, ServiceId, StageKind, TeamId};
+use app::model::{RunEvent, RunId, RunState, ServiceId, StageKind, TeamId};
 use server::{
     args,
     store::{
@@ -54,6 +54,8 @@ pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a 
         plan: "",
         kept: None,
         group: None,
+        event: RunEvent::Push,
+        inputs: "{}",
     }
 }
 

@@ -80,7 +80,7 @@ pub fn typed(text: &str) -> String {
 /// A field with one line of text.
 pub struct Field<'a> {
     /// Its name in the form.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its label.
     pub label: &'a str,
     /// `text`, `email`, `password`, `number`.
@@ -97,7 +97,7 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// A line of text that must be filled.
-    pub fn text(name: &'static str, label: &'a str) -> Self {
+    pub fn text(name: &'a str, label: &'a str) -> Self {
         Self { name, label, kind: "text", fill: "off", value: "", hint: "", required: true }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Field<'a> {
                 <label for=id.clone()>{self.label.to_owned()}</label>
                 <input
                     id=id
-                    name=self.name
+                    name=self.name.to_owned()
                     type=self.kind
                     value=value
                     autocomplete=self.fill

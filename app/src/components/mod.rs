@@ -23,5 +23,5 @@ pub use status::{
     Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status,
     run_status_of, run_tone, run_word, status,
 };
-pub use time::{span_of, when, when_short};
+pub use time::{at_time, span_of, when, when_short};
 pub use ways::ways;

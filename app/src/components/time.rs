@@ -15,6 +15,11 @@ pub fn when(t: Lang, now: Timestamp, at: Timestamp) -> AnyView {
     view! { <time datetime=at.to_string() title=exact(at) data-ago="">{t.ago(now, at)}</time> }.into_any()
 }
 
+/// The time itself, for what is to come.
+pub fn at_time(at: Timestamp) -> AnyView {
+    view! { <time datetime=at.to_string()>{exact(at)}</time> }.into_any()
+}
+
 /// How old something is: "4 min".
 pub fn when_short(t: Lang, now: Timestamp, at: Timestamp) -> AnyView {
     view! { <time datetime=at.to_string() title=exact(at) data-age="">{t.age(now, at)}</time> }.into_any()

@@ -1,6 +1,7 @@
 //! Sentences of runs and rollouts.
 
 use super::sentences;
+use crate::model::{RunEvent, tag_of};
 
 sentences! {
     run_title(number, service): "Run {number} · {service}" / "실행 {number} · {service}";
@@ -29,6 +30,10 @@ sentences! {
     start_run_below: "The head of the branch is run, whatever changed in it." / "바뀐 것과 상관없이 브랜치의 최신 커밋을 실행해요.";
     start_run_branch: "Branch" / "브랜치";
     start_run_hint: "Empty: the default one." / "비워 두면 기본 브랜치예요.";
+    start_run_inputs(branch): "The fields are those of the file at the head of {branch}." / "{branch} 브랜치 최신 커밋의 파일에 적힌 항목이에요.";
+    start_run_fields: "Show the fields of this branch" / "이 브랜치의 항목 보기";
+    start_run_default(value): "Empty: {value}." / "비워 두면 {value}.";
+    start_run_chosen: "Not set" / "설정하지 않음";
     start_run_does: "Run it" / "실행";
     run_again: "Run again" / "다시 실행";
     cancel_run: "Cancel…" / "취소…";
@@ -37,6 +42,22 @@ sentences! {
     is_cancelling: "Cancelling…" / "취소하는 중…";
     on_branch(branch): "on {branch}" / "{branch} 브랜치";
     pushed_by(by): "pushed by {by}" / "{by} 님이 푸시,";
+    on_tag(tag): "of the tag {tag}" / "태그 {tag},";
+    by_schedule: "by its schedule," / "예약된 시각에 실행,";
+    event: "What began it" / "시작한 것";
+    event_push: "A push" / "푸시";
+    event_tag: "A tag" / "태그";
+    event_pull_request: "A proposed change" / "제안된 변경";
+    event_schedule: "Its schedule" / "예약";
+    event_manual: "A person" / "사람";
+    event_api: "A program" / "프로그램";
+    inputs: "Inputs" / "입력";
+    triggers: "What makes it run" / "실행되는 때";
+    triggers_below: "Every push of a branch that changes something of it does. These do too, as its file says under `on`." / "바뀐 것이 있는 브랜치 푸시 외에, 파일의 `on`에 적힌 때에도 실행돼요.";
+    trigger_tags: "Tags" / "태그";
+    trigger_schedule(cron, zone): "{cron} ({zone})" / "{cron}({zone}, 예약)";
+    trigger_next: "next" / "다음";
+    triggers_none: "Nothing else makes it run." / "그 밖에는 실행되지 않아요.";
     asked_by(by): "asked for by {by}" / "{by} 님이 요청,";
     to_the_log: "To the line in the log" / "로그에서 보기";
     sidecar: "sidecar" / "사이드카";
@@ -84,6 +105,32 @@ sentences! {
 }
 
 impl super::Lang {
+    /// What a run is of: "on main", "of the tag v1".
+    pub fn of_ref(self, branch: &str) -> String {
+        tag_of(branch).map_or_else(|| self.on_branch(branch), |tag| self.on_tag(tag))
+    }
+
+    /// Who began a run: "pushed by Ana", "asked for by Ana", "by its schedule".
+    pub fn begun_by(self, event: RunEvent, by: &str) -> String {
+        match event {
+            RunEvent::Push | RunEvent::Tag | RunEvent::PullRequest => self.pushed_by(by),
+            RunEvent::Manual | RunEvent::Api => self.asked_by(by),
+            RunEvent::Schedule => self.by_schedule().to_owned(),
+        }
+    }
+
+    /// What made a run begin.
+    pub const fn begun(self, event: RunEvent) -> &'static str {
+        match event {
+            RunEvent::Push => self.event_push(),
+            RunEvent::Tag => self.event_tag(),
+            RunEvent::PullRequest => self.event_pull_request(),
+            RunEvent::Schedule => self.event_schedule(),
+            RunEvent::Manual => self.event_manual(),
+            RunEvent::Api => self.event_api(),
+        }
+    }
+
     /// "212 lines"
     pub fn lines(self, count: u64) -> String {
         match (self, count) {

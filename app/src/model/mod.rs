@@ -19,6 +19,7 @@ mod secret;
 mod service;
 mod testing;
 mod time;
+mod trigger;
 
 pub use actor::*;
 pub use candidate::*;
@@ -39,6 +40,7 @@ pub use secret::*;
 pub use service::*;
 pub use testing::*;
 pub use time::*;
+pub use trigger::*;
 
 use serde::{Deserialize, Serialize};
 

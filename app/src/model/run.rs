@@ -1,8 +1,10 @@
 //! Runs, stages, steps and their logs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{RolloutBrief, RunImage, ServiceName, StepId, TeamName, Timestamp};
+use super::{RolloutBrief, RunEvent, RunImage, ServiceName, StepId, TeamName, Timestamp};
 
 /// How a run, a stage or a step is. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,9 +92,18 @@ pub struct Run {
     pub title: String,
     /// The commit's author, as the commit says.
     pub author: String,
-    /// The branch.
+    /// The branch; of a tag its ref, `refs/tags/v1`.
     pub branch: String,
-    /// Who pushed.
+    /// What made it begin.
+    #[serde(default)]
+    pub event: RunEvent,
+    /// The tag, where it is of one.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// What its steps are given as environment variables, by name.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Who pushed, or asked.
     pub by: String,
     /// Why it runs, as a sentence.
     pub reason: String,
@@ -139,6 +150,12 @@ pub struct StartRun {
     /// The branch whose head is run; absent: the default one.
     #[serde(default)]
     pub branch: Option<String>,
+    /// Values for what its file takes, by name.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Whether a person asks, as the command line says: `manual`, and not `api`.
+    #[serde(default)]
+    pub by_hand: bool,
 }
 
 /// What a push came to for a service.

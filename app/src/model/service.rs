@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Candidate, EnvironmentId, EnvironmentName, ReleaseId, RepositoryId, RepositoryName, RolloutId, RolloutState, RouteId, RunState,
-    ServiceId, ServiceName, TargetId, TeamId, TeamName, Timestamp,
+    Candidate, EnvironmentId, EnvironmentName, ReleaseId, RepositoryId, RepositoryName, RolloutId, RolloutState, RouteId, RunEvent,
+    RunSchedule, RunState, ServiceId, ServiceName, TargetId, TeamId, TeamName, Timestamp,
 };
 
 /// A deployable service of a team.
@@ -208,6 +208,9 @@ pub struct ServiceOverview {
     /// The other services built from its repository, by name.
     #[serde(default)]
     pub beside: Vec<ServiceName>,
+    /// When it is run by itself, the next first.
+    #[serde(default)]
+    pub schedules: Vec<RunSchedule>,
     /// Its last runs, newest first, at most 10.
     pub runs: Vec<RunBrief>,
     /// Its last candidates, newest first, at most 10.
@@ -226,9 +229,15 @@ pub struct RunBrief {
     pub commit: String,
     /// The first line of the commit's message.
     pub title: String,
-    /// The branch.
+    /// The branch; of a tag its ref, `refs/tags/v1`.
     pub branch: String,
-    /// Who pushed.
+    /// What made it begin.
+    #[serde(default)]
+    pub event: RunEvent,
+    /// The tag, where it is of one.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// Who pushed, or asked.
     pub by: String,
     /// The stage it failed in or is in.
     pub stage: Option<String>,

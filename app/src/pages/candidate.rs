@@ -25,7 +25,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let may = caller.may(&team, Role::Developer);
     let candidate = &shown.candidate;
     let below = view! {
-        "“"{candidate.title.clone()}"” · "<code>{short_commit(&candidate.commit)}</code>" "{t.on_branch(&candidate.branch)}
+        "“"{candidate.title.clone()}"” · "<code>{short_commit(&candidate.commit)}</code>" "{t.of_ref(&candidate.branch)}
     };
     let refusal = shown.refusal.as_ref().map(|refusal| say(Tone::Bad, sentence(t, refusal)));
     let body = view! {

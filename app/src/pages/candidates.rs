@@ -92,7 +92,7 @@ fn rows(caller: &Caller, path: &str, targets: &[Target], candidates: &[Candidate
                 <th scope="row"><a class="rel" href=format!("{path}/candidates/{}", candidate.number)>"c"{candidate.number.to_string()}</a>{gone}</th>
                 <td data-label=t.col_commit() class="grow">
                     <span class="cut">{candidate.title.clone()}</span>
-                    <span class="small faint"><code>{short_commit(&candidate.commit)}</code>" "{t.on_branch(&candidate.branch)}</span>
+                    <span class="small faint"><code>{short_commit(&candidate.commit)}</code>" "{t.of_ref(&candidate.branch)}</span>
                 </td>
                 {cells.collect_view()}
                 <td data-label=t.col_when() class="small soft">{when(t, now, candidate.created_at)}</td>

@@ -100,7 +100,7 @@ fn top(caller: &Caller, run: &Run) -> AnyView {
     let stage = run.stages.iter().find(|stage| run_tone(stage.state) == run_tone(run.state) && stage.state != RunState::Passed);
     let title = view! { {t.run_number(run.number)}" "{run_status_of(t, run.state, run.kept, stage.map(|stage| stage.name.as_str()))} };
     let below = view! {
-        "“"{run.title.clone()}"” · "<code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{t.pushed_by(&run.by)}" "
+        "“"{run.title.clone()}"” · "<code>{short_commit(&run.commit)}</code>" "{t.of_ref(&run.branch)}" · "{t.begun_by(run.event, &run.by)}" "
         {when(t, now, run.created_at)}
         {run.started_at.map(|_| " · ")}
         {span_of(t, now, run.started_at, run.finished_at)}
@@ -333,7 +333,10 @@ fn push(t: Lang, run: &Run) -> AnyView {
 
 fn about(caller: &Caller, run: &Run) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
-    let mut rows = vec![(t.why_it_ran(), sentence(t, &run.reason))];
+    let mut rows = vec![(t.why_it_ran(), sentence(t, &run.reason)), (t.event(), t.begun(run.event).into_any())];
+    if !run.inputs.is_empty() {
+        rows.push((t.inputs(), inputs(run)));
+    }
     if let Some(started) = run.started_at {
         rows.push((t.waited(), t.took(started.since(run.created_at)).into_any()));
     }
@@ -353,6 +356,12 @@ fn about(caller: &Caller, run: &Run) -> AnyView {
         rows.push((t.ended(), when(t, now, finished)));
     }
     facts(rows)
+}
+
+/// What its steps were given.
+fn inputs(run: &Run) -> AnyView {
+    let one = |(name, value): (&String, &String)| view! { <div class="wrap"><code>{name.clone()}</code>" "{value.clone()}</div> };
+    run.inputs.iter().map(one).collect_view().into_any()
 }
 
 /// The image's size and the time of its build, beside those of the candidate before.

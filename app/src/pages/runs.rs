@@ -8,7 +8,8 @@ use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Field, Formed, head, pager, submit},
     error::Result,
-    model::{Role, ServiceName, StartRun, TeamName},
+    locales::Lang,
+    model::{Role, RunInput, ServiceName, StartRun, TeamName, Triggers},
     way::Way,
 };
 
@@ -22,11 +23,13 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
     let may = caller.may(&team, Role::Developer);
+    let triggers = triggers(caller, &team, &name).await?;
     let body = view! {
         {head(name.to_string(), all.service.description.clone(), ())}
         {service_tabs(caller, &all.service, &environments, "runs")}
         <section class="card" data-live="runs">{super::service::runs(caller, &path, &runs.items)}</section>
-        {may.then(|| start(caller))}
+        {may.then(|| start(caller, &triggers))}
+        {others(t, &triggers)}
         {pager(t, &format!("{path}/runs"), runs.next.as_deref())}
     };
     Ok(Screen::new(format!("{} · {name}", t.tab_runs()), body.into_any())
@@ -39,13 +42,30 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             Way::get(t.way_look(), format!("/teams/{team}/services/{name}/runs")).cli(format!("berth runs list {team}/{name}")),
             Way::send(t.start_run(), "POST", format!("/teams/{team}/services/{name}/runs"), &json!({ "branch": "main" }))
                 .cli(format!("berth runs start {team}/{name} --branch main")),
+            Way::get(t.triggers(), format!("/teams/{team}/services/{name}/triggers")).cli(format!("berth service triggers {team}/{name}")),
         ])
         .into())
 }
 
-/// The form that runs a branch.
-fn start(caller: &Caller) -> AnyView {
+/// What a run takes of the branch that is asked for: by the form that was sent, else by the address.
+async fn triggers(caller: &Caller, team: &TeamName, name: &ServiceName) -> Result<Triggers> {
+    let typed = if caller.verb() == "start" { caller.form.get("branch") } else { caller.query.get("branch") };
+    let (actor, runs) = (caller.actor()?, &caller.backend.runs);
+    match runs.triggers(actor, team, name, Some(typed).filter(|branch| !branch.is_empty())).await {
+        // The form says what is wrong with the branch.
+        Err(error) if error.code == "unknown_branch" => runs.triggers(actor, team, name, None).await,
+        triggers => triggers,
+    }
+}
+
+/// The form that runs a branch, with a field for each input of its file.
+fn start(caller: &Caller, triggers: &Triggers) -> AnyView {
     let (t, form) = (caller.lang, Formed::new(caller, "start"));
+    let names: Vec<String> = triggers.inputs.iter().map(|input| field_of(&input.name)).collect();
+    let shown: Vec<&str> = names.iter().map(String::as_str).chain(["branch"]).collect();
+    let fields = triggers.inputs.iter().map(|input| field(t, &form, input)).collect_view();
+    let about = (!triggers.inputs.is_empty()).then(|| view! { <p class="small soft">{t.start_run_inputs(&triggers.branch)}</p> });
+    let asked = caller.query.get("branch").to_owned();
     view! {
         <section class="card narrow">
             <header><h2>{t.start_run()}</h2></header>
@@ -53,10 +73,71 @@ fn start(caller: &Caller) -> AnyView {
                 <p class="soft">{t.start_run_below()}</p>
                 <form method="post" class="stack">
                     {form.names()}
-                    {form.trouble(&["branch"])}
-                    {Field { required: false, hint: t.start_run_hint(), ..Field::text("branch", t.start_run_branch()) }.show(&form)}
-                    {submit("", t.start_run_does())}
+                    {form.trouble(&shown)}
+                    {Field { required: false, hint: t.start_run_hint(), value: &asked, ..Field::text("branch", t.start_run_branch()) }.show(&form)}
+                    {about}
+                    {fields}
+                    <div class="inline">
+                        {submit("", t.start_run_does())}
+                        <button class="btn" formmethod="get" formnovalidate=true>{t.start_run_fields()}</button>
+                    </div>
                 </form>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// The field of an input in the form.
+fn field_of(name: &str) -> String {
+    format!("inputs.{name}")
+}
+
+/// A line of text, or a list to choose from.
+fn field(t: Lang, form: &Formed<'_>, input: &RunInput) -> AnyView {
+    let name = field_of(&input.name);
+    let default = input.default.as_ref().filter(|_| input.options.is_empty()).map(|default| t.start_run_default(default));
+    let said: Vec<&str> =
+        [input.description.as_str(), default.as_deref().unwrap_or_default()].into_iter().filter(|text| !text.is_empty()).collect();
+    let hint = said.join(" ");
+    if input.options.is_empty() {
+        return Field { required: input.required, hint: &hint, ..Field::text(&name, &input.name) }.show(form);
+    }
+    let chosen = form.value(&name, input.default.as_deref().unwrap_or_default());
+    let none = (input.default.is_none() && !input.required).then(|| view! { <option value="">{t.start_run_chosen()}</option> });
+    let options = input.options.iter().map(|option| {
+        let here = *option == chosen;
+        view! { <option value=option.clone() selected=here>{option.clone()}</option> }
+    });
+    let (id, hint_id) = (format!("start-{name}"), format!("start-{name}-hint"));
+    let said = (!hint.is_empty()).then(|| view! { <span class="hint" id=hint_id.clone()>{hint.clone()}</span> });
+    view! {
+        <div class="field">
+            <label for=id.clone()>{input.name.clone()}</label>
+            <select id=id name=name.clone() required=input.required aria-describedby=(!hint.is_empty()).then(|| hint_id.clone())>
+                {none}{options.collect_view()}
+            </select>
+            {said}
+            {form.error(&name).map(|error| view! { <span class="error" role="alert">{error}</span> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// What else makes it run.
+fn others(t: Lang, triggers: &Triggers) -> AnyView {
+    let tags =
+        (!triggers.tags.is_empty()).then(|| view! { <p class="small">{t.trigger_tags()}" "<code>{triggers.tags.join(", ")}</code></p> });
+    let none =
+        (triggers.tags.is_empty() && triggers.schedules.is_empty()).then(|| view! { <p class="small faint">{t.triggers_none()}</p> });
+    view! {
+        <section class="card narrow" id="triggers">
+            <header><h2>{t.triggers()}</h2></header>
+            <div class="body">
+                <p class="soft">{t.triggers_below()}</p>
+                {tags}
+                {super::service::schedules(t, &triggers.schedules)}
+                {none}
             </div>
         </section>
     }
@@ -70,6 +151,11 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         return Err(no_such_form());
     }
     let branch = Some(caller.form.get("branch").to_owned()).filter(|branch| !branch.is_empty());
-    let run = caller.backend.runs.start(caller.actor()?, &team, &name, StartRun { branch }).await?;
+    let runs = &caller.backend.runs;
+    // Which fields there are is said by the branch; what the form was not made for is left to the one who checks it.
+    let takes = runs.triggers(caller.actor()?, &team, &name, branch.as_deref()).await?.inputs;
+    let given = takes.iter().filter_map(|input| Some((input.name.clone(), caller.form.raw(&field_of(&input.name))?.to_owned())));
+    let start = StartRun { inputs: given.collect(), branch, by_hand: true };
+    let run = runs.start(caller.actor()?, &team, &name, start).await?;
     Ok(Answer::Go(format!("{}/runs/{}", path_of(&team, &name), run.number)))
 }

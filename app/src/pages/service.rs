@@ -7,12 +7,14 @@ use super::{done, path_of, service_tabs, team::versions};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status_of, sentence,
+        Confirm, Formed, at_time, berths, code_block, empty, head, health_tone, health_word, icon, rollout_status, run_status_of, sentence,
         short_commit, short_image, span_of, status, submit, table_of, when,
     },
     error::Result,
     locales::Lang,
-    model::{Candidate, Role, RolloutState, RunBrief, Service, ServiceName, ServiceOverview, Source, Target, TeamName},
+    model::{
+        Candidate, Role, RolloutState, RunBrief, RunEvent, RunSchedule, Service, ServiceName, ServiceOverview, Source, Target, TeamName,
+    },
     way::{Way, named},
 };
 
@@ -45,6 +47,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                     <a class="small" href=format!("{path}/runs")>{t.all_of_them()}</a>
                 </header>
                 {runs(caller, &path, &all.runs)}
+                {(!all.schedules.is_empty()).then(|| view! { <div class="body">{schedules(t, &all.schedules)}</div> })}
             </section>
             <section class="card" data-live="candidates">
                 <header>
@@ -194,7 +197,7 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
                     <td data-label=t.col_state()>{run_status_of(t, run.state, run.kept, run.stage.as_deref())}</td>
                     <td data-label=t.col_commit() class="grow">
                         <span class="cut">{run.title.clone()}</span>
-                        <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.on_branch(&run.branch)}" · "{run.by.clone()}{together(t, run)}</span>
+                        <span class="small faint"><code>{short_commit(&run.commit)}</code>" "{t.of_ref(&run.branch)}" · "{who(t, run)}{together(t, run)}</span>
                     </td>
                     <td data-label=t.col_when() class="small soft">
                         {when(t, now, run.created_at)}
@@ -206,6 +209,22 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
         })
         .collect_view();
     table_of(&[t.col_number(), t.col_state(), t.col_commit(), t.col_when()], rows)
+}
+
+/// Who began it; of a schedule that it did.
+fn who(t: Lang, run: &RunBrief) -> String {
+    match run.event {
+        RunEvent::Schedule => t.begun(run.event).to_owned(),
+        RunEvent::Push | RunEvent::Tag | RunEvent::PullRequest | RunEvent::Manual | RunEvent::Api => run.by.clone(),
+    }
+}
+
+/// When a service is run by itself.
+pub(super) fn schedules(t: Lang, schedules: &[RunSchedule]) -> AnyView {
+    let row = |schedule: &RunSchedule| {
+        view! { <li><code>{t.trigger_schedule(&schedule.cron, &schedule.time_zone)}</code>" · "{t.trigger_next()}" "{at_time(schedule.next)}</li> }
+    };
+    view! { <ul class="plain small">{schedules.iter().map(row).collect_view()}</ul> }.into_any()
 }
 
 /// The services that come to one version with it.

@@ -156,7 +156,7 @@ fn show(shown: &CandidateShown) {
     output::line(&format!("candidate {}: {}  {word}", candidate.number, candidate.title));
     shown.refusal.iter().for_each(|refusal| output::line(refusal));
     let fact = |name: &str, value: &str| output::line(&format!("{name:<10}{value}"));
-    fact("commit", &format!("{} on {}, run {}", candidate.commit, candidate.branch, candidate.run));
+    fact("commit", &format!("{} on {}, run {}", candidate.commit, super::runs::place(&candidate.branch), candidate.run));
     fact("image", &format!("{} ({} MiB)", candidate.image, candidate.size >> 20));
     if let Some(made) = &candidate.made {
         fact("built", &format!("in {}, pushed by {}", output::lasting(std::time::Duration::from_millis(made.build_ms)), made.by));

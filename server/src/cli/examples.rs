@@ -31,7 +31,14 @@ const TABLE: &[Entry] = &[
             ("berth service create billing --repository shop", "built from a repository that is there"),
         ],
     ),
-    ("runs start", &[("berth runs start orders --branch main", "whatever changed in it")]),
+    (
+        "runs start",
+        &[
+            ("berth runs start orders --branch main", "whatever changed in it"),
+            ("berth runs start orders --input PLACE=eu", "with a value for what its file takes"),
+        ],
+    ),
+    ("service triggers", &[("berth service triggers orders", "tags, schedules with their next time, and what a run takes")]),
     ("service move", &[("berth service move billing --repository shop", "its runs, candidates and releases stay")]),
     ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
     (

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use app::model::{LogFound, LogLine, LogRange, Run, RunBrief, RunState, Step};
+use app::model::{LogFound, LogLine, LogRange, Run, RunBrief, RunEvent, RunState, StartRun, Step, tag_of};
 use clap::Subcommand;
 use futures::StreamExt as _;
 
@@ -56,6 +56,9 @@ pub(super) enum RunsCommand {
         /// The branch [default: the repository's default one]
         #[arg(long, short, value_name = "BRANCH")]
         branch: Option<String>,
+        /// A value for what the file takes; several times for several
+        #[arg(long = "input", short, value_name = "NAME=VALUE", value_parser = input)]
+        inputs: Vec<(String, String)>,
         #[command(flatten)]
         wait: Wait,
     },
@@ -133,15 +136,21 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
                 output::line(&format!("Run {number} is being stopped."));
             }
         }
-        RunsCommand::Start { of, branch, wait } => {
+        RunsCommand::Start { of, branch, inputs, wait } => {
             let service = session.service_path(&of).await?;
-            let answer = session.client.post(&format!("{service}/runs"), &serde_json::json!({ "branch": branch })).await?;
+            let answer = session
+                .client
+                .post(
+                    &format!("{service}/runs"),
+                    &serde_json::json!(StartRun { branch, inputs: inputs.into_iter().collect(), by_hand: true }),
+                )
+                .await?;
             let new: RunBrief = client::read(answer.clone())?;
             if wait.asked() {
                 return progress::run(session, &service, new.number).await;
             }
             session.show(answer, |_| {
-                output::line(&format!("Run {} of {} is queued.", new.number, new.branch));
+                output::line(&format!("Run {} of {} is queued.", new.number, place(&new.branch)));
                 Ok(())
             })?;
         }
@@ -161,6 +170,26 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads `NAME=VALUE`.
+fn input(text: &str) -> Result<(String, String), String> {
+    let split = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    split.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
+}
+
+/// A branch, or a tag.
+pub(super) fn place(branch: &str) -> String {
+    tag_of(branch).map_or_else(|| branch.to_owned(), |tag| format!("tag {tag}"))
+}
+
+/// Who began a run, and how where that was no push.
+fn by(event: RunEvent, by: &str) -> String {
+    match event {
+        RunEvent::Push | RunEvent::Tag => by.to_owned(),
+        RunEvent::Schedule => event.name().to_owned(),
+        RunEvent::Manual | RunEvent::Api | RunEvent::PullRequest => format!("{by} ({})", event.name()),
+    }
+}
+
 /// The head of a listing of runs.
 pub(super) const HEAD: [&str; 7] = ["RUN", "STATE", "COMMIT", "BRANCH", "BY", "WHEN", "WHAT"];
 
@@ -173,8 +202,8 @@ pub(super) fn row(run: &RunBrief) -> Vec<String> {
         run.number.to_string(),
         output::mark(output::of_run(run.state), &format!("{}{stage}", run.state.name())),
         output::short(&run.commit).to_owned(),
-        run.branch.clone(),
-        run.by.clone(),
+        place(&run.branch),
+        by(run.event, &run.by),
         output::ago(run.created_at),
         format!("{}{with}", run.title),
     ]
@@ -188,7 +217,15 @@ fn show(run: &Run) {
         run.service,
         run.title
     ));
-    output::line(&format!("commit {} on {} by {}, {}", output::short(&run.commit), run.branch, run.author, output::ago(run.created_at)));
+    output::line(&format!(
+        "commit {} on {} by {}, {}",
+        output::short(&run.commit),
+        place(&run.branch),
+        run.author,
+        output::ago(run.created_at)
+    ));
+    output::line(&format!("begun by {}: {}", run.event.name(), run.reason));
+    run.inputs.iter().for_each(|(name, value)| output::line(&format!("input {name}={}", logs::clean(value))));
     run.failure.iter().chain(&run.waits).for_each(|sentence| output::line(sentence));
     let rows: Vec<_> = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step))).collect();
     output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);

@@ -1,6 +1,8 @@
 //! Services.
 
-use app::model::{EnvironmentName, NewService, RepositoryName, Service, ServiceName, ServiceOverview, Target};
+use app::model::{
+    EnvironmentName, NewService, RepositoryName, RunInput, RunSchedule, Service, ServiceName, ServiceOverview, Target, Triggers,
+};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -10,6 +12,7 @@ use super::{
     failure::{Done, Failure},
     git, output,
     session::Session,
+    token::path_part,
 };
 
 /// `berth service …`.
@@ -53,6 +56,14 @@ pub(super) enum ServiceCommand {
         /// Make the repository, where there is none of this name
         #[arg(long)]
         create: bool,
+    },
+    /// Say what makes runs begin beside a push of a branch, and what a run takes
+    Triggers {
+        #[command(flatten)]
+        of: OfService,
+        /// The branch whose file is read [default: the repository's default one]
+        #[arg(long, short, value_name = "BRANCH")]
+        branch: Option<String>,
     },
     /// Say, or change, what a newer push does to the runs of its branch that have not ended
     Pushes(super::pushes::Pushes),
@@ -105,6 +116,14 @@ pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> 
                 Ok(())
             })
         }
+        ServiceCommand::Triggers { of, branch } => {
+            let path = session.service_path(&of).await?;
+            let query = branch.map(|branch| format!("?branch={}", path_part(&branch))).unwrap_or_default();
+            session.show(session.client.get(&format!("{path}/triggers{query}")).await?, |answer| {
+                triggers(&client::read(answer)?);
+                Ok(())
+            })
+        }
         ServiceCommand::Pushes(asked) => super::pushes::run(asked, session).await,
         ServiceCommand::Delete { service } => delete(session, service).await,
     }
@@ -154,6 +173,7 @@ pub(super) fn show(overview: &ServiceOverview) {
         let names: Vec<&str> = overview.beside.iter().map(ServiceName::as_str).collect();
         output::line(&format!("beside      {}", names.join(", ")));
     }
+    overview.schedules.iter().for_each(scheduled);
     output::line("");
     let targets: Vec<_> = overview.targets.iter().map(target_row).collect();
     output::table(&["ENVIRONMENT", "RELEASE", "INSTANCES", "HEALTH", "ADDRESS"], &targets);
@@ -166,6 +186,37 @@ pub(super) fn show(overview: &ServiceOverview) {
         output::line("");
         output::table(&super::runs::HEAD, &overview.runs.iter().map(super::runs::row).collect::<Vec<_>>());
     }
+}
+
+/// A schedule, and when it is due next.
+fn scheduled(schedule: &RunSchedule) {
+    output::line(&format!("runs at     {} ({}), next {}", schedule.cron, schedule.time_zone, schedule.next));
+}
+
+/// Prints what makes runs begin.
+fn triggers(triggers: &Triggers) {
+    if triggers.tags.is_empty() && triggers.schedules.is_empty() {
+        output::line("Nothing but pushes of branches, people and programs makes it run.");
+    }
+    if !triggers.tags.is_empty() {
+        output::line(&format!("on tags     {}", triggers.tags.join(", ")));
+    }
+    triggers.schedules.iter().for_each(scheduled);
+    if triggers.inputs.is_empty() {
+        return;
+    }
+    output::line(&format!("A run of {} takes:", triggers.branch));
+    let row = |input: &RunInput| {
+        let need = if input.required { "yes" } else { "" };
+        vec![
+            input.name.clone(),
+            need.to_owned(),
+            input.default.clone().unwrap_or_default(),
+            input.options.join(", "),
+            input.description.clone(),
+        ]
+    };
+    output::table(&["INPUT", "REQUIRED", "DEFAULT", "ONE OF", "WHAT FOR"], &triggers.inputs.iter().map(row).collect::<Vec<_>>());
 }
 
 /// A target as a row.

@@ -17,7 +17,7 @@ use crate::{
     pipelines::file::at_one_version,
     store::{
         StoreError,
-        repositories::RepositoryRow,
+        repositories::{self, RepositoryRow},
         runs,
         selection::{self, OfPush},
     },
@@ -32,13 +32,15 @@ const LOOK: Duration = Duration::from_secs(2);
 /// So many services that nothing is run for are told by their names; of more only how many they are.
 const MOST_NAMED: usize = 20;
 
-/// A branch that a push moved.
+/// A branch or a tag that a push moved.
 #[derive(Clone, Debug)]
 pub struct Pushed {
     /// The change of the ref, by its id.
     pub change: String,
-    /// The commit it names now.
+    /// The commit it names now; of a tag perhaps an object that names it.
     pub commit: String,
+    /// The tag, where it is one.
+    pub tag: Option<String>,
     /// Whether to stop once the runs' addresses were said.
     pub no_wait: bool,
 }
@@ -79,6 +81,9 @@ impl Relay {
             return self.to.say(format!("The push is taken. No service is built from `{name}`. {how}")).await;
         }
         let runs = self.runs_of(pushed).await;
+        if let (Some(tag), true) = (&pushed.tag, runs.is_empty()) {
+            return self.to.say(format!("The tag {tag} is taken. No service runs on it (`on: {{ tag: … }}` in its file).")).await;
+        }
         if runs.is_empty() {
             return self.to.say("The push is taken. Its run is not written down yet; the service's page will show it.").await;
         }
@@ -131,10 +136,19 @@ impl Relay {
         while began.elapsed() < RUN_WAIT && !self.to.out.is_closed() {
             match selection::of_push(&self.to.control.db, &self.to.repository.team_id, &pushed.change).await {
                 Ok(runs) if !runs.is_empty() => return runs,
+                // A tag may come to nothing.
+                Ok(_) if pushed.tag.is_some() && self.is_handled(pushed).await => return Vec::new(),
                 _ => self.woken().await,
             }
         }
         Vec::new()
+    }
+
+    /// Whether a change came to what it comes to. Its runs are there by then: they are looked for once more.
+    async fn is_handled(&self, pushed: &Pushed) -> bool {
+        let db = &self.to.control.db;
+        let handled = repositories::is_handled(db, &pushed.change).await.unwrap_or(false);
+        handled && selection::of_push(db, &self.to.repository.team_id, &pushed.change).await.is_ok_and(|runs| runs.is_empty())
     }
 
     /// What the push comes to: the runs with their addresses first, then what nothing is run for.
@@ -174,7 +188,7 @@ impl Relay {
     }
 
     async fn woken(&mut self) {
-        let topics = ["run:", "step:", "rollout:"];
+        let topics = ["run:", "step:", "rollout:", "push:"];
         let _ = timeout(LOOK, async {
             loop {
                 match self.changes.recv().await {

@@ -7,8 +7,8 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, Service, ServiceId,
-        ServiceName, StartRun, StepId, TeamId, TeamName,
+        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, RunInput, Service,
+        ServiceId, ServiceName, StartRun, StepId, TeamId, TeamName, Triggers, tag_of,
     },
     said,
 };
@@ -21,9 +21,9 @@ use crate::{
     auth::rights::Action,
     git,
     pipelines::{
-        file::When,
-        intake::{self, Again, Head},
-        pushed::pipelines_of,
+        file::{When, inputs},
+        intake::{self, Again, Head, Part},
+        pushed::{pipelines_of, takes},
     },
     store::{
         candidates,
@@ -31,7 +31,7 @@ use crate::{
         logs,
         repositories::{self, BuiltHere, RepositoryRow},
         runs::{self, RunRow},
-        together,
+        schedules, together,
     },
     wake::Duty,
 };
@@ -64,9 +64,17 @@ fn unknown_log() -> Error {
     Error::not_found("unknown_step", "There is no such log. `berth runs show` lists the steps of a run.")
 }
 
-/// A run of this branch that somebody asks for.
-const fn by_hand(branch: &str) -> When<'_> {
-    When { branch: Some(branch), event: RunEvent::Manual }
+/// What conditions of a run are held against, whose branch may be the ref of a tag.
+fn when(branch: &str, event: RunEvent) -> When<'_> {
+    When { branch: tag_of(branch).is_none().then_some(branch), event }
+}
+
+/// What makes a run begin that this one asks for: a person in a browser or on the command line, or a program.
+const fn event(actor: &Actor, by_hand: bool) -> RunEvent {
+    match actor.credential {
+        Credential::Token { .. } if !by_hand => RunEvent::Api,
+        _ => RunEvent::Manual,
+    }
 }
 
 impl Control {
@@ -104,7 +112,8 @@ impl Control {
         let here: Vec<BuiltHere> = pushed.iter().map(|run| BuiltHere { id: run.service_id.clone(), name: run.service.clone() }).collect();
         let here = if here.is_empty() { vec![built_here(service)] } else { here };
         let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
-        let read = pipelines_of(&folder, &row.commit, &built_here(service), &here, by_hand(&row.branch)).await.map_err(Error::internal)?;
+        let read =
+            pipelines_of(&folder, &row.commit, &built_here(service), &here, when(&row.branch, row.event)).await.map_err(Error::internal)?;
         if read.is_empty() {
             return Ok(vec![Again { run: row, read: None }]);
         }
@@ -113,21 +122,34 @@ impl Control {
     }
 
     /// The head of a branch of a service's repository.
-    async fn head(&self, service: &Service, repository: &RepositoryRow, branch: Option<String>) -> Result<Head> {
-        let branch = branch.filter(|branch| !branch.is_empty()).unwrap_or_else(|| repository.default_branch.clone());
+    async fn head(&self, service: &Service, repository: &RepositoryRow, start: StartRun, event: RunEvent) -> Result<Head> {
+        let (branch, commit) = self.head_of(repository, start.branch.as_deref()).await?;
+        let folder = self.repository_folder(repository);
+        let (here, when) = (built_here(service), when(&branch, event));
+        let pipelines = pipelines_of(&folder, &commit, &here, &repository.services, when).await.map_err(Error::internal)?;
+        if pipelines.is_empty() {
+            let sentence = "berth.yaml does not read at the head of this branch. `berth lint` says what is wrong with it.";
+            return Err(Error::invalid("invalid_pipeline", sentence).at("branch"));
+        }
+        let takes: Vec<&[RunInput]> = pipelines.iter().map(|(_, pipeline)| pipeline.inputs.as_slice()).collect();
+        let given = inputs::give(&takes, &start.inputs)?;
+        let parts = pipelines.into_iter().zip(given).map(|((service, pipeline), inputs)| Part { service, pipeline, inputs }).collect();
+        Ok(Head { commit: git::commit(&folder, &commit).await.map_err(Error::internal)?, branch, event, parts })
+    }
+
+    /// The branch that is asked for, else the default one, and its commit.
+    async fn head_of(&self, repository: &RepositoryRow, branch: Option<&str>) -> Result<(String, String)> {
+        let branch = branch.filter(|branch| !branch.is_empty()).unwrap_or(&repository.default_branch);
         let unknown = || Error::invalid("unknown_branch", "The repository has no such branch. Push it first.").at("branch");
         if branch.chars().count() > LONGEST_BRANCH || branch.chars().any(char::is_control) {
             return Err(unknown());
         }
         let commit = repositories::last_commit(&self.db, &repository.id, &format!("refs/heads/{branch}")).await?.ok_or_else(unknown)?;
-        let folder = self.repository_folder(repository);
-        let pipelines =
-            pipelines_of(&folder, &commit, &built_here(service), &repository.services, by_hand(&branch)).await.map_err(Error::internal)?;
-        if pipelines.is_empty() {
-            let sentence = "berth.yaml does not read at the head of this branch. `berth lint` says what is wrong with it.";
-            return Err(Error::invalid("invalid_pipeline", sentence).at("branch"));
-        }
-        Ok(Head { commit: git::commit(&folder, &commit).await.map_err(Error::internal)?, branch, pipelines })
+        Ok((branch.to_owned(), commit))
+    }
+
+    async fn repository_of(&self, service: &Service) -> Result<RepositoryRow> {
+        repositories::by_id(&self.db, &service.repository_id).await?.ok_or_else(|| Error::internal("a service without a repository"))
     }
 
     /// Queues a run that somebody asked for.
@@ -135,7 +157,10 @@ impl Control {
         let mut tx = self.db.begin().await?;
         let (queued, action) = match asked {
             Asked::Again(all) => (intake::again(&mut tx, &all, &actor.name).await?, "run.retried"),
-            Asked::Head(at) => (intake::by_hand(&mut tx, &at.0, &at.1, &actor.name).await?, "run.started"),
+            Asked::Head(at) => {
+                let reason = said::reason_asked(&actor.name, &at.1.branch);
+                (intake::queue_head(&mut tx, &at.0, &at.1, &actor.name, &reason).await?, "run.started")
+            }
         };
         let own = queued.iter().find(|queued| queued.service == service.id);
         let (run, number) = own.map(|own| (&own.run, own.number)).ok_or_else(|| Error::internal("nothing was queued for the service"))?;
@@ -195,11 +220,27 @@ impl Runs for Control {
         Ok(())
     }
 
+    async fn triggers(&self, actor: &Actor, team: &TeamName, service: &ServiceName, branch: Option<&str>) -> Result<Triggers> {
+        let found = self.service(actor, team, service, Action::ViewTeam).await?;
+        let repository = self.repository_of(&found).await?;
+        let schedules = schedules::of_service(&self.db, &found.team_id, &found.id).await?;
+        let (branch, commit) = match self.head_of(&repository, branch).await {
+            Ok(head) => head,
+            // Nothing was pushed yet.
+            Err(_) if branch.is_none_or(str::is_empty) => {
+                return Ok(Triggers { branch: repository.default_branch, schedules, ..Triggers::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        let (tags, inputs) = takes(&self.repository_folder(&repository), &commit, &found.name).await.map_err(Error::internal)?;
+        Ok(Triggers { branch, tags, schedules, inputs })
+    }
+
     async fn start(&self, actor: &Actor, team: &TeamName, service: &ServiceName, start: StartRun) -> Result<RunBrief> {
         let found = self.service(actor, team, service, Action::RetryRun).await?;
-        let repository = repositories::by_id(&self.db, &found.repository_id).await?;
-        let repository = repository.ok_or_else(|| Error::internal("a service without a repository"))?;
-        let head = self.head(&found, &repository, start.branch).await?;
+        let repository = self.repository_of(&found).await?;
+        let event = event(actor, start.by_hand);
+        let head = self.head(&found, &repository, start, event).await?;
         self.queue_asked(actor, &found, Asked::Head(Box::new((repository, head)))).await
     }
 

@@ -25,7 +25,7 @@ use crate::{
         events::{self, NewEvent},
         repositories,
         routes::{self, RouteRow},
-        runs, services,
+        runs, schedules, services,
         targets::{self, NewTarget},
     },
     wake::Duty,
@@ -180,6 +180,7 @@ impl Services for Control {
         events::insert(&mut tx, actor, event(&service, "service.created", detail)).await?;
         tx.commit().await?;
         self.wake.duty(Duty::Edge);
+        self.wake.duty(Duty::Schedules);
         self.told(&service);
         Ok(service)
     }
@@ -205,7 +206,8 @@ impl Services for Control {
         let there = |name: &EnvironmentName| targets.iter().any(|target| target.environment == *name);
         let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();
         let beside = services::beside(&self.db, &service).await?;
-        Ok(ServiceOverview { service, targets, available, beside, runs, candidates })
+        let schedules = schedules::of_service(&self.db, &service.team_id, &service.id).await?;
+        Ok(ServiceOverview { service, targets, available, beside, schedules, runs, candidates })
     }
 
     async fn delete(&self, actor: &Actor, team: &TeamName, service: &ServiceName, confirm: &str) -> Result<()> {
@@ -245,6 +247,7 @@ impl Services for Control {
         let detail = said::detail_moved(&found.repository, &to.repository);
         events::insert(&mut tx, actor, event(&found, "service.moved", detail)).await?;
         tx.commit().await?;
+        self.wake.duty(Duty::Schedules);
         self.told(&found);
         Services::show(self, actor, team, service).await
     }

@@ -222,6 +222,18 @@ fn check_commit(commit: &str) -> Result<()> {
     if good { Ok(()) } else { Err(GitError::NoCommit(commit.to_owned())) }
 }
 
+/// The commit that a tag leads to, perhaps by way of an object of its own; none where it leads to something else.
+///
+/// # Errors
+/// Where Git cannot be asked.
+pub async fn of_tag(repository: &Path, id: &str) -> Result<Option<Commit>> {
+    match commit(repository, id).await {
+        Ok(commit) => Ok(Some(commit).filter(|commit| !commit.id.is_empty())),
+        Err(GitError::Failed { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A commit's author and message.
 ///
 /// # Errors

@@ -141,6 +141,7 @@ fn list() -> Vec<Entry> {
         // Runs.
         needs(A::ViewTeam, routes!(runs::list)),
         needs(A::ViewTeam, routes!(runs::show)),
+        needs(A::ViewTeam, routes!(runs::triggers)),
         needs(A::RetryRun, routes!(runs::start)),
         needs(A::CancelRun, routes!(runs::cancel)),
         needs(A::RetryRun, routes!(runs::retry)),

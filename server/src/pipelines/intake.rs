@@ -1,9 +1,12 @@
 //! From what a push moved to the runs it makes; and the comparison of refs, so that a crash loses no push.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use app::{
-    model::{Actor, RepositoryId, RunEvent, RunId, RunState, ServiceId, StageKind},
+    model::{Actor, RepositoryId, RunEvent, RunId, RunState, ServiceId, StageKind, tag_of},
     said,
 };
 use tokio::time::timeout;
@@ -11,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
-    file::Pipeline,
-    pushed::{Outcome, Pushed, outcomes},
+    file::{Pipeline, inputs::defaults},
+    pushed::{Outcome, Pushed, outcomes, tagged},
+    schedules,
     select::{Decision, Supersedes, branch, decide, supersedes},
 };
 use crate::{
@@ -35,6 +39,8 @@ const COMPARE: Duration = Duration::from_secs(600);
 const AGAIN: Duration = Duration::from_secs(60);
 /// … this soon where only the store did not answer.
 const SOON: Duration = Duration::from_secs(2);
+/// So many tags pushed at once make runs; of more none does: they are a history that came along, and no releases.
+pub const MOST_TAGS: u64 = 10;
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
@@ -147,44 +153,73 @@ pub async fn handle_all(ctx: &Context) -> Duration {
 
 /// What a push comes down to.
 struct Intake {
+    /// The branch; of a tag its ref.
+    branch: String,
+    event: RunEvent,
     commit: git::Commit,
     outcomes: Vec<Outcome>,
 }
 
 async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
-    let Some(repository) = repositories::by_id(&ctx.db, &change.repository_id).await? else {
-        return done(ctx, change).await;
-    };
-    let (Some(branch), Some(intake)) = (branch(&change.reference), take_in(ctx, &repository, change).await?) else {
-        return done(ctx, change).await;
+    // One that is being deleted makes no runs any more.
+    let repository = repositories::by_id(&ctx.db, &change.repository_id).await?;
+    let (intake, asked) = match &repository {
+        Some(repository) => (take_in(ctx, repository, change).await?, schedules::of_push(ctx, repository, change).await?),
+        None => (None, None),
     };
     let mut tx = ctx.db.begin().await?;
     if !repositories::handled(&mut tx, &change.id).await? {
         return Ok(());
     }
+    if let (Some(asked), Some(repository)) = (&asked, &repository) {
+        asked.write(&mut tx, repository).await?;
+    }
+    let changed = match (&intake, &repository) {
+        (Some(intake), Some(repository)) => write_all(&mut tx, repository, change, intake).await?,
+        _ => Vec::new(),
+    };
+    tx.commit().await?;
+    if asked.is_some() {
+        ctx.wake.duty(Duty::Schedules);
+    }
+    if let Some(repository) = repository {
+        // Whoever pushed may wait for what came to nothing.
+        ctx.wake.changed(Some(&repository.team_id), format!("push:{}", change.id));
+        if let Some(intake) = intake {
+            told(ctx, &repository, &intake, &changed);
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a push comes to; answers with the runs that changed.
+async fn write_all(tx: &mut Tx, repository: &RepositoryRow, change: &RefChange, intake: &Intake) -> Result<Vec<RunId>, StoreError> {
     let (mut changed, mut as_one) = (Vec::new(), Vec::new());
     for outcome in &intake.outcomes {
-        let (run, number) = write(&mut tx, &repository, change, branch, &intake.commit, outcome).await?;
+        let (run, number) = write(tx, repository, change, intake, outcome).await?;
         // What runs nothing takes nobody's place.
         if outcome.state == RunState::Queued {
-            changed.extend(take_place(&mut tx, &repository, &outcome.service, branch, number).await?);
+            changed.extend(take_place(tx, repository, &outcome.service, intake, number).await?);
         }
         as_one.extend(outcome.together.then(|| run.clone()));
         changed.push(run);
     }
-    changed.extend(together::end_rest(&mut tx, &changed).await?);
-    together::bind(&mut tx, &as_one).await?;
-    tx.commit().await?;
+    changed.extend(together::end_rest(tx, &changed).await?);
+    together::bind(tx, &as_one).await?;
+    Ok(changed)
+}
+
+/// Tells of the runs that a push made and changed.
+fn told(ctx: &Context, repository: &RepositoryRow, intake: &Intake, changed: &[RunId]) {
     let queued = intake.outcomes.iter().filter(|outcome| outcome.state == RunState::Queued).count();
     tracing::info!(repository = %repository.id, services = intake.outcomes.len(), queued, "a push made runs");
-    for run in &changed {
+    for run in changed {
         ctx.run_changed(&repository.team_id, run);
     }
     for outcome in &intake.outcomes {
         ctx.wake.changed(Some(&repository.team_id), format!("service:{}", outcome.service.id));
     }
     ctx.wake.duty(Duty::Runs);
-    Ok(())
 }
 
 /// Ends what a run takes the place of.
@@ -192,11 +227,11 @@ async fn take_place(
     tx: &mut Tx,
     repository: &RepositoryRow,
     service: &BuiltHere,
-    branch: &str,
+    intake: &Intake,
     number: u64,
 ) -> Result<Vec<RunId>, StoreError> {
-    let (team, service) = (&repository.team_id, &service.id);
-    let takes = supersedes(branch, &repository.default_branch, policies::of(&mut *tx, team, service).await?);
+    let (team, service, branch) = (&repository.team_id, &service.id, intake.branch.as_str());
+    let takes = supersedes(intake.event, branch, &repository.default_branch, policies::of(&mut *tx, team, service).await?);
     let mut ended = Vec::new();
     if takes != Supersedes::None {
         ended = runs::supersede(tx, team, service, branch, number).await?;
@@ -212,10 +247,11 @@ async fn write(
     tx: &mut Tx,
     repository: &RepositoryRow,
     change: &RefChange,
-    branch: &str,
-    commit: &git::Commit,
+    intake: &Intake,
     outcome: &Outcome,
 ) -> Result<(RunId, u64), StoreError> {
+    let commit = &intake.commit;
+    let inputs = outcome.pipeline.as_ref().map(|pipeline| defaults(&pipeline.inputs)).unwrap_or_default();
     let new = NewRun {
         team: &repository.team_id,
         service: &outcome.service.id,
@@ -224,28 +260,23 @@ async fn write(
         commit: &commit.id,
         title: &commit.title(),
         author: &commit.author,
-        branch,
+        branch: &intake.branch,
         pushed_by: &change.pushed_by,
         reason: &outcome.reason,
-        pipeline: &serde_json::to_string(&outcome.pipeline).unwrap_or_else(|_| "null".to_owned()),
+        pipeline: &as_json(&outcome.pipeline),
         repository: Some(&repository.id),
         push: Some(&change.id),
         plan: &outcome.plan,
         kept: outcome.kept.as_ref(),
         group: outcome.pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
+        event: intake.event,
+        inputs: &as_json(&inputs),
     };
     let (run, number) = runs::insert(tx, &new, &stages(outcome.pipeline.as_ref())).await?;
     if let Some(failure) = &outcome.failure {
         tell_failure(tx, repository, &outcome.service, number, failure).await?;
     }
     Ok((run, number))
-}
-
-async fn done(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
-    let mut tx = ctx.db.begin().await?;
-    repositories::handled(&mut tx, &change.id).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 async fn tell_failure(tx: &mut Tx, repository: &RepositoryRow, service: &BuiltHere, number: u64, detail: &str) -> Result<(), StoreError> {
@@ -267,14 +298,45 @@ pub fn run_path(team: &str, service: &str, number: u64) -> String {
 
 /// Reads the commit. None: it makes no run.
 async fn take_in(ctx: &Context, repository: &RepositoryRow, change: &RefChange) -> Result<Option<Intake>, IntakeError> {
-    let (Some(new), Some(branch)) = (&change.new, branch(&change.reference)) else { return Ok(None) };
-    let commit = git::commit(&ctx.repository(&repository.id), new).await?;
-    let outcomes = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
+    let Some(new) = &change.new else { return Ok(None) };
+    match (branch(&change.reference), tag_of(&change.reference)) {
+        (Some(branch), _) => {
+            let commit = git::commit(&ctx.repository(&repository.id), new).await?;
+            let outcomes = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
+                Decision::Nothing => return Ok(None),
+                Decision::Skip(reason) => repository.services.iter().map(|service| Outcome::skipped(service, reason.as_str())).collect(),
+                Decision::Run(reason) => {
+                    outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason, event: RunEvent::Push }).await?
+                }
+            };
+            Ok(Some(Intake { branch: branch.to_owned(), event: RunEvent::Push, commit, outcomes }))
+        }
+        (None, Some(tag)) => take_in_tag(ctx, repository, change, (tag, new)).await,
+        (None, None) => Ok(None),
+    }
+}
+
+/// The same of a tag, which may lead to its commit by way of an object of its own, or to none.
+async fn take_in_tag(
+    ctx: &Context,
+    repository: &RepositoryRow,
+    change: &RefChange,
+    (tag, new): (&str, &str),
+) -> Result<Option<Intake>, IntakeError> {
+    if repositories::tags_with(&ctx.db, change).await? > MOST_TAGS {
+        tracing::info!(repository = %repository.id, tag, "it makes no run: too many tags came at once");
+        return Ok(None);
+    }
+    let Some(commit) = git::of_tag(&ctx.repository(&repository.id), new).await? else { return Ok(None) };
+    let (reason, skip) = match decide(&change.reference, Some(&commit.message), change.old.is_some(), &change.pushed_by) {
         Decision::Nothing => return Ok(None),
-        Decision::Skip(reason) => repository.services.iter().map(|service| Outcome::skipped(service, reason.as_str())).collect(),
-        Decision::Run(reason) => outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason, event: RunEvent::Push }).await?,
+        Decision::Skip(why) => (String::new(), Some(why)),
+        Decision::Run(reason) => (reason, None),
     };
-    Ok(Some(Intake { commit, outcomes }))
+    let pushed = Pushed { repository, branch: &change.reference, commit: &commit.id, reason: &reason, event: RunEvent::Tag };
+    let outcomes = tagged(ctx, tag, pushed, skip.as_deref()).await?;
+    let branch = change.reference.clone();
+    Ok((!outcomes.is_empty()).then_some(Intake { branch, event: RunEvent::Tag, commit, outcomes }))
 }
 
 /// The stages of a run as they are written when it is queued: the image is the last.
@@ -306,36 +368,76 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
     stages
 }
 
-/// Queues a run of a branch's head that somebody asked for, for each service that comes to one version with it. For
-/// [`crate::control`].
+/// Queues a run of a branch's head that somebody, or something, asked for, for each service that comes to one version with it.
+/// For [`crate::control`] and [`schedules`].
 ///
 /// # Errors
 /// Those of the store.
-pub async fn by_hand(tx: &mut Tx, repository: &RepositoryRow, head: &Head, by: &str) -> Result<Vec<Queued>, StoreError> {
-    let mut queued = Vec::new();
-    for (service, pipeline) in &head.pipelines {
+pub async fn queue_head(tx: &mut Tx, repository: &RepositoryRow, head: &Head, by: &str, reason: &str) -> Result<Vec<Queued>, StoreError> {
+    let (mut queued, title) = (Vec::new(), head.commit.title());
+    for part in &head.parts {
         let new = NewRun {
-            team: &repository.team_id,
-            service: &service.id,
             state: RunState::Queued,
             failure: None,
-            commit: &head.commit.id,
-            title: &head.commit.title(),
-            author: &head.commit.author,
-            branch: &head.branch,
-            pushed_by: by,
-            reason: &said::reason_asked(by, &head.branch),
-            pipeline: &serde_json::to_string(&Some(pipeline)).unwrap_or_else(|_| "null".to_owned()),
-            repository: Some(&repository.id),
-            push: None,
-            plan: &pipeline.order(),
-            kept: None,
-            group: pipeline.terms.group(),
+            pipeline: &as_json(&Some(&part.pipeline)),
+            plan: &part.pipeline.order(),
+            group: part.pipeline.terms.group(),
+            inputs: &as_json(&part.inputs),
+            ..of_head(repository, head, &part.service, (by, reason, &title))
         };
-        let (run, number) = runs::insert(tx, &new, &stages(Some(pipeline))).await?;
-        queued.push(Queued { service: service.id.clone(), run, number });
+        let (run, number) = runs::insert(tx, &new, &stages(Some(&part.pipeline))).await?;
+        queued.push(Queued { service: part.service.id.clone(), run, number });
     }
     bound(tx, queued).await
+}
+
+/// Writes a run of a branch's head that failed at once.
+pub(super) async fn fail_head(
+    tx: &mut Tx,
+    repository: &RepositoryRow,
+    head: &Head,
+    service: &BuiltHere,
+    (by, reason, failure): (&str, &str, &str),
+) -> Result<Queued, StoreError> {
+    let title = head.commit.title();
+    let new = NewRun { state: RunState::Failed, failure: Some(failure), ..of_head(repository, head, service, (by, reason, &title)) };
+    let (run, number) = runs::insert(tx, &new, &[]).await?;
+    tell_failure(tx, repository, service, number, failure).await?;
+    Ok(Queued { service: service.id.clone(), run, number })
+}
+
+/// What is the same for every run of a branch's head.
+fn of_head<'a>(
+    repository: &'a RepositoryRow,
+    head: &'a Head,
+    service: &'a BuiltHere,
+    (by, reason, title): (&'a str, &'a str, &'a str),
+) -> NewRun<'a> {
+    NewRun {
+        team: &repository.team_id,
+        service: &service.id,
+        state: RunState::Queued,
+        failure: None,
+        commit: &head.commit.id,
+        title,
+        author: &head.commit.author,
+        branch: &head.branch,
+        pushed_by: by,
+        reason,
+        pipeline: "null",
+        repository: Some(&repository.id),
+        push: None,
+        plan: "",
+        kept: None,
+        group: None,
+        event: head.event,
+        inputs: "{}",
+    }
+}
+
+/// As it is kept in a row.
+fn as_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// Binds what was queued at once.
@@ -363,8 +465,21 @@ pub struct Head {
     pub branch: String,
     /// Its commit.
     pub commit: git::Commit,
+    /// What makes its runs begin.
+    pub event: RunEvent,
     /// What the commit's file has the service do, and those that come to one version with it.
-    pub pipelines: Vec<(BuiltHere, Pipeline)>,
+    pub parts: Vec<Part>,
+}
+
+/// What a service does in a run that somebody asked for.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The service.
+    pub service: BuiltHere,
+    /// What is run.
+    pub pipeline: Pipeline,
+    /// What its steps are given.
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// A run that somebody asks for again.
@@ -390,6 +505,7 @@ pub async fn again(tx: &mut Tx, all: &[Again], by: &str) -> Result<Vec<Queued>, 
 }
 
 async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) -> Result<(RunId, u64), StoreError> {
+    let inputs = read.as_ref().map_or_else(|| run.inputs.clone(), |read| defaults(&read.inputs));
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten().or(read);
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
     let failure =
@@ -405,12 +521,14 @@ async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) 
         branch: &run.branch,
         pushed_by: &run.pushed_by,
         reason: &said::reason_again(by, run.number),
-        pipeline: &serde_json::to_string(&pipeline).unwrap_or_else(|_| "null".to_owned()),
+        pipeline: &as_json(&pipeline),
         repository: Some(&run.repository_id),
         push: None,
         plan: &pipeline.as_ref().map(Pipeline::order).unwrap_or_default(),
         kept: None,
         group: pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
+        event: run.event,
+        inputs: &as_json(&inputs),
     };
     runs::insert(tx, &new, &stages(pipeline.as_ref())).await
 }

@@ -1,6 +1,7 @@
 //! From a push to a candidate: which runs a push makes, who works on them, and how.
 //!
-//! push → [`intake`] and [`pushed`] (what a commit holds becomes runs, of the services that [`select`] says it touches) →
+//! push → [`intake`] and [`pushed`] (what a commit holds becomes runs, of the services that [`select`] says it touches; or a
+//! time that has come: [`schedules`]) →
 //! [`queue`] (who works on them, under a lease) → [`runner`] (stages in order) → [`step`] and [`build`] (containers, image;
 //! what steps left: [`collect`]) → candidate, and in the same transaction its automatic deploys.
 
@@ -9,6 +10,7 @@ pub mod bake;
 pub mod build;
 pub mod collect;
 pub mod context;
+pub mod cron;
 pub mod file;
 pub mod intake;
 pub mod log;
@@ -18,6 +20,7 @@ pub mod reports;
 pub mod retry;
 pub mod room;
 pub mod runner;
+pub mod schedules;
 pub mod secrets;
 pub mod select;
 pub mod step;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use app::{
-    model::{CandidateId, RunEvent, RunState},
+    model::{CandidateId, RunEvent, RunInput, RunState, ServiceName, tag_of},
     said,
 };
 
@@ -15,6 +15,7 @@ use super::{
     file::{
         self, FILE_NAME, MAX_BYTES, Pipeline, Problem, When,
         types::{BuildMode, File},
+        wants_tag,
     },
     intake::IntakeError,
     select::{Choice, Seen, Since, Watched, as_one, choose, is_whole},
@@ -72,12 +73,12 @@ impl Outcome {
     }
 }
 
-/// The head of a branch that was pushed.
+/// The head of a branch, or a tag, that was pushed.
 #[derive(Clone, Copy, Debug)]
 pub struct Pushed<'a> {
     /// The repository.
     pub repository: &'a RepositoryRow,
-    /// The branch.
+    /// The branch; of a tag its ref.
     pub branch: &'a str,
     /// The commit.
     pub commit: &'a str,
@@ -89,8 +90,8 @@ pub struct Pushed<'a> {
 
 impl<'a> Pushed<'a> {
     /// What conditions are held against.
-    const fn when(&self) -> When<'a> {
-        When { branch: Some(self.branch), event: self.event }
+    fn when(&self) -> When<'a> {
+        When { branch: tag_of(self.branch).is_none().then_some(self.branch), event: self.event }
     }
 }
 
@@ -115,8 +116,33 @@ pub(super) async fn outcomes(ctx: &Context, pushed: Pushed<'_>) -> Result<Vec<Ou
     Ok(outcomes)
 }
 
+/// What a pushed tag comes to: the services whose file asks for it run, whatever changed, and with each those that come to one
+/// version with it. The others do nothing, and say nothing; nor does a file that does not read, which its branch tells of.
+/// `skip`: the commit asks for no run.
+pub(super) async fn tagged(ctx: &Context, tag: &str, pushed: Pushed<'_>, skip: Option<&str>) -> Result<Vec<Outcome>, IntakeError> {
+    let folder = ctx.repository(&pushed.repository.id);
+    let Some(Ok(file)) = read_pipeline_file(&folder, pushed.commit).await? else { return Ok(Vec::new()) };
+    let asks = |service: &&BuiltHere| file.services.get(service.name.as_str()).is_some_and(|found| wants_tag(&found.on, tag));
+    let any = pushed.repository.services.iter().any(|service| asks(&service));
+    let together = any && file.build == BuildMode::Together;
+    let mut outcomes = Vec::new();
+    for service in &pushed.repository.services {
+        let described = file.services.contains_key(service.name.as_str());
+        if !(asks(&service) || together && described) {
+            continue;
+        }
+        outcomes.extend(match skip {
+            Some(why) => Some(Outcome::skipped(service, why)),
+            None => file::resolve_in(&file, service.name.as_str())
+                .map(|pipeline| Outcome { together, ..Outcome::queued(service, pushed.reason, pipeline.on(pushed.when()), None) }),
+        });
+    }
+    refuse_without_dockerfile(&folder, pushed.commit, &mut outcomes).await?;
+    Ok(outcomes)
+}
+
 /// The pipeline file of a commit, or everything wrong with it; none where there is none.
-async fn read_pipeline_file(folder: &Path, commit: &str) -> git::Result<Option<Result<File, Vec<Problem>>>> {
+pub(super) async fn read_pipeline_file(folder: &Path, commit: &str) -> git::Result<Option<Result<File, Vec<Problem>>>> {
     let text = git::read_file(folder, commit, FILE_NAME, MAX_BYTES).await?;
     Ok(text.map(|bytes| file::parse(&String::from_utf8_lossy(&bytes))))
 }
@@ -254,7 +280,7 @@ async fn refuse_without_dockerfile(folder: &Path, commit: &str, outcomes: &mut [
 }
 
 /// Problems in one sentence: the first, and how many more there are.
-fn summary(problems: &[Problem]) -> String {
+pub(super) fn summary(problems: &[Problem]) -> String {
     let Some(first) = problems.first() else { return String::new() };
     match problems.len() - 1 {
         0 => first.to_string(),
@@ -274,8 +300,26 @@ pub async fn says(folder: &Path, commit: &str) -> git::Result<(Vec<Problem>, Vec
     })
 }
 
-/// The pipeline of one service at a commit in a run that begins like this, whatever changed, and with it those of the `others` that come to one version with
-/// it, by name. None where it has none that reads.
+/// Which tags a service runs on as the file of a commit says, and what its runs take; and so do those that come to one version
+/// with it. Nothing where the file does not read.
+///
+/// # Errors
+/// Where the commit cannot be read.
+pub async fn takes(folder: &Path, commit: &str, service: &ServiceName) -> git::Result<(Vec<String>, Vec<RunInput>)> {
+    let Some(Ok(file)) = read_pipeline_file(folder, commit).await? else { return Ok((Vec::new(), Vec::new())) };
+    let Some(found) = file.services.get(service.as_str()) else { return Ok((Vec::new(), Vec::new())) };
+    let names = file.services.keys().filter(|name| *name == service.as_str() || file.build == BuildMode::Together);
+    let mut inputs = BTreeMap::new();
+    for pipeline in names.filter_map(|name| file::resolve_in(&file, name)) {
+        for input in pipeline.inputs {
+            inputs.entry(input.name.clone()).or_insert(input);
+        }
+    }
+    Ok((found.on.tag.clone(), inputs.into_values().collect()))
+}
+
+/// The pipeline of one service at a commit in a run that begins like this, whatever changed, and with it those of the `others`
+/// that come to one version with it, by name. None where it has none that reads.
 ///
 /// # Errors
 /// Where the commit cannot be read.

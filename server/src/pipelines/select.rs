@@ -11,7 +11,10 @@ pub use as_one::as_one;
 pub use choose::{Choice, Since, choose};
 pub use watched::{Seen, Watched, is_whole};
 
-use app::{model::PushPolicy, said};
+use app::{
+    model::{PushPolicy, RunEvent, tag_of},
+    said,
+};
 
 /// What a change of a ref comes down to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,22 +23,28 @@ pub enum Decision {
     Run(String),
     /// A run that is written down as skipped, for this reason.
     Skip(String),
-    /// Nothing: a tag, a deleted branch.
+    /// Nothing: a deleted branch, what is neither branch nor tag.
     Nothing,
 }
 
-/// The branch a ref names, if it names one.
+/// The branch a ref names, if it names one. One whose own name looks like a ref is none: a run has the ref of a tag where others
+/// have a branch.
 pub fn branch(reference: &str) -> Option<&str> {
-    reference.strip_prefix("refs/heads/").filter(|branch| !branch.is_empty())
+    reference.strip_prefix("refs/heads/").filter(|branch| !branch.is_empty() && !branch.starts_with("refs/"))
 }
 
 /// What a ref that now names a commit with this message comes down to. `known` is false where the branch is new.
 pub fn decide(reference: &str, message: Option<&str>, known: bool, by: &str) -> Decision {
-    let (Some(branch), Some(message)) = (branch(reference), message) else { return Decision::Nothing };
+    let (branch, tag) = (branch(reference), tag_of(reference));
+    let (Some(name), Some(message)) = (branch.or(tag), message) else { return Decision::Nothing };
     if let Some(mark) = skip_mark(message) {
         return Decision::Skip(format!("The commit says `{mark}`."));
     }
-    Decision::Run(if known { said::reason_pushed(by, branch) } else { said::reason_new_branch(by, branch) })
+    Decision::Run(match (tag, known) {
+        (Some(tag), _) => said::reason_tag(by, tag),
+        (None, true) => said::reason_pushed(by, name),
+        (None, false) => said::reason_new_branch(by, name),
+    })
 }
 
 /// The words of a commit message that ask for no run.
@@ -56,8 +65,11 @@ pub enum Supersedes {
 }
 
 /// Which runs of this branch a newer one takes the place of: on every branch but the default one, where each commit is a
-/// candidate unless the team asks for less.
-pub fn supersedes(branch: &str, default_branch: &str, policy: PushPolicy) -> Supersedes {
+/// candidate unless the team asks for less. Nothing but a push of a branch takes anybody's place.
+pub fn supersedes(event: RunEvent, branch: &str, default_branch: &str, policy: PushPolicy) -> Supersedes {
+    if event != RunEvent::Push {
+        return Supersedes::None;
+    }
     match (branch != default_branch || policy.default_branch, policy.running) {
         (false, _) => Supersedes::None,
         (true, false) => Supersedes::Queued,
@@ -78,7 +90,12 @@ mod tests {
             ("refs/heads/main", Some("Docs [Skip CI]"), true, Decision::Skip("The commit says `[skip ci]`.".into())),
             ("refs/heads/main", Some("Docs\n\n[ci skip]"), true, Decision::Skip("The commit says `[ci skip]`.".into())),
             ("refs/heads/main", None, true, Decision::Nothing),
-            ("refs/tags/v1", Some("Fix"), false, Decision::Nothing),
+            ("refs/tags/v1", Some("Fix"), false, run("ann pushed the tag v1")),
+            ("refs/tags/a/b", Some("Fix"), true, run("ann pushed the tag a/b")),
+            ("refs/tags/v1", Some("Docs [no ci]"), false, Decision::Skip("The commit says `[no ci]`.".into())),
+            ("refs/tags/v1", None, true, Decision::Nothing),
+            ("refs/heads/refs/tags/v1", Some("Fix"), false, Decision::Nothing),
+            ("refs/notes/commits", Some("Fix"), false, Decision::Nothing),
             ("refs/heads/", Some("Fix"), false, Decision::Nothing),
         ];
         for (reference, message, known, expected) in cases {
@@ -94,7 +111,10 @@ mod tests {
             [("main", false, false, None), ("main", false, true, None), ("main", true, false, Queued), ("main", true, true, Running)];
         for (branch, default_branch, running, wanted) in cases.into_iter().chain(main) {
             let policy = PushPolicy { default_branch, running };
-            assert_eq!(supersedes(branch, "main", policy), wanted, "{branch} {policy:?}");
+            assert_eq!(supersedes(RunEvent::Push, branch, "main", policy), wanted, "{branch} {policy:?}");
+            for event in RunEvent::ALL.into_iter().filter(|event| *event != RunEvent::Push) {
+                assert_eq!(supersedes(event, branch, "main", policy), None, "{branch} {policy:?} by {}", event.name());
+            }
         }
     }
 }

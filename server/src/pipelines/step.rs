@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::{
-    model::{Profile, RunState, StepId},
+    model::{Profile, RunState, StepId, tag_of},
     said,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -199,7 +199,9 @@ fn script(folder: &str, marks: &Marks) -> String {
 }
 
 fn environment(job: &Job<'_>, secrets: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut env = job.step.env.clone();
+    // What the step says itself stays.
+    let mut env = job.run.inputs.clone();
+    env.extend(job.step.env.clone());
     env.extend(secrets.clone());
     let number = job.run.number.to_string();
     let own = [
@@ -208,11 +210,13 @@ fn environment(job: &Job<'_>, secrets: &BTreeMap<String, String>) -> BTreeMap<St
         ("BERTH_SERVICE", job.run.service.as_str()),
         ("BERTH_RUN", &number),
         ("BERTH_COMMIT", &job.run.commit),
-        ("BERTH_BRANCH", &job.run.branch),
+        ("BERTH_EVENT", job.run.event.name()),
         ("BERTH_STAGE", job.stage),
         ("BERTH_STEP", &job.step.name),
     ];
     env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let (name, value) = tag_of(&job.run.branch).map_or(("BERTH_BRANCH", job.run.branch.as_str()), |tag| ("BERTH_TAG", tag));
+    env.insert(name.to_owned(), value.to_owned());
     env
 }
 

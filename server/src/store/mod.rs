@@ -23,6 +23,7 @@ pub mod results;
 pub mod rollouts;
 pub mod routes;
 pub mod runs;
+pub mod schedules;
 pub mod search;
 pub mod secrets;
 pub mod selection;

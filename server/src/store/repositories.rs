@@ -127,7 +127,8 @@ pub async fn set_compared(tx: &mut Tx, id: &RepositoryId, moved: i64) -> Result<
 pub async fn record_refs(tx: &mut Tx, repository: &RepositoryRow, refs: &BTreeMap<String, String>, by: &str) -> Result<Vec<RefChange>> {
     tx.lock(&format!("refs:{}", repository.id)).await?;
     let known = known_refs(&mut *tx, &repository.id).await?;
-    let mut changes = Vec::new();
+    // What was pushed at once is known by its time.
+    let (mut changes, now) = (Vec::new(), clock::now());
     for name in known.keys().chain(refs.keys().filter(|name| !known.contains_key(*name))) {
         let (old, new) = (known.get(name).cloned().flatten(), refs.get(name).cloned());
         if old == new {
@@ -140,7 +141,7 @@ pub async fn record_refs(tx: &mut Tx, repository: &RepositoryRow, refs: &BTreeMa
             old,
             new,
             pushed_by: by.to_owned(),
-            created_at: clock::now(),
+            created_at: now,
         };
         insert_change(tx, &repository.team_id, &change).await?;
         changes.push(change);
@@ -199,6 +200,23 @@ pub async fn open_changes(q: impl Query) -> Result<Vec<RefChange>> {
         })
     };
     Ok(readable(&rows, read))
+}
+
+/// How many tags were pushed at once with this change, itself among them.
+pub async fn tags_with(q: impl Query, change: &RefChange) -> Result<u64> {
+    let row = q
+        .fetch_opt(
+            "SELECT COUNT(*) AS n FROM ref_changes
+              WHERE repository_id = $1 AND created_at = $2 AND ref LIKE 'refs/tags/%' AND new_commit IS NOT NULL",
+            args![&change.repository_id, change.created_at],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.num("n"))
+}
+
+/// Whether a change was handled; also where it is gone with its repository.
+pub async fn is_handled(q: impl Query, id: &str) -> Result<bool> {
+    Ok(q.fetch_opt("SELECT id FROM ref_changes WHERE id = $1 AND handled_at IS NULL", args![id]).await?.is_none())
 }
 
 /// Marks a change as handled. False: somebody did already.

@@ -1,10 +1,12 @@
 //! Rows of runs, stages and steps: queued with the push that makes them necessary, claimed under a lease, changed only by
 //! the one whose fence is the newest. They only move forward.
 
+use std::collections::BTreeMap;
+
 use app::{
     model::{
-        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind,
-        Step, StepId, TeamId, TeamName, Timestamp,
+        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunEvent, RunId, RunState, ServiceId, ServiceName, Stage, StageId,
+        StageKind, Step, StepId, TeamId, TeamName, Timestamp, tag_of,
     },
     said,
 };
@@ -58,6 +60,10 @@ pub struct NewRun<'a> {
     pub kept: Option<&'a CandidateId>,
     /// The group it belongs to, and how many of that may be under way at once.
     pub group: Option<(&'a str, u32)>,
+    /// What made it begin.
+    pub event: RunEvent,
+    /// What its steps are given, as JSON.
+    pub inputs: &'a str,
 }
 
 /// A stage to be written with its run, or with a new attempt.
@@ -123,6 +129,10 @@ pub struct RunRow {
     pub pushed_by: String,
     /// The resolved pipeline, as JSON of `server::pipelines`.
     pub pipeline: String,
+    /// What made it begin.
+    pub event: RunEvent,
+    /// What its steps are given as environment variables.
+    pub inputs: BTreeMap<String, String>,
     /// When cancelling was asked for.
     pub cancel_asked_at: Option<Timestamp>,
     /// The fence of the claim.
@@ -175,6 +185,8 @@ fn read(row: &Row) -> Result<RunRow> {
         branch: row.text("branch")?,
         pushed_by: row.text("pushed_by")?,
         pipeline: row.text("pipeline")?,
+        event: row.named("event", RunEvent::from_name)?,
+        inputs: row.json("inputs")?,
         cancel_asked_at: row.time_opt("cancel_asked_at")?,
         fence: row.int("fence")?,
         created_at: row.time("created_at")?,
@@ -212,9 +224,9 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
     let finished = new.state.ended().then_some(now);
     tx.execute(
         "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, failure,
-           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id, concurrency, concurrency_limit)
+           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id, concurrency, concurrency_limit, event, inputs)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)), $21, $22)",
+           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)), $21, $22, $23, $24)",
         args![
             &id,
             new.team,
@@ -238,6 +250,8 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
             new.repository,
             new.group.map(|(name, _)| name),
             new.group.map_or(1, |(_, limit)| limit),
+            new.event.name(),
+            new.inputs,
         ],
     )
     .await?;
@@ -284,12 +298,14 @@ pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewSt
     })
 }
 
-/// Ends the queued runs of a service and branch, because a newer one, `by` its number, takes their place. Answers with them.
+/// Ends the queued runs of a service and branch that pushes made, because a newer one, `by` its number, takes their place.
+/// Answers with them.
 pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str, by: u64) -> Result<Vec<RunId>> {
     let rows = tx
         .fetch_all(
             "UPDATE runs SET state = 'superseded', finished_at = $1, failure = $5, superseded_by = $6
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'queued' AND finished_at IS NULL AND number < $6
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event = 'push' AND state = 'queued' AND finished_at IS NULL
+                AND number < $6
              RETURNING id",
             args![clock::now(), team, service, branch, said::superseded(by), by],
         )
@@ -301,13 +317,14 @@ pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
     Ok(runs)
 }
 
-/// Asks for the runs of a service and branch that are under way to be stopped, because a newer one, `by` its number, takes
+/// Asks for the runs of a service and branch that pushes made and that are under way to be stopped, because a newer one, `by` its number, takes
 /// their place. Answers with them.
 pub async fn cut_short(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str, by: u64) -> Result<Vec<RunId>> {
     let rows = tx
         .fetch_all(
             "UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1), superseded_by = $5
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND state = 'running' AND finished_at IS NULL AND number < $5
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event = 'push' AND state = 'running' AND finished_at IS NULL
+                AND number < $5
              RETURNING id",
             args![clock::now(), team, service, branch, by],
         )
@@ -584,7 +601,7 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
     }
     let mut to_do = Vec::new();
     let stages = stages_of(&mut *tx, &run.id).await?;
-    let newest: std::collections::BTreeMap<_, _> = stages.iter().map(|stage| (stage.position, stage.attempt)).collect();
+    let newest: BTreeMap<_, _> = stages.iter().map(|stage| (stage.position, stage.attempt)).collect();
     for stage in stages {
         match stage.state {
             // What is not wanted in this run is done.
@@ -730,15 +747,18 @@ pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number
 
 /// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
 const BRIEF: &str = "r.service_id, r.lead_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
-     r.created_at, r.started_at, r.finished_at";
+     r.event, r.created_at, r.started_at, r.finished_at";
 
 fn read_brief(row: &Row) -> Result<RunBrief> {
+    let branch = row.text("branch")?;
     Ok(RunBrief {
+        event: row.named("event", RunEvent::from_name)?,
+        tag: tag_of(&branch).map(str::to_owned),
         number: row.num("number")?,
         state: row.named("state", RunState::from_name)?,
         commit: row.text("commit_id")?,
         title: row.text("title")?,
-        branch: row.text("branch")?,
+        branch,
         by: row.text("pushed_by")?,
         stage: row.text_opt("stage")?,
         kept: row.bool("kept")?,
@@ -828,6 +848,9 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         title: brief.title,
         author: row.text("author")?,
         branch: brief.branch,
+        event: brief.event,
+        tag: brief.tag,
+        inputs: row.json("inputs")?,
         by: brief.by,
         reason: row.text("reason")?,
         waits,

@@ -6,7 +6,7 @@ use super::{
     Query, Row, Tx,
     db::{Result, readable},
     events::paged,
-    repositories, together,
+    repositories, schedules, together,
 };
 use crate::args;
 
@@ -65,10 +65,11 @@ pub async fn insert(tx: &mut Tx, service: &Service) -> Result<()> {
     insert_into(tx, service).await
 }
 
-/// Adds a service to a repository that is there.
+/// Adds a service to a repository that is there. Where something was pushed to it, its schedules are still to be read.
 pub async fn insert_into(tx: &mut Tx, service: &Service) -> Result<()> {
     tx.execute(
-        "INSERT INTO services (id, team_id, name, description, repository_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO services (id, team_id, name, description, repository_id, created_at, schedules_of) VALUES ($1, $2, $3, $4, $5, $6,
+           CASE WHEN EXISTS (SELECT 1 FROM ref_changes c WHERE c.repository_id = $5) THEN NULL ELSE '' END)",
         args![&service.id, &service.team_id, &service.name, &service.description, &service.repository_id, service.created_at],
     )
     .await?;
@@ -92,7 +93,7 @@ pub async fn move_to(tx: &mut Tx, service: &Service, repository: &RepositoryId) 
     .await?;
     let sql = "UPDATE services SET repository_id = $1 WHERE id = $2 AND team_id = $3";
     tx.execute(sql, args![repository, &service.id, &service.team_id]).await?;
-    Ok(())
+    schedules::forget(tx, &service.team_id, &service.id).await
 }
 
 /// The repositories that a service and its runs came from.

@@ -120,6 +120,8 @@ fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age
         commit: COMMIT.into(),
         title: title.into(),
         branch: "main".into(),
+        event: RunEvent::Push,
+        tag: None,
         by: "Ana".into(),
         stage: stage.map(str::to_owned),
         kept: false,
@@ -128,6 +130,15 @@ fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age
         started_at: Some(ago(age - 1)),
         finished_at: state.ended().then(|| ago(age - 1 - took)),
     }
+}
+
+fn schedule() -> RunSchedule {
+    RunSchedule { cron: "0 3 * * *".into(), time_zone: "Asia/Seoul".into(), next: NOW }
+}
+
+fn input(name: &str, options: &[&str], required: bool) -> RunInput {
+    let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    RunInput { name: name.into(), description: format!("What {name} <is>."), default: options.first().cloned(), options, required }
 }
 
 fn candidate(number: u64, title: &str, runs_in: &[&str], age: u64) -> Candidate {
@@ -219,6 +230,9 @@ fn run(number: u64) -> Run {
         title: "Price rules per country".into(),
         author: "Ana <ana@example.org>".into(),
         branch: "main".into(),
+        event: RunEvent::Manual,
+        tag: None,
+        inputs: BTreeMap::from([("PLACE".to_owned(), "<eu>".to_owned())]),
         by: "Ana".into(),
         reason: "main moved from 41b0c7d to 9f3c2e1.".into(),
         waits: None,
@@ -512,6 +526,7 @@ impl Services for Fake {
                 targets: vec![target],
                 available: vec![name("staging"), name("production")],
                 beside: Vec::new(),
+                schedules: Vec::new(),
                 runs: Vec::new(),
                 candidates: Vec::new(),
             });
@@ -521,6 +536,7 @@ impl Services for Fake {
             targets: targets(one.as_str()),
             available: vec![name("preview")],
             beside: vec![name("catalog")],
+            schedules: vec![schedule()],
             runs: vec![
                 run_brief(
                     57,
@@ -692,6 +708,14 @@ impl Runs for Fake {
     }
     async fn cancel(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<()> {
         Ok(())
+    }
+    async fn triggers(&self, _: &Actor, _: &TeamName, _: &ServiceName, branch: Option<&str>) -> Result<Triggers> {
+        Ok(Triggers {
+            branch: branch.unwrap_or("main").to_owned(),
+            tags: vec!["v*".into()],
+            schedules: vec![schedule()],
+            inputs: vec![input("PLACE", &["<eu>", "us"], false), input("NOTE", &[], true)],
+        })
     }
     async fn start(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: StartRun) -> Result<RunBrief> {
         Err(Error::invalid("unknown_branch", "There is no such branch.").at("branch"))

@@ -2,7 +2,7 @@
 
 use app::{
     backend::Backend,
-    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StartRun, StepId, TeamName},
+    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StartRun, StepId, TeamName, Triggers},
 };
 use axum::{Json as Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
@@ -58,6 +58,31 @@ pub async fn show(
     Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
 ) -> Answer<Run> {
     Ok(Body(backend.runs.show(&actor, &team, &service, number).await?))
+}
+
+/// Which branch.
+#[derive(Deserialize)]
+pub struct OfBranch {
+    #[serde(default)]
+    branch: Option<String>,
+}
+
+/// What makes runs begin beside a push of a branch: tags, schedules with their next time, and what a run takes.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/triggers", tag = "runs", operation_id = "run_triggers",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("branch" = Option<String>, Query, description = "The branch whose head is read; absent: the default one")
+    ),
+    responses((status = 200, body = Triggers))
+)]
+pub async fn triggers(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Query(OfBranch { branch }): Query<OfBranch>,
+) -> Answer<Triggers> {
+    Ok(Body(backend.runs.triggers(&actor, &team, &service, branch.as_deref()).await?))
 }
 
 /// Runs the head of a branch, whatever changed in it.

@@ -2,7 +2,10 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use app::{error::Result, model::Actor};
+use app::{
+    error::Result,
+    model::{Actor, tag_of},
+};
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::timeout};
@@ -16,7 +19,7 @@ use crate::{
     },
     git::{Band, Head, Packets, Serving, band, flush, packet},
     http::standing::Ends,
-    pipelines::select::branch,
+    pipelines::{intake::MOST_TAGS, select::branch},
     store::repositories::{RefChange, RepositoryRow},
 };
 
@@ -110,9 +113,17 @@ async fn tell(push: Push, head: &Head, changes: Result<Vec<RefChange>>, out: &Pi
         let _ = line(out, &format!("The push option `{option}` is not known. Known are `no-wait` and `fix`.")).await;
     }
     let mut ends = std::pin::pin!(push.ends.reached());
+    let tags = changes.iter().filter(|change| change.new.is_some() && tag_of(&change.reference).is_some()).count();
+    let too_many = u64::try_from(tags).is_ok_and(|tags| tags > MOST_TAGS);
+    if too_many
+        && line(out, &format!("{tags} tags came at once, so none of them makes a run: of up to {MOST_TAGS} each does.")).await.is_err()
+    {
+        return;
+    }
     for change in changes {
-        let (Some(_), Some(commit)) = (branch(&change.reference), change.new) else { continue };
-        let pushed = Pushed { change: change.id, commit, no_wait };
+        let tag = tag_of(&change.reference).map(ToOwned::to_owned);
+        let Some(commit) = change.new.filter(|_| branch(&change.reference).is_some() || tag.is_some() && !too_many) else { continue };
+        let pushed = Pushed { change: change.id, commit, tag, no_wait };
         let (say, lines) = mpsc::channel(64);
         let relaying = tokio::spawn(relay(Arc::clone(&push.control), push.repository.clone(), pushed, say));
         let on = forward(lines, out, ends.as_mut()).await;

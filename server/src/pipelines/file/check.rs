@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+use app::model::Timestamp;
+
 use super::{
     AFTER_AT_MOST, Problem,
     duration::{LONGEST, Span},
+    inputs::unfit,
     matrix,
     recipe::is_plain,
-    yaml::Node,
+    yaml::{Data, Node},
 };
+use crate::pipelines::cron::{Cron, is_zone};
+
+/// So many schedules has a service at most.
+const MOST_SCHEDULES: usize = 20;
+/// So many inputs does a run take at most.
+const MOST_INPUTS: usize = 20;
 
 /// Everything wrong beyond the schema.
 pub(super) fn problems(root: &Node) -> Vec<Problem> {
@@ -45,6 +54,8 @@ fn check_service(service: &Node, found: &mut Vec<Problem>) {
     for glob in service.get("watch").map(Node::items).unwrap_or_default() {
         check_glob(glob, found);
     }
+    check_on(service, found);
+    check_inputs(service, found);
     check_stages(service, found);
     check_after(service, &[], found);
     if let Some(image) = service.get("image") {
@@ -60,6 +71,76 @@ fn check_service(service: &Node, found: &mut Vec<Problem>) {
         if let Some(schedule) = job.get("schedule") {
             check_schedule(schedule, found);
         }
+        check_zone(job, found);
+    }
+}
+
+/// What makes a service run beside a push.
+fn check_on(service: &Node, found: &mut Vec<Problem>) {
+    let Some(on) = service.get("on") else { return };
+    for glob in on.get("tag").map(Node::items).unwrap_or_default() {
+        let Some(text) = glob.text() else { continue };
+        if text.is_empty() {
+            found.push(glob.problem("A tag has a name. Write one, or a glob such as `v*`."));
+        } else if let Some(name) = text.strip_prefix("refs/tags/") {
+            found.push(glob.problem(format!("Tags are known by their names alone here. Write `{name}`.")));
+        } else if let Err(error) = globset::Glob::new(text) {
+            found.push(glob.problem(format!("`{text}` is no glob: {}.", error.kind())));
+        }
+    }
+    let schedules = on.get("schedule").map(Node::items).unwrap_or_default();
+    if let Some(beyond) = schedules.get(MOST_SCHEDULES) {
+        found.push(beyond.problem(format!("A service has at most {MOST_SCHEDULES} schedules. Take out the others.")));
+    }
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for schedule in schedules {
+        let Some(node) = schedule.get("cron") else { continue };
+        check_schedule(node, found);
+        check_zone(schedule, found);
+        let zone = schedule.get("time_zone").and_then(Node::text).unwrap_or("UTC");
+        let Some(cron) = node.text() else { continue };
+        if seen.contains(&(cron, zone)) {
+            found.push(node.problem(format!("`{cron}` stands here already. Once is enough.")));
+        }
+        seen.push((cron, zone));
+    }
+}
+
+/// What runs take.
+fn check_inputs(service: &Node, found: &mut Vec<Problem>) {
+    let Some(inputs) = service.get("inputs") else { return };
+    check_own(inputs, found);
+    if let Some((beyond, _)) = inputs.entries().get(MOST_INPUTS) {
+        found.push(beyond.at.problem(format!("A run takes at most {MOST_INPUTS} inputs. Take out the others.")));
+    }
+    for (name, input) in inputs.entries() {
+        let options = input.get("options").map(Node::items).unwrap_or_default();
+        for (index, option) in options.iter().enumerate() {
+            let Some(text) = option.text() else { continue };
+            if options[..index].iter().any(|before| before.text() == Some(text)) {
+                found.push(option.problem(format!("`{text}` stands here already. Once is enough.")));
+            }
+        }
+        let Some(default) = input.get("default") else { continue };
+        if input.get("required").is_some_and(|required| matches!(required.data, Data::Bool(true))) {
+            found.push(default.problem(format!("`{}` is `required`, so its `default` is never used. Keep one of them.", name.name)));
+        }
+        let Some(text) = default.text() else { continue };
+        if !options.is_empty() && !options.iter().any(|option| option.text() == Some(text)) {
+            found.push(default.problem(format!("`{text}` is none of the `options` of `{}`. Take one of them.", name.name)));
+        }
+        if let Some(why) = unfit(text) {
+            found.push(default.problem(format!("`default` {why}")));
+        }
+    }
+}
+
+fn check_zone(holder: &Node, found: &mut Vec<Problem>) {
+    let Some(node) = holder.get("time_zone") else { return };
+    // What does not even look like one is refused by the schema.
+    if let Some(name) = node.text().filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-/".contains(&b)) && !is_zone(name))
+    {
+        found.push(node.problem(format!("`{name}` is no time zone. Write for example `Asia/Seoul`.")));
     }
 }
 
@@ -307,7 +388,16 @@ fn check_schedule(node: &Node, found: &mut Vec<Problem>) {
             found.push(node.problem(format!(
                 "`{field}` is no {noun} of a schedule: numbers from {low} to {high}, `*`, `a-b`, `*/n` and lists of them."
             )));
+            return;
         }
+    }
+    // In whatever time zone, and whenever that is asked.
+    match Cron::new(text, "UTC") {
+        None => found.push(
+            node.problem(format!("`{text}` is no schedule: a range begins with the smaller number, and `*/n` stays within the field.")),
+        ),
+        Some(cron) if cron.next(Timestamp(0)).is_none() => found.push(node.problem(format!("`{text}` never comes: there is no such day."))),
+        Some(_) => {}
     }
 }
 

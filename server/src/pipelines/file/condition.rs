@@ -3,7 +3,7 @@
 use app::{model::RunEvent, said};
 use globset::GlobBuilder;
 
-use super::types::{Condition, Exception};
+use super::types::{Condition, Exception, On};
 
 /// What conditions are held against.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,14 @@ impl Condition {
     }
 }
 
-/// Whether a branch has a name like this. A star stays within one part, and two go on through all.
-fn fits(glob: &str, branch: &str) -> bool {
-    GlobBuilder::new(glob).literal_separator(true).build().is_ok_and(|glob| glob.compile_matcher().is_match(branch))
+/// Whether a service that says this runs on this tag.
+pub fn wants_tag(on: &On, tag: &str) -> bool {
+    on.tag.iter().any(|glob| fits(glob, tag))
+}
+
+/// Whether a branch or a tag has a name like this. A star stays within one part, and two go on through all.
+fn fits(glob: &str, name: &str) -> bool {
+    GlobBuilder::new(glob).literal_separator(true).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 fn names(events: &[RunEvent]) -> String {
@@ -111,6 +116,25 @@ mod tests {
         }
         println!("proof  conditions: {} cases of branch and event, {wrong} wrong", cases.len());
         assert_eq!(wrong, 0);
+    }
+
+    #[test]
+    fn a_service_runs_on_the_tags_it_names() {
+        let cases: &[(&[&str], &str, bool)] = &[
+            (&[], "v1", false),
+            (&["v*"], "v1.2.3", true),
+            (&["v*"], "rc-v1", false),
+            (&["v*"], "v1/rc", false),
+            (&["v**"], "v1/rc", true),
+            (&["**"], "any/thing", true),
+            (&["v[0-9]*"], "vx", false),
+            (&["v1", "release/*"], "release/7", true),
+            (&["V*"], "v1", false),
+        ];
+        for (globs, tag, wanted) in cases {
+            let on = On { tag: globs.iter().map(|glob| (*glob).to_owned()).collect(), ..On::default() };
+            assert_eq!(wants_tag(&on, tag), *wanted, "{globs:?} {tag}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod check;
 mod condition;
 mod duration;
+pub mod inputs;
 mod matrix;
 mod plan;
 mod recipe;
@@ -17,7 +18,7 @@ mod yaml;
 
 use serde::Serialize;
 
-pub use condition::When;
+pub use condition::{When, wants_tag};
 pub use duration::say;
 pub use plan::{at_one_version, plan, together};
 pub use recipe::{FOLDER, PlannedRecipe};

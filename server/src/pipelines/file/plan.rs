@@ -3,7 +3,7 @@
 use super::{
     duration::say,
     matrix,
-    types::{BuildMode, FailureStep, File, Job, Process, Service, Step},
+    types::{BuildMode, FailureStep, File, Input, Job, Process, Service, Step},
 };
 
 /// The plan of a file: who comes to one version, one line a service, and what it runs.
@@ -45,6 +45,11 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     if service.stages.is_empty() {
         lines.push(format!("{name}: nothing is tested"));
     }
+    if !service.on.tag.is_empty() {
+        lines.push(format!("{name}: runs on tags {}", service.on.tag.join(", ")));
+    }
+    lines.extend(service.on.schedule.iter().map(|schedule| format!("{name}: runs at {} ({})", schedule.cron, schedule.zone())));
+    lines.extend(service.inputs.iter().map(|(input, shape)| input_line(name, input, shape)));
     if let Some(timeout) = service.timeout {
         lines.push(format!("{name}: all of it at most {}", say(timeout.0)));
     }
@@ -57,6 +62,15 @@ pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
     lines.extend(service.processes.iter().map(|(process, shape)| process_line(name, process, shape)));
     lines.extend(service.jobs.iter().map(|(job, shape)| job_line(name, job, shape)));
     lines
+}
+
+fn input_line(service: &str, name: &str, input: &Input) -> String {
+    let required = input.required.then(|| "required".to_owned());
+    let default = input.default.as_ref().map(|default| format!("{default:?} where not given"));
+    let options = (!input.options.is_empty()).then(|| format!("one of {}", input.options.join(", ")));
+    let said: Vec<String> = [required, default, options].into_iter().flatten().collect();
+    let said = if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) };
+    format!("{service}: takes {name}{said}")
 }
 
 /// A step's name, and in which runs it is wanted.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use app::model::{Health, HealthCheck, Process, Shape};
+use app::model::{Health, HealthCheck, Process, RunInput, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -48,6 +48,9 @@ pub struct Pipeline {
     pub build_timeout_ms: u64,
     /// The shape of the candidate.
     pub shape: Shape,
+    /// What its runs take.
+    #[serde(default)]
+    pub inputs: Vec<RunInput>,
     /// What the run is bound to.
     #[serde(default)]
     pub terms: Terms,
@@ -240,6 +243,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
         args: image.args,
         build_timeout_ms: image.timeout.map_or(STAGE_TIMEOUT_MS, types::Span::millis),
         shape: shape(found),
+        inputs: inputs(found),
         terms: Terms::of(found),
         notes: notes(found),
         refused,
@@ -267,6 +271,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         args: BTreeMap::new(),
         build_timeout_ms: STAGE_TIMEOUT_MS,
         shape: Shape { processes: BTreeMap::from([("web".to_owned(), Process::default())]), release: None },
+        inputs: Vec::new(),
         terms: Terms::default(),
         notes: vec![format!("There is no {FILE_NAME}: the image is built and nothing is tested.")],
         refused,
@@ -342,6 +347,17 @@ fn retries(retry: &types::Retry) -> Retries {
         timeout: retry.timeout.unwrap_or(0),
         pull: retry.pull.unwrap_or(0),
     }
+}
+
+fn inputs(service: &types::Service) -> Vec<RunInput> {
+    let input = |(name, input): (&String, &types::Input)| RunInput {
+        name: name.clone(),
+        description: input.description.clone().unwrap_or_default(),
+        default: input.default.clone(),
+        options: input.options.clone(),
+        required: input.required,
+    };
+    service.inputs.iter().map(input).collect()
 }
 
 fn shape(service: &types::Service) -> Shape {

@@ -14,6 +14,11 @@ services:
   orders:
     path: services/orders
     watch: ["libs/money/**"]
+    on: { tag: ["v*", "release/**"], schedule: [{ cron: "0 3 * * *", time_zone: Asia/Seoul }, { cron: "*/30 * * * *" }] }
+    inputs:
+      PLACE: { description: Where it goes., default: eu, options: [eu, us] }
+      WHO: { required: true }
+      NOTE: {}
     stages:
       - name: fast
         timeout: 10m
@@ -61,7 +66,17 @@ fn the_whole_grammar_reads() {
     let lint = lint(WHOLE);
     assert_eq!(lint.problems, []);
     assert_eq!(lint.plan[0], "billing: image");
-    assert!(lint.plan.contains(&"orders: fast, slow, image".to_owned()), "{:?}", lint.plan);
+    for line in [
+        "orders: fast, slow, image",
+        "orders: runs on tags v*, release/**",
+        "orders: runs at 0 3 * * * (Asia/Seoul)",
+        "orders: runs at */30 * * * * (UTC)",
+        "orders: takes NOTE",
+        "orders: takes PLACE (\"eu\" where not given; one of eu, us)",
+        "orders: takes WHO (required)",
+    ] {
+        assert!(lint.plan.contains(&line.to_owned()), "{line}: {:?}", lint.plan);
+    }
 }
 
 /// A minimal file with something put under the service `a`.
@@ -100,7 +115,7 @@ fn every_mistake_has_its_sentence_and_place() {
         ("version: 1\nservices: {a: {}, b: {path: b}}\n".into(), "2:12 `a` is one of several services, so it needs a `path`: the folder it lives in."),
         ("version: 1\nservices: {a: {path: x}, b: {path: x/}}\n".into(), "2:36 `x` is the folder of another service too. Each service has its own."),
         (service("stagess: []"), "4:5 `stagess` is not known in a service. Did you mean `stages`?"),
-        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `timeout`, `concurrency`, `stages`, `on_failure`, `image`, `release`, `processes` and `jobs`."),
+        (service("frobnicate: 1"), "4:5 `frobnicate` is not known in a service. Known are `path`, `watch`, `on`, `inputs`, `timeout`, `concurrency`, `stages`, `on_failure`, `image`, `release`, `processes` and `jobs`."),
         (service("path: ../other"), "4:11 `../other` leaves the repository. Write a path relative to its root, without `..`."),
         (service("watch: libs"), "4:12 `watch` takes a list. Write `[\"libs\"]`."),
         (service("watch: [\"libs/[\"]"), "4:13 `libs/[` is no glob: unclosed character class; missing ']'."),
@@ -160,6 +175,31 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("on_failure: [{name: a, image: b, run: [c], timeout: 1h}]"), "4:57 `timeout` of a step after a failure is at most `10m`."),
         (service("on_failure: [{name: a, image: b, run: [c], env: {BERTH_X: y}}]"), "4:54 `BERTH_X` is set by Berth. Choose a name that does not start with `BERTH_`."),
         (service("stages:\n  - name: t\n    steps: [{name: a, image: b, run: [c]}]\n    on_failure: [{name: a, image: b, run: [\" \"]}]"), "7:29 There is a step named `a` already. Give this one another name.\n7:48 This command is empty. Write one, or leave it out."),
+        (service("jobs: {j: {schedule: \"0 9-3 * * *\", command: [a]}}"), "4:26 `0 9-3 * * *` is no schedule: a range begins with the smaller number, and `*/n` stays within the field."),
+        (service("jobs: {j: {schedule: \"0 3 31 2 *\", time_zone: Asia/Soul, command: [a]}}"), "4:26 `0 3 31 2 *` never comes: there is no such day.\n4:51 `Asia/Soul` is no time zone. Write for example `Asia/Seoul`."),
+        (service("on: {}"), "4:9 `on` is empty. Name at least one."),
+        (service("on: [push]"), "4:9 `on` takes a map, and this is a list."),
+        (service("on: {push: [main]}"), "4:10 `push` is not known in on. Known are `tag` and `schedule`."),
+        (service("on: {tag: v1}"), "4:15 `tag` takes a list. Write `[\"v1\"]`."),
+        (service("on: {tag: []}"), "4:15 `tag` is empty. Name at least one."),
+        (service("on: {tag: [\"\", refs/tags/v1, \"v[\"]}"), "4:16 A tag has a name. Write one, or a glob such as `v*`.\n4:20 Tags are known by their names alone here. Write `v1`.\n4:34 `v[` is no glob: unclosed character class; missing ']'."),
+        (service("on: {schedule: [\"0 3 * * *\"]}"), "4:21 An item of `schedule` takes a map, and this is a text."),
+        (service("on: {schedule: [{time_zone: UTC}]}"), "4:21 `cron` is missing in a schedule."),
+        (service("on: {schedule: [{cron: \"0 3 * *\"}]}"), "4:28 A schedule has five fields (minute, hour, day, month, day of the week), and this has 4."),
+        (service("on: {schedule: [{cron: \"0 3 30 2 *\"}]}"), "4:28 `0 3 30 2 *` never comes: there is no such day."),
+        (service("on: {schedule: [{cron: \"0 3 * * *\", time_zone: Mars/Base}]}"), "4:52 `Mars/Base` is no time zone. Write for example `Asia/Seoul`."),
+        (service("on: {schedule: [{cron: \"0 3 * * *\", time_zone: \"+09:00\"}]}"), "4:52 `+09:00` is no time zone. Write for example `Asia/Seoul`."),
+        (service("on: {schedule: [{cron: \"0 3 * * *\"}, {cron: \"0 3 * * *\", time_zone: UTC}]}"), "4:49 `0 3 * * *` stands here already. Once is enough."),
+        (service("inputs: [A]"), "4:13 `inputs` takes a map, and this is a list."),
+        (service("inputs: {A: }"), "4:14 `A` has no value. It takes a map."),
+        (service("inputs: {a-b: {}}"), "4:14 `a-b` is no name of a variable. Use letters, digits and underscores, and no digit first."),
+        (service("inputs: {BERTH_A: {}}"), "4:14 `BERTH_A` is set by Berth. Choose a name that does not start with `BERTH_`."),
+        (service("inputs: {A: {default: 1}}"), "4:27 `default` takes a text. Put 1 in quotes."),
+        (service("inputs: {A: {requird: true}}"), "4:18 `requird` is not known in an input. Did you mean `required`?"),
+        (service("inputs: {A: {required: true, default: a}}"), "4:43 `A` is `required`, so its `default` is never used. Keep one of them."),
+        (service("inputs: {A: {options: [a, b], default: c}}"), "4:44 `c` is none of the `options` of `A`. Take one of them."),
+        (service("inputs: {A: {options: [a, a]}}"), "4:31 `a` stands here already. Once is enough."),
+        (service("inputs: {A: {options: []}}"), "4:27 `options` is empty. Name at least one."),
         (service("image: {context: all}"), "4:22 `context` takes no `all`. It takes `service` or `repository`."),
         (service("image: {recipe: jar, artifact: a, context: repository}"), "4:39 `context` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (step("junit: *nothing"), "10:20 This is not YAML: while parsing node, found unknown anchor."),

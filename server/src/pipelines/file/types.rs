@@ -30,6 +30,8 @@ const TEXT_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$";
 const TEXT_NAME_MESSAGE: &str = "is no good name. Use up to 60 letters, digits, spaces, dots, hyphens and underscores.";
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 const VARIABLE_MESSAGE: &str = "is no name of a variable. Use letters, digits and underscores, and no digit first.";
+const ZONE: &str = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$";
+const ZONE_MESSAGE: &str = "is no time zone. Write for example `Asia/Seoul`.";
 const IMAGE: &str = "^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$";
 const IMAGE_MESSAGE: &str = "is no name of an image. Write for example `rust:1.95`.";
 
@@ -55,6 +57,12 @@ pub struct Service {
     /// Further paths, as globs, a change in which starts its pipeline: `libs/money/**` is all of a folder, and a `*` stays
     /// within one.
     pub watch: Vec<String>,
+    /// What makes it run beside a push of a branch.
+    pub on: On,
+    /// What its runs take, by the environment variable that every step finds it in; people and programs that ask for a run give
+    /// it. Seen by all of the team: nothing that is to stay secret.
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]
+    pub inputs: BTreeMap<String, Input>,
     /// How long a run may take, all its stages together; `2h` where absent.
     pub timeout: Option<Span>,
     /// The group its runs belong to: no more of them than its limit are ever under way at once.
@@ -74,6 +82,58 @@ pub struct Service {
     /// Commands that run on a schedule, by name.
     #[schemars(extend("propertyNames" = { "pattern": NAME, "patternErrorMessage": NAME_MESSAGE }))]
     pub jobs: BTreeMap<String, Job>,
+}
+
+/// What makes a service run beside a push of a branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "on", extend("minProperties" = 1))]
+pub struct On {
+    /// It runs on every tag that is pushed with a name like one of these globs, whatever changed; on none where absent. A `*`
+    /// stays within one part of the name.
+    #[schemars(length(min = 1))]
+    pub tag: Vec<String>,
+    /// The head of the default branch runs at these times, whatever changed. What was missed while Berth was away runs once; and
+    /// nothing is added while a run of a schedule still waits.
+    #[schemars(length(min = 1))]
+    pub schedule: Vec<Schedule>,
+}
+
+/// Times at which a service runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a schedule")]
+pub struct Schedule {
+    /// Five fields: minute, hour, day of the month, month, day of the week. Where hours are named, a time that the clock leaps
+    /// over comes as much later as it leaps, and one that it shows twice counts once.
+    pub cron: String,
+    /// The time zone they are read in, `Asia/Seoul` for instance; UTC where absent.
+    #[schemars(extend("pattern" = ZONE, "patternErrorMessage" = ZONE_MESSAGE))]
+    pub time_zone: Option<String>,
+}
+
+impl Schedule {
+    /// Its time zone.
+    pub fn zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
+    }
+}
+
+/// What a run takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "an input")]
+pub struct Input {
+    /// What it is for, in a sentence.
+    #[schemars(length(min = 1))]
+    pub description: Option<String>,
+    /// What it is where nobody gave it, and in every run that nobody asked for; not set where absent.
+    pub default: Option<String>,
+    /// What it may be; anything where absent.
+    #[schemars(length(min = 1))]
+    pub options: Vec<String>,
+    /// Whether it must be given by whoever asks for a run.
+    pub required: bool,
 }
 
 /// What runs share with others of the team, and how many of them may have it at once: a database, for instance.
@@ -412,6 +472,6 @@ pub struct Job {
     /// When, as five fields of cron: minute, hour, day of the month, month, day of the week.
     pub schedule: Option<String>,
     /// The time zone of the schedule, `Asia/Seoul` for instance; UTC where absent.
-    #[schemars(extend("pattern" = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", "patternErrorMessage" = "is no time zone. Write for example `Asia/Seoul`."))]
+    #[schemars(extend("pattern" = ZONE, "patternErrorMessage" = ZONE_MESSAGE))]
     pub time_zone: Option<String>,
 }
