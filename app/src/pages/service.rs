@@ -221,6 +221,9 @@ fn who(t: Lang, run: &RunBrief) -> String {
 
 /// When a service is run by itself.
 pub(super) fn schedules(t: Lang, schedules: &[RunSchedule]) -> AnyView {
+    if schedules.is_empty() {
+        return ().into_any();
+    }
     let row = |schedule: &RunSchedule| {
         view! { <li><code>{t.trigger_schedule(&schedule.cron, &schedule.time_zone)}</code>" · "{t.trigger_next()}" "{at_time(schedule.next)}</li> }
     };

@@ -208,6 +208,26 @@ fn a_form_that_fails_keeps_what_was_typed() {
 }
 
 #[test]
+fn a_run_is_asked_for_with_a_field_for_each_input() {
+    let path = "/teams/shop/services/orders/runs";
+    let html = show(&Fake::default(), Lang::Ko, path, true);
+    for part in
+        ["name=\"inputs.PLACE\"", "name=\"inputs.NOTE\"", "&lt;eu&gt;", "What NOTE &lt;is&gt;.", "0 3 * * *(Asia/Seoul, 예약)", "v*"]
+    {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let form = [("do", "start"), ("branch", "nowhere"), ("inputs.PLACE", "us"), ("inputs.NOTE", "a \"note\"")];
+    let screen = screen(send(Lang::En, path, true, &form).unwrap());
+    assert_eq!(screen.status, 422);
+    let html = Owner::new().with(|| document(&caller(&Fake::default(), Lang::En, path, true), screen));
+    assert!(html.contains("value=\"a &quot;note&quot;\"") && html.contains("value=\"nowhere\""), "what was typed is kept: {html}");
+    let us = html.split("<option").find(|option| option.contains(">us<")).unwrap();
+    assert!(us.contains("selected"), "and what was chosen: {us}");
+    let run = show(&Fake::default(), Lang::En, "/teams/shop/services/catalog/runs/56", true);
+    assert!(run.contains("asked for by Ana") && run.contains("A person") && run.contains("<code>PLACE</code> &lt;eu&gt;"), "{run}");
+}
+
+#[test]
 fn a_question_that_fails_stays_open() {
     let form = [("do", "delete"), ("confirm", "wrong")];
     let screen = screen(send(Lang::En, "/teams/shop/services/orders/settings", true, &form).unwrap());

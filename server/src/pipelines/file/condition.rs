@@ -125,7 +125,7 @@ mod tests {
             (&["v*"], "v1.2.3", true),
             (&["v*"], "rc-v1", false),
             (&["v*"], "v1/rc", false),
-            (&["v**"], "v1/rc", true),
+            (&["v*", "v*/**"], "v1/rc", true),
             (&["**"], "any/thing", true),
             (&["v[0-9]*"], "vx", false),
             (&["v1", "release/*"], "release/7", true),

@@ -191,7 +191,7 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("on: {schedule: [{cron: \"0 3 * * *\", time_zone: \"+09:00\"}]}"), "4:52 `+09:00` is no time zone. Write for example `Asia/Seoul`."),
         (service("on: {schedule: [{cron: \"0 3 * * *\"}, {cron: \"0 3 * * *\", time_zone: UTC}]}"), "4:49 `0 3 * * *` stands here already. Once is enough."),
         (service("inputs: [A]"), "4:13 `inputs` takes a map, and this is a list."),
-        (service("inputs: {A: }"), "4:14 `A` has no value. It takes a map."),
+        (service("inputs: {A: }"), "4:15 `A` has no value. It takes a map."),
         (service("inputs: {a-b: {}}"), "4:14 `a-b` is no name of a variable. Use letters, digits and underscores, and no digit first."),
         (service("inputs: {BERTH_A: {}}"), "4:14 `BERTH_A` is set by Berth. Choose a name that does not start with `BERTH_`."),
         (service("inputs: {A: {default: 1}}"), "4:27 `default` takes a text. Put 1 in quotes."),
