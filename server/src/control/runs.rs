@@ -232,7 +232,11 @@ impl Runs for Control {
             }
             Err(error) => return Err(error),
         };
-        let (tags, inputs) = takes(&self.repository_folder(&repository), &commit, &found.name).await.map_err(Error::internal)?;
+        // Where the commit cannot be read now, nothing of its file is known; the schedules are, and so is the list of runs beside.
+        let (tags, inputs) = takes(&self.repository_folder(&repository), &commit, &found.name).await.unwrap_or_else(|error| {
+            tracing::warn!(repository = %repository.id, %error, "what its runs take cannot be read now");
+            Default::default()
+        });
         Ok(Triggers { branch, tags, schedules, inputs })
     }
 
