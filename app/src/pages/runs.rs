@@ -88,9 +88,12 @@ fn start(caller: &Caller, triggers: &Triggers) -> AnyView {
     .into_any()
 }
 
+/// What the fields of inputs begin with; the rest is the input's name.
+const FIELDS: &str = "inputs.";
+
 /// The field of an input in the form.
 fn field_of(name: &str) -> String {
-    format!("inputs.{name}")
+    format!("{FIELDS}{name}")
 }
 
 /// A line of text, or a list to choose from.
@@ -151,11 +154,9 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         return Err(no_such_form());
     }
     let branch = Some(caller.form.get("branch").to_owned()).filter(|branch| !branch.is_empty());
-    let runs = &caller.backend.runs;
-    // Which fields there are is said by the branch; what the form was not made for is left to the one who checks it.
-    let takes = runs.triggers(caller.actor()?, &team, &name, branch.as_deref()).await?.inputs;
-    let given = takes.iter().filter_map(|input| Some((input.name.clone(), caller.form.raw(&field_of(&input.name))?.to_owned())));
+    // What the form was not made for is left to the one who checks it.
+    let given = caller.form.0.iter().filter_map(|(field, value)| Some((field.strip_prefix(FIELDS)?.to_owned(), value.clone())));
     let start = StartRun { inputs: given.collect(), branch, by_hand: true };
-    let run = runs.start(caller.actor()?, &team, &name, start).await?;
+    let run = caller.backend.runs.start(caller.actor()?, &team, &name, start).await?;
     Ok(Answer::Go(format!("{}/runs/{}", path_of(&team, &name), run.number)))
 }
