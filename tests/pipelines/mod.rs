@@ -6,6 +6,7 @@ mod conditions;
 mod engine;
 mod held;
 mod journeys;
+mod logs;
 mod monorepo;
 mod queue;
 mod results;

@@ -1,14 +1,14 @@
 //! Runs, logs, candidates.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use app::{
     backend::{Live, Runs},
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, Service, ServiceId,
-        ServiceName, StartRun, StepId, TeamId, TeamName,
+        Actor, Candidate, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, RunState, Service, ServiceId,
+        ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport,
     },
     said,
 };
@@ -30,6 +30,7 @@ use crate::{
         events::{self, NewEvent},
         logs,
         repositories::{self, BuiltHere, RepositoryRow},
+        results,
         runs::{self, RunRow},
         together,
     },
@@ -40,6 +41,9 @@ use crate::{
 const MOST_LINES: u32 = 5_000;
 /// A follower looks again after this long even where nothing woke it.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How many commits and tests are named of what is different since the last good run.
+const MOST_SINCE: usize = 20;
 
 /// The longest name of a branch that is looked for, in characters.
 const LONGEST_BRANCH: usize = 250;
@@ -67,6 +71,12 @@ fn unknown_log() -> Error {
 /// A run of this branch that somebody asks for.
 const fn by_hand(branch: &str) -> When<'_> {
     When { branch: Some(branch), event: RunEvent::Manual }
+}
+
+/// The tests of a run that failed, by their ids, with their names.
+fn failing_in(reports: &[TestReport]) -> BTreeMap<String, String> {
+    let named = |case: &TestCase| if case.suite.is_empty() { case.name.clone() } else { format!("{} › {}", case.suite, case.name) };
+    reports.iter().flat_map(|report| &report.failing).map(|case| (case.id.clone(), named(case))).collect()
 }
 
 impl Control {
@@ -147,6 +157,29 @@ impl Control {
         brief.ok_or_else(|| unknown_run(&service.name, number))
     }
 
+    /// What is different since the branch was good last. None where the run did not fail, or nothing passed before it.
+    async fn since_good(&self, service: &Service, run: &Run) -> Result<Option<SinceGood>> {
+        if !matches!(run.state, RunState::Failed | RunState::TimedOut | RunState::Errored) {
+            return Ok(None);
+        }
+        let good = runs::last_passed(&self.db, &service.id, &run.branch, run.number).await?;
+        let Some((number, good, commit)) = good else { return Ok(None) };
+        let (commits, commits_unread) = match self.commits(service, &commit, &run.commit, MOST_SINCE).await {
+            Ok(commits) => (commits, None),
+            Err(error) => {
+                tracing::info!(service = %service.id, run = run.number, %error, "the commits since the last good run cannot be told");
+                (Vec::new(), Some(said::commits_unread()))
+            }
+        };
+        let mut failing = Vec::new();
+        if let Some(row) = runs::by_number(&self.db, &service.team_id, &service.id, run.number).await? {
+            let then = failing_in(&results::of_run(&self.db, &service.team_id, &good).await?);
+            let now = failing_in(&results::of_run(&self.db, &service.team_id, &row.id).await?);
+            failing = now.into_iter().filter(|(id, _)| !then.contains_key(id)).map(|(_, name)| name).take(MOST_SINCE).collect();
+        }
+        Ok(Some(SinceGood { run: number, commits, commits_unread, failing }))
+    }
+
     /// The team of a log, if the actor may read it.
     async fn team_of_log(&self, actor: &Actor, step: &StepId) -> Result<TeamId> {
         let (team, ..) = logs::head(&self.db, step).await?.ok_or_else(unknown_log)?;
@@ -174,6 +207,7 @@ impl Runs for Control {
         {
             run.image = Some(RunImage::of(&candidate, candidates::before(&self.db, &found.id, number).await?.as_ref()));
         }
+        run.since_good = self.since_good(&found, &run).await?;
         Ok(run)
     }
 

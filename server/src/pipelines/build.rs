@@ -74,7 +74,7 @@ pub async fn carry_out(
         }
         Err(end) => {
             if end.state != RunState::Cancelled {
-                log.note(end.failure.as_deref().unwrap_or_default()).await?;
+                log.exit(end.failure.as_deref().unwrap_or_default());
             }
             (end, None)
         }
