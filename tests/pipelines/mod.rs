@@ -1,5 +1,6 @@
 //! From a push to a candidate: what runs, in which order, and how it ends.
 
+mod canary;
 mod candidates;
 mod ci;
 mod conditions;
