@@ -187,6 +187,7 @@ said! {
     secret_shut(name): "The secret {name} does not open with the key of this Berth. Set it again." / "{name} 시크릿을 이 Berth의 키로 열 수 없어요. 다시 설정하세요.";
     not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
     in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
+    exited(code): "It ended with exit code {code}." / "종료 코드 {code}(으)로 끝났어요.";
     ended(command, code): "`{command}` ended with exit code {code}." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요.";
     ended_line(command, code, line): "`{command}` ended with exit code {code}: {line}" / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요: {line}";
     ended_missing(command, code, image): "`{command}` ended with exit code {code} (a command that {image} does not have)." / "`{command}` 명령이 종료 코드 {code}(으)로 끝났어요({image} 이미지에 없는 명령).";

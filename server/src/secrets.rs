@@ -6,7 +6,7 @@
 mod mask;
 mod sign;
 
-pub use mask::Masks;
+pub use mask::{Masks, says_secret};
 pub use sign::{PublicKey, Signer};
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};

@@ -13,6 +13,7 @@ mod log;
 mod method;
 mod pages;
 mod pipeline;
+mod push;
 #[allow(dead_code, unused_imports)] // What tests of every area share, of which the rows need some.
 #[path = "../support/mod.rs"]
 mod support;
@@ -26,6 +27,9 @@ type Fill = fn(&mut Table);
 const ROWS: &[(&str, Fill)] = &[
     ("hot", hot::run),
     ("log", log::run),
+    ("nothing", push::nothing),
+    ("select", push::select),
+    ("claim", push::claim),
     ("1", edge::deploys::run),
     ("2", edge::latency::run),
     ("3", edge::cpu::run),

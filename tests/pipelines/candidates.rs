@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use app::model::{Candidate, ConfigChange, Envelope, PageRequest, RolloutState, Run, RunState, SigningKey, Source, Timestamp, Vouched};
+use app::model::{
+    Candidate, ConfigChange, ConfigCompared, Envelope, PageRequest, PlatformRole, Role, RolloutState, Run, RunState, SigningKey, Source,
+    Timestamp, VariableChange, Vouched,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 use server::{
@@ -209,6 +212,45 @@ async fn two_candidates_are_compared() {
     // The run says how its image compares with the one before.
     let image = ended(&harbour, 2).await.image.unwrap();
     assert_eq!((image.before, image.size_before), (Some(1), Some(image.size)));
+    harbour.berth.stop().await;
+}
+
+/// The variables a candidate ran with last are what a comparison shows: values for who may read them, names for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_candidates_are_compared_by_the_variables_they_ran_with() {
+    let (harbour, copy) = made("bash=5.2-1").await;
+    let set = async |pairs: &[(&str, &str)]| {
+        let set = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let change = ConfigChange { set, unset: Vec::new() };
+        let changed =
+            harbour.berth.backend.releases.change_config(&harbour.owner, &team(), &service(), &environment("dev"), change, None, false);
+        if let Some(rollout) = changed.await.unwrap().rollout {
+            assert_eq!(harbour.ended(&rollout).await.state, RolloutState::Succeeded);
+        }
+    };
+    set(&[("LEVEL", "info"), ("API_TOKEN", "first-token")]).await;
+    copy.push("Second").await;
+    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    let live = async || harbour.ask("dev").await.0 == 200;
+    within(Duration::from_secs(20), "the second serves", async || live().await.then_some(())).await;
+    set(&[("LEVEL", "debug"), ("API_TOKEN", "other-token"), ("NEW", "1")]).await;
+    let candidates = &harbour.berth.backend.candidates;
+    let told = |found: &[ConfigCompared]| -> Vec<String> {
+        let line = |variable: &VariableChange| {
+            let side = |value: &Option<String>| value.clone().unwrap_or_default();
+            format!("{} {}>{}", variable.name, side(&variable.before), side(&variable.after))
+        };
+        found[0].changes.iter().map(line).collect()
+    };
+    let found = candidates.compare(&harbour.owner, &team(), &service(), 1, 2).await.unwrap().config;
+    assert_eq!(found.len(), 1, "dev alone: elsewhere neither ran");
+    assert_eq!((found[0].environment.as_str(), found[0].before, found[0].after), ("dev", Some(1), Some(2)));
+    assert_eq!(told(&found), ["API_TOKEN >", "LEVEL info>debug", "NEW >1"]);
+    let mut viewer = harbour.owner.clone();
+    viewer.roles.iter_mut().for_each(|(_, role)| *role = Role::Viewer);
+    viewer.platform = PlatformRole::None;
+    let seen = candidates.compare(&viewer, &team(), &service(), 1, 2).await.unwrap().config;
+    assert_eq!(told(&seen), ["API_TOKEN >", "LEVEL >", "NEW >"], "names alone");
     harbour.berth.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
-use app::model::{LineKind, PageRequest, Run, RunState};
+use app::model::{LineKind, PageRequest, Run, RunState, Step};
 
 use crate::{
     git::Copy,
@@ -57,6 +57,14 @@ fn docker(words: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+/// The last two lines of a step's log.
+async fn last_lines(harbour: &Harbour, step: &Step) -> [(LineKind, String); 2] {
+    let log = harbour.berth.backend.runs.log(&harbour.owner, &step.id, 1, 1_000).await.unwrap();
+    let mut lines = log.lines.into_iter().rev().map(|line| (line.kind, line.text));
+    let last = lines.next().unwrap();
+    [lines.next().unwrap(), last]
+}
+
 async fn left(harbour: &Harbour) -> usize {
     harbour.berth.platform.runs_with_leftovers().await.unwrap().len()
 }
@@ -96,26 +104,31 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     assert_eq!(run.failure.as_deref(), Some("Stage fast, step unit: `echo oh no >&2; exit 4` ended with exit code 4: oh no"), "{shown}");
     assert_eq!(run.candidate, None);
 
-    copy.write("berth.yaml", &file("true").replace("cat carried", "sleep 60"));
+    copy.write("berth.yaml", &file("true").replace("cat carried", "printf last-words; sleep 60"));
     copy.push("Third").await;
     let run = ended(&harbour, 3).await;
-    assert_eq!(run.failure.as_deref(), Some("Stage slow, step carried: It took longer than 3 s and was stopped."));
+    let late = "It took longer than 3 s and was stopped.";
+    assert_eq!(run.failure.as_deref(), Some(format!("Stage slow, step carried: {late}").as_str()));
+    assert_eq!(last_lines(&harbour, &run.stages[1].steps[0]).await, [(LineKind::Out, "last-words".into()), (LineKind::Exit, late.into())]);
 
     copy.write("berth.yaml", &file("true").replace(BUSYBOX, "berth-test/nowhere:1"));
     copy.push("Fourth").await;
     let failure = ended(&harbour, 4).await.failure.unwrap();
     assert!(failure.contains("The image berth-test/nowhere:1 was not found.") && failure.contains(BUSYBOX), "{failure}");
 
-    copy.write("berth.yaml", &file("sleep 300"));
+    copy.write("berth.yaml", &file("echo begun; printf last-words; sleep 300"));
     copy.commit("Fifth").await;
     copy.good(&["push", "-q", "-o", "no-wait", "berth", "main"]).await;
     within(Duration::from_secs(30), "the step runs", async || {
         let run = harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), 5).await.ok()?;
-        run.stages.first().filter(|stage| stage.steps.iter().any(|step| step.lines > 1)).map(|_| ())
+        // Two commands with what they wrote: what follows the last line was written long before a line reaches the store.
+        run.stages.first().filter(|stage| stage.steps[0].lines > 3).map(|_| ())
     })
     .await;
     harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 5).await.unwrap();
-    assert_eq!(ended(&harbour, 5).await.state, RunState::Cancelled);
+    let run = ended(&harbour, 5).await;
+    assert_eq!(run.state, RunState::Cancelled);
+    assert_eq!(last_lines(&harbour, &run.stages[0].steps[0]).await[1], (LineKind::Out, "last-words".into()));
     assert_eq!(left(&harbour).await, 0, "containers, volumes and networks of runs are gone");
     assert_eq!(harbour.ask("dev").await, (200, "one".into()), "what serves is untouched");
     harbour.clear().await;

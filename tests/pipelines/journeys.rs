@@ -246,15 +246,15 @@ async fn a_log_is_followed_while_it_is_written() {
     .await;
     let runs = &harbour.berth.backend.runs;
     let all: Vec<_> = runs.follow(&harbour.owner, &step, 1).await.unwrap().collect().await;
-    assert_eq!(all.len(), 2_500);
-    assert!(all.iter().zip(1..).all(|(line, number)| line.number == number && line.text == format!("line {number}")));
+    assert_eq!((all.len(), all[2_500].kind), (2_501, LineKind::Exit));
+    assert!(all[..2_500].iter().zip(1..).all(|(line, number)| line.number == number && line.text == format!("line {number}")));
     let middle = runs.log(&harbour.owner, &step, 2_001, 10).await.unwrap();
-    assert_eq!((middle.lines.len(), middle.lines[0].number, middle.total, middle.complete), (10, 2_001, 2_500, true));
+    assert_eq!((middle.lines.len(), middle.lines[0].number, middle.total, middle.complete), (10, 2_001, 2_501, true));
     assert_eq!(runs.log(&harbour.owner, &step, 9_999, 10).await.unwrap().lines, []);
     let (mut found, mut from) = (Vec::new(), Some(1));
     while let Some(next) = from {
         let part = runs.find_in_log(&harbour.owner, &step, " LINE 24", next, 50).await.unwrap();
-        assert!(part.lines.len() <= 50 && part.total == 2_500);
+        assert!(part.lines.len() <= 50 && part.total == 2_501);
         found.extend(part.lines.iter().map(|line| line.number));
         from = part.next;
     }

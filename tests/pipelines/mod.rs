@@ -1,11 +1,13 @@
 //! From a push to a candidate: what runs, in which order, and how it ends.
 
+mod canary;
 mod candidates;
 mod ci;
 mod conditions;
 mod engine;
 mod held;
 mod journeys;
+mod logs;
 mod monorepo;
 mod queue;
 mod results;

@@ -2,11 +2,6 @@
 
 use std::path::Path;
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use server::{
     args,
@@ -16,50 +11,16 @@ use server::{
 
 use crate::{
     git::Copy,
-    support::{app::TestApp, berth::until, proof},
+    support::{
+        app::TestApp,
+        berth::until,
+        canary::{forms, found},
+        proof,
+    },
 };
 
 const SECRET: &str = r#"k9!<Zq&"7 r'/w+2Xv?"#;
 const STEPS_OWN: &str = "t0ken-0f-a-step+/9";
-
-/// A text as programs print it.
-fn forms(secret: &str) -> Vec<(&'static str, String)> {
-    let every: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let pairs: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    vec![
-        ("as it is", secret.to_owned()),
-        ("within a word", format!("x{secret}x")),
-        ("base64", STANDARD.encode(secret)),
-        ("base64 with a line end", STANDARD.encode(format!("{secret}\n"))),
-        ("base64 within a text, by one", STANDARD.encode(format!("a{secret}and more"))),
-        ("base64 within a text, by two", STANDARD.encode(format!("ab{secret}and more"))),
-        ("base64 of URLs", URL_SAFE_NO_PAD.encode(secret)),
-        ("hex", hex::encode(secret)),
-        ("HEX", hex::encode_upper(secret)),
-        ("hex in pairs", pairs.join(" ")),
-        ("hex with colons", pairs.join(":")),
-        ("URL", utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()),
-        ("URL, every byte", every),
-        ("form", utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string().replace("%20", "+")),
-        ("JSON", json!(secret).to_string()),
-        ("HTML", secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;")),
-        ("shell", format!("'{}'", secret.replace('\'', r"'\''"))),
-    ]
-}
-
-/// What of a secret's forms is in these bytes: for those within a longer text, the part that is the secret's alone.
-fn found(bytes: &[u8], secret: &str) -> Vec<&'static str> {
-    let has = |needle: &str| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-    let core = |name: &str, form: &str| match name {
-        "base64 within a text, by one" => form[4..4 + secret.len()].to_owned(),
-        "base64 within a text, by two" => form[4..4 + secret.len()].to_owned(),
-        "JSON" => form.trim_matches('"').to_owned(),
-        "within a word" => secret.to_owned(),
-        "base64 with a line end" => form.trim_end_matches('=')[..secret.len()].to_owned(),
-        _ => form.to_owned(),
-    };
-    forms(secret).into_iter().filter(|(name, form)| has(&core(name, form))).map(|(name, _)| name).collect()
-}
 
 /// Every file of the store: the database, what is written ahead of it, the rest but repositories.
 fn stored(folder: &Path) -> Vec<u8> {
@@ -71,13 +32,13 @@ fn stored(folder: &Path) -> Vec<u8> {
 async fn printed_in_every_way_it_is_not_in_the_store() {
     let app = TestApp::new().await.with_team("a").await;
     let owner = app.client("owner@a.test").await;
-    let lines: Vec<String> = forms(SECRET).into_iter().map(|(name, form)| format!("{name}: {form}")).collect();
+    let lines: Vec<String> = forms(SECRET).into_iter().map(|form| format!("{}: {}", form.name, form.printed)).collect();
     let all = lines.clone();
     app.fake.set_image("shell", Behaviour::default());
     // The release command prints the variable and fails; a step prints its own.
     app.fake.on_task(move |task| {
         let secret = if task.name.starts_with("release-") { SECRET } else { STEPS_OWN };
-        let lines = forms(secret).into_iter().map(|(name, form)| (false, format!("{name}: {form}"))).collect();
+        let lines = forms(secret).into_iter().map(|form| (false, format!("{}: {}", form.name, form.printed))).collect();
         Some(Script { lines, code: i64::from(task.name.starts_with("release-")), ..Script::default() })
     });
     app.fake.set_image("crashing", Behaviour { lines: all, ..Behaviour::crashing(3) });
@@ -102,8 +63,10 @@ async fn printed_in_every_way_it_is_not_in_the_store() {
     let chunks = app.db().fetch_all("SELECT lines FROM log_chunks", args![]).await.unwrap();
     let chunks: String = chunks.iter().map(|row| row.text("lines").unwrap()).collect();
     assert!(chunks.contains("URL, every byte: ***"), "{chunks}");
-    let said = [found(shown.as_bytes(), STEPS_OWN), found(chunks.as_bytes(), STEPS_OWN), found(shown.as_bytes(), SECRET)].concat();
-    let kept = found(&stored(&app.berth.config.data), SECRET);
+    let said =
+        [found(shown.as_bytes(), &forms(STEPS_OWN)), found(chunks.as_bytes(), &forms(STEPS_OWN)), found(shown.as_bytes(), &forms(SECRET))]
+            .concat();
+    let kept = found(&stored(&app.berth.config.data), &forms(SECRET));
     assert!(said.is_empty() && kept.is_empty(), "shown: {said:?}; stored: {kept:?}");
     let forms = forms(SECRET).len();
     proof(

@@ -16,16 +16,15 @@ const fn class(kind: LineKind) -> &'static str {
         LineKind::Out => "",
         LineKind::Err => "err",
         LineKind::Command => "cmd",
-        LineKind::Note => "say-so",
+        LineKind::Note | LineKind::Exit => "say-so",
     }
 }
 
 /// Number, time and text; the number leads to `to`, where it leads anywhere.
 fn parts(line: &LogLine, to: Option<String>, text: AnyView) -> AnyView {
-    let number = line.number.to_string();
     let number = match to {
-        Some(to) => view! { <a href=to>{number}</a> }.into_any(),
-        None => view! { <span>{number}</span> }.into_any(),
+        Some(to) => view! { <a href=to>{line.number.to_string()}</a> }.into_any(),
+        None => view! { <span></span> }.into_any(),
     };
     let at = line.at.to_string();
     let clock = at.get(11..19).unwrap_or_default().to_owned();
@@ -48,31 +47,33 @@ fn coloured(text: &str) -> AnyView {
         .into_any()
 }
 
-fn row(line: &LogLine) -> AnyView {
-    let parts = parts(line, Some(format!("#L{}", line.number)), coloured(&line.text));
+fn row(line: &LogLine, to: &impl Fn(u64) -> String) -> AnyView {
+    let parts = parts(line, Some(to(line.number)), coloured(&line.text));
     view! { <div id=format!("L{}", line.number) class=class(line.kind)>{parts}</div> }.into_any()
 }
 
-/// Lines as the log shows them: each command with what it wrote folds. `LogStream` makes the same of those that come later.
-pub fn log_lines(lines: &[LogLine]) -> AnyView {
+/// Lines as the log shows them: each command with what it wrote folds, and each number leads to where `to` says. `LogStream`
+/// makes the same of those that come later.
+pub fn log_lines(lines: &[LogLine], to: impl Fn(u64) -> String) -> AnyView {
     let groups = lines.chunk_by(|_, next| next.kind != LineKind::Command);
-    groups.map(group).collect_view().into_any()
+    groups.map(|lines| group(lines, &to)).collect_view().into_any()
 }
 
-fn group(lines: &[LogLine]) -> AnyView {
+fn group(lines: &[LogLine], to: &impl Fn(u64) -> String) -> AnyView {
     match lines {
         [first, rest @ ..] if first.kind == LineKind::Command => {
-            // What folds is a button, and a button holds no link.
+            // What folds is a button, and a button holds no link: its number stands before it.
             let head = parts(first, None, coloured(&first.text));
             view! {
+                <a class="at" href=to(first.number)>{first.number.to_string()}</a>
                 <details open=true>
                     <summary id=format!("L{}", first.number) class="cmd">{head}</summary>
-                    {rest.iter().map(row).collect_view()}
+                    {rest.iter().map(|line| row(line, to)).collect_view()}
                 </details>
             }
             .into_any()
         }
-        lines => lines.iter().map(row).collect_view().into_any(),
+        lines => lines.iter().map(|line| row(line, to)).collect_view().into_any(),
     }
 }
 
@@ -136,6 +137,30 @@ fn marked(text: &str, wanted: &str) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::holds;
+
+    /// Command lines too: what folds holds no link, so theirs stands before it.
+    #[cfg(feature = "ssr")]
+    #[test]
+    fn every_line_has_a_link_that_opens_at_it() {
+        use leptos::prelude::RenderHtml as _;
+
+        use super::log_lines;
+        use crate::{
+            islands::line_of,
+            model::{LineKind, LogLine, Timestamp},
+        };
+
+        let line = |number, kind| LogLine { number, at: Timestamp(0), kind, text: "text".into() };
+        let lines = [line(8, LineKind::Note), line(30, LineKind::Command), line(31, LineKind::Out), line(32, LineKind::Exit)];
+        let html = log_lines(&lines, |number| line_of("s1", number)).to_html().replace("&amp;", "&");
+        for (number, from) in [(8, 1), (30, 10), (31, 11), (32, 12)] {
+            let link = format!("href=\"?step=s1&from={from}#L{number}\"");
+            assert_eq!(html.matches(&link).count(), 1, "{link} in {html}");
+            assert_eq!(html.matches(&format!("id=\"L{number}\"")).count(), 1, "{number} in {html}");
+        }
+        let head = html.split("<summary").nth(1).and_then(|rest| rest.split("</summary>").next()).unwrap_or_default();
+        assert!(!head.is_empty() && !head.contains("<a"), "{head}");
+    }
 
     #[test]
     fn what_is_looked_for_is_found_whatever_its_colour_and_case() {

@@ -11,6 +11,14 @@ mod browser;
 
 use leptos::prelude::*;
 
+/// How many lines stand before the one that a link leads to: one sees where one is.
+const BEFORE: u64 = 20;
+
+/// Where a line of a step's log is: on the page that begins a few lines before it, wherever the log has got to meanwhile.
+pub fn line_of(step: &str, number: u64) -> String {
+    format!("?step={step}&from={}#L{number}", number.saturating_sub(BEFORE).max(1))
+}
+
 /// Keeps relative times and running durations true.
 #[island]
 pub fn Clock() -> impl IntoView {

@@ -51,6 +51,11 @@ sentences! {
     compare_packages_unknown: "One of them has no list of packages, so they cannot be compared." / "한쪽에 패키지 목록이 없어서 비교할 수 없어요.";
     compare_shape: "Processes and health" / "프로세스와 상태 확인";
     compare_no_shape: "Run the same way." / "실행 방식이 같아요.";
+    compare_config(environment): "Variables in {environment}" / "{environment} 환경의 변수";
+    compare_no_config: "Run with the same variables." / "같은 변수로 실행돼요.";
+    compare_config_sets(before, after): "Config {before}, then {after}" / "설정 {before}에서 {after}(으)로";
+    compare_config_newest: "the newest (it never ran here)" / "최신 설정(여기서 실행된 적 없음)";
+    compare_not_shown: "not shown" / "표시 안 함";
     compare_size(before, after): "{before} MiB, then {after} MiB" / "{before} MiB에서 {after} MiB(으)로";
     compare_added: "added" / "추가";
     compare_removed: "removed" / "제거";

@@ -100,6 +100,10 @@ sentences! {
     address: "Address" / "주소";
     still_serves(number): "v{number} serves as before." / "v{number}이 그대로 요청을 처리해요.";
     superseded_says: "A newer release took its place before it was proven." / "검증되기 전에 더 새로운 릴리스로 대체됐어요.";
+    since_good(commits, tests): "What is different since the last good run: {commits} commits, {tests} tests that fail now" / "마지막 성공 이후 달라진 것: 커밋 {commits}개, 새로 실패한 테스트 {tests}개";
+    since_good_run(number): "Run {number} passed" / "{number}번 실행은 성공했어요";
+    since_good_no_commit: "The same commit: it passed then." / "같은 커밋이에요. 그때는 성공했어요.";
+    since_good_fails(test): "fails now: {test}" / "새로 실패: {test}";
     cancel_rollout_says: "The new instances are taken away again; what served before goes on serving." / "새 인스턴스를 거둬요. 이전 것이 그대로 요청을 처리해요.";
     cancel_rollout_does: "Cancel the rollout" / "롤아웃 취소";
 }

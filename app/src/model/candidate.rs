@@ -160,6 +160,51 @@ pub struct Comparison {
     pub packages: Option<PackageChanges>,
     /// The fields of processes, health and release command that differ.
     pub shape: Vec<FieldChange>,
+    /// How the variables differ with which they ran last, by environment; of those alone where one of them ran.
+    #[serde(default)]
+    pub config: Vec<ConfigCompared>,
+}
+
+/// How the variables differ with which two candidates ran last in an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct ConfigCompared {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The number of the config set the first ran with last. None: it never ran here, and would with the newest.
+    pub before: Option<u64>,
+    /// The same of the second.
+    pub after: Option<u64>,
+    /// The variables that differ, by name.
+    pub changes: Vec<VariableChange>,
+}
+
+/// A variable that differs. The value of one whose name says that it is a secret is not in here, and none is for who may not
+/// read variables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct VariableChange {
+    /// Its name.
+    pub name: String,
+    /// How it differs.
+    pub change: VariableChanged,
+    /// What it was, where that may be read.
+    pub before: Option<String>,
+    /// What it is, where that may be read.
+    pub after: Option<String>,
+}
+
+/// How a variable differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum VariableChanged {
+    /// Only the second has it.
+    Added,
+    /// Only the first has it.
+    Removed,
+    /// Its value is another.
+    Changed,
 }
 
 /// A commit in one line.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RolloutBrief, RunEvent, RunImage, ServiceName, StepId, TeamName, Timestamp};
+use super::{CommitLine, RolloutBrief, RunEvent, RunImage, ServiceName, StepId, TeamName, Timestamp};
 
 /// How a run, a stage or a step is. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +121,9 @@ pub struct Run {
     /// That one's image, held against the one before.
     #[serde(default)]
     pub image: Option<RunImage>,
+    /// What is different since the branch was good last, where it failed.
+    #[serde(default)]
+    pub since_good: Option<SinceGood>,
     /// The rollouts its candidate started by itself.
     pub rollouts: Vec<RolloutBrief>,
     /// Whether nothing was run, since nothing of the service had changed: the candidate is the one it had.
@@ -250,6 +253,20 @@ pub struct Step {
     pub finished_at: Option<Timestamp>,
 }
 
+/// What is different between a run that failed and the last one of its branch before it that passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct SinceGood {
+    /// The number of the run that passed.
+    pub run: u64,
+    /// The commits since, newest first; the first 20.
+    pub commits: Vec<CommitLine>,
+    /// Why the commits cannot be told, as a sentence.
+    pub commits_unread: Option<String>,
+    /// The tests that fail now and did not then; the first 20.
+    pub failing: Vec<String>,
+}
+
 /// What a line of a log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -263,6 +280,8 @@ pub enum LineKind {
     Command,
     /// What Berth says.
     Note,
+    /// How the step, or what ran beside one, ended: its exit code, or what stopped it.
+    Exit,
 }
 
 /// A line of a log. Its text is text: it may hold ANSI colours and never markup.

@@ -8,7 +8,7 @@ use crate::{
     components::{empty, head, sentence, short_commit, table},
     error::Result,
     locales::Lang,
-    model::{Candidate, CommitLine, Comparison, FieldChange, PackageChanges, ServiceName, TeamName},
+    model::{Candidate, CommitLine, Comparison, ConfigCompared, FieldChange, PackageChanges, ServiceName, TeamName, VariableChanged},
     way::{Way, named},
 };
 
@@ -35,6 +35,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 {if found.shape.is_empty() { empty(t.compare_no_shape(), ()) } else { fields(t, &found.shape) }}
             </section>
         </div>
+        {found.config.iter().map(|config| variables(t, config)).collect_view()}
     };
     let way = Way::get(t.way_look(), path.clone()).cli(format!("berth candidates compare {} {before} {after}", named(&team, &name)));
     Ok(Screen::new(format!("{} · {name}", t.compare_title(before, after)), body.into_any())
@@ -94,6 +95,45 @@ fn packages(t: Lang, changes: Option<&PackageChanges>) -> AnyView {
     all.extend(changes.removed.iter().map(|package| change(&package.name, Some(&package.version), None)));
     all.sort_by(|a, b| a.field.cmp(&b.field));
     if all.is_empty() { empty(t.compare_no_packages(), ()) } else { fields(t, &all) }
+}
+
+/// How the variables differ in one environment.
+fn variables(t: Lang, config: &ConfigCompared) -> AnyView {
+    let number = |set: Option<u64>| set.map_or_else(|| t.compare_config_newest().to_owned(), |number| number.to_string());
+    let rows = config.changes.iter().map(|variable| {
+        let word = match variable.change {
+            VariableChanged::Added => t.compare_added(),
+            VariableChanged::Removed => t.compare_removed(),
+            VariableChanged::Changed => t.compare_changed(),
+        };
+        let side = |value: &Option<String>, there: bool| match value {
+            Some(value) => view! { <code class="wrap">{value.clone()}</code> }.into_any(),
+            None if there => view! { <span class="soft">{t.compare_not_shown()}</span> }.into_any(),
+            None => "–".into_any(),
+        };
+        view! {
+            <tr>
+                <th scope="row"><code>{variable.name.clone()}</code>" "<span class="chip">{word}</span></th>
+                <td data-label=t.col_before()>{side(&variable.before, variable.change != VariableChanged::Added)}</td>
+                <td data-label=t.col_after()>{side(&variable.after, variable.change != VariableChanged::Removed)}</td>
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    view! {
+        <section class="card">
+            <header>
+                <h2>{t.compare_config(&config.environment)}</h2>
+                <span class="small soft">{t.compare_config_sets(number(config.before), number(config.after))}</span>
+            </header>
+            {if config.changes.is_empty() {
+                empty(t.compare_no_config(), ())
+            } else {
+                table(&[t.col_field(), t.col_before(), t.col_after()], rows)
+            }}
+        </section>
+    }
+    .into_any()
 }
 
 fn fields(t: Lang, changes: &[FieldChange]) -> AnyView {

@@ -10,9 +10,9 @@ use crate::{
         run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
     },
     error::Result,
-    islands::LogStream,
+    islands::{LogStream, line_of},
     locales::Lang,
-    model::{LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
+    model::{LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName, Timestamp},
     way::{Way, named},
 };
 
@@ -133,9 +133,10 @@ fn why(t: Lang, run: &Run) -> AnyView {
             .flat_map(|stage| &stage.steps)
             .find(|step| step.state != RunState::Skipped && (step.failure.is_some() || step.exit_code.unwrap_or(0) != 0));
         let to = step.filter(|step| step.lines > 0).map(|step| {
-            view! { " "<a href=format!("?step={}#L{}", step.id, step.lines)>{t.to_the_log()}</a> }
+            view! { " "<a href=line_of(step.id.as_str(), step.lines)>{t.to_the_log()}</a> }
         });
-        return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{to} });
+        let since = run.since_good.as_ref().map(|since| since_good(t, run, since));
+        return say(Tone::Bad, view! { <b>{sentence(t, failure)}</b>{to}{since} });
     }
     if run.kept {
         return say(Tone::Idle, sentence(t, &run.reason));
@@ -144,6 +145,26 @@ fn why(t: Lang, run: &Run) -> AnyView {
         Some(waits) => say(Tone::Idle, sentence(t, &waits)),
         None => ().into_any(),
     }
+}
+
+/// What is different since the branch was good last.
+fn since_good(t: Lang, run: &Run, since: &SinceGood) -> AnyView {
+    let to = format!("{}/runs/{}", path_of(&run.team, &run.service), since.run);
+    let commits = since.commits.iter().map(|commit| {
+        view! { <li><code>{short_commit(&commit.id)}</code>" "{commit.title.clone()}" "<span class="soft">{commit.author.clone()}</span></li> }
+    });
+    let commits = commits.collect_view();
+    let failing = since.failing.iter().map(|test| view! { <li>{t.since_good_fails(test)}</li> }).collect_view();
+    let none = (since.commits.is_empty() && since.commits_unread.is_none()).then(|| view! { <li>{t.since_good_no_commit()}</li> });
+    let unread = since.commits_unread.as_ref().map(|why| view! { <li>{sentence(t, why)}</li> });
+    view! {
+        <details class="small">
+            <summary>{t.since_good(since.commits.len(), since.failing.len())}</summary>
+            <p><a href=to>{t.since_good_run(since.run)}</a></p>
+            <ul>{unread}{none}{commits}{failing}</ul>
+        </details>
+    }
+    .into_any()
 }
 
 fn stages(caller: &Caller, run: &Run) -> AnyView {
@@ -241,8 +262,7 @@ fn seek(caller: &Caller, step: &Step) -> AnyView {
 
 fn found_card(caller: &Caller, path: &str, step: &Step, found: &[LogLine]) -> AnyView {
     let t = caller.lang;
-    // A few lines before it, so that one sees where one is.
-    let to = |number: u64| format!("{path}?step={}&from={}#L{number}", step.id, number.saturating_sub(20).max(1));
+    let to = |number: u64| format!("{path}{}", line_of(step.id.as_str(), number));
     let lines = if found.is_empty() {
         view! { <p class="pad small faint">{t.found_nothing(caller.query.get("find"))}</p> }.into_any()
     } else {
@@ -282,7 +302,7 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
     let lines = if log.lines.is_empty() && log.complete {
         view! { <p class="pad small faint">{t.log_empty()}</p> }.into_any()
     } else {
-        log_lines(&log.lines)
+        log_lines(&log.lines, |number| line_of(step.id.as_str(), number))
     };
     view! {
         <section class="card logcard" id="log" data-live="log" data-key=step.id.to_string() aria-label=t.log_of(&step.name)>

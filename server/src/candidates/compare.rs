@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app::model::{FieldChange, PackageChanges, PackageVersion, Shape};
+use app::model::{FieldChange, PackageChanges, PackageVersion, Shape, VariableChange, VariableChanged};
 use serde_json::Value;
+
+use crate::secrets::says_secret;
 
 /// The packages that differ. A name may be there in several versions.
 pub fn packages(before: &[PackageVersion], after: &[PackageVersion]) -> PackageChanges {
@@ -43,6 +45,25 @@ pub fn shapes(before: &Shape, after: &Shape) -> Vec<FieldChange> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let change = |name: &String| FieldChange { field: name.clone(), before: old.get(name).cloned(), after: new.get(name).cloned() };
     names.into_iter().map(change).filter(|change| change.before != change.after).collect()
+}
+
+/// The variables that differ, with the values that may be shown: none of a secret, and none at all unless `readable`.
+pub fn variables(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>, readable: bool) -> Vec<VariableChange> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    differ
+        .map(|name| {
+            let (old, new) = (before.get(name), after.get(name));
+            let change = match (old, new) {
+                (None, _) => VariableChanged::Added,
+                (_, None) => VariableChanged::Removed,
+                _ => VariableChanged::Changed,
+            };
+            let shown = readable && !says_secret(name);
+            let value = |value: Option<&String>| value.filter(|_| shown).cloned();
+            VariableChange { name: name.clone(), change, before: value(old), after: value(new) }
+        })
+        .collect()
 }
 
 /// Every field of a shape by its path. What is not set is not there.
@@ -101,6 +122,26 @@ mod tests {
                 "{before} → {after}"
             );
         }
+    }
+
+    #[test]
+    fn variables_differ_by_name_and_show_what_may_be_read() {
+        let set = |text: &str| -> BTreeMap<String, String> {
+            text.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+        };
+        let before = set("LEVEL=info PORT=1 API_TOKEN=abcd GONE=x");
+        let after = set("LEVEL=debug PORT=1 API_TOKEN=efgh NEW=y DB_PASSWORD=z");
+        let told = |readable: bool| -> Vec<String> {
+            let said = |value: Option<String>| value.unwrap_or_default();
+            let line =
+                |change: VariableChange| format!("{} {:?} {}>{}", change.name, change.change, said(change.before), said(change.after));
+            variables(&before, &after, readable).into_iter().map(line).collect()
+        };
+        let read = ["API_TOKEN Changed >", "DB_PASSWORD Added >", "GONE Removed x>", "LEVEL Changed info>debug", "NEW Added >y"];
+        assert_eq!(told(true), read);
+        let names = ["API_TOKEN Changed >", "DB_PASSWORD Added >", "GONE Removed >", "LEVEL Changed >", "NEW Added >"];
+        assert_eq!(told(false), names);
+        assert_eq!(variables(&before, &before, true), []);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use app::model::{Candidate, CandidateShown, Comparison, Envelope, EnvironmentName, FieldChange, PackageVersion, SigningKey, Vouched};
+use app::model::{
+    Candidate, CandidateShown, Comparison, ConfigCompared, Envelope, EnvironmentName, FieldChange, PackageVersion, SigningKey,
+    VariableChanged, Vouched,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -247,6 +250,23 @@ fn compared(found: &Comparison) {
         }
     }
     found.shape.iter().for_each(changed);
+    found.config.iter().for_each(variables);
+}
+
+fn variables(config: &ConfigCompared) {
+    let number =
+        |set: Option<u64>| set.map_or_else(|| "the newest, since it never ran there".to_owned(), |number| format!("config {number}"));
+    output::line(&format!("variables in {}: {} → {}", config.environment, number(config.before), number(config.after)));
+    for variable in &config.changes {
+        let side = |value: &Option<String>, there: bool| match value {
+            Some(value) => value.clone(),
+            None if there => "(not shown)".to_owned(),
+            None => "–".to_owned(),
+        };
+        let before = side(&variable.before, variable.change != VariableChanged::Added);
+        let after = side(&variable.after, variable.change != VariableChanged::Removed);
+        output::line(&format!("~ {}: {before} → {after}", variable.name));
+    }
 }
 
 fn changed(change: &FieldChange) {

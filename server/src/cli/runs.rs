@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use app::model::{LogFound, LogLine, LogRange, Run, RunBrief, RunEvent, RunState, StartRun, Step, tag_of};
+use app::model::{CommitLine, LogFound, LogLine, LogRange, Run, RunBrief, RunEvent, RunState, SinceGood, StartRun, Step, tag_of};
 use clap::Subcommand;
 use futures::StreamExt as _;
 
@@ -36,6 +36,9 @@ pub(super) enum RunsCommand {
         /// Only lines that hold this text, whatever the case of its letters
         #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
         find: Option<String>,
+        /// Only the last so many lines of each step, and those that come
+        #[arg(long, value_name = "LINES", conflicts_with = "find")]
+        tail: Option<u64>,
     },
     /// Show what the tests of a run said: those that failed first
     Tests(OneRun),
@@ -113,12 +116,12 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
                 Ok(())
             })?;
         }
-        RunsCommand::Logs { run, follow, step, find } => {
+        RunsCommand::Logs { run, follow, step, find, tail } => {
             let (service, number) = run.find(session).await?;
             let path = format!("{service}/runs/{number}");
             return match find {
                 Some(text) => find_in_logs(session, &path, step.as_deref(), &text).await,
-                None => print_logs(session, &path, follow, step.as_deref()).await,
+                None => print_logs(session, &path, (follow, tail), step.as_deref()).await,
             };
         }
         RunsCommand::Tests(one) => {
@@ -227,6 +230,7 @@ fn show(run: &Run) {
     output::line(&format!("begun by {}: {}", run.event.name(), run.reason));
     run.inputs.iter().for_each(|(name, value)| output::line(&format!("input {name}={}", logs::clean(value))));
     run.failure.iter().chain(&run.waits).for_each(|sentence| output::line(sentence));
+    run.since_good.iter().for_each(since_good);
     let rows: Vec<_> = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step))).collect();
     output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);
     run.candidate.iter().for_each(|candidate| output::line(&format!("candidate {candidate}")));
@@ -236,6 +240,17 @@ fn show(run: &Run) {
     for rollout in &run.rollouts {
         output::line(&format!("rollout {}  {}", rollout.id, output::mark(output::of_rollout(rollout.state), rollout.state.name())));
     }
+}
+
+fn since_good(since: &SinceGood) {
+    output::line(&format!("since run {} passed:", since.run));
+    since.commits_unread.iter().for_each(|why| output::line(&format!("  {why}")));
+    let commit = |commit: &CommitLine| output::line(&format!("  + {} {} ({})", output::short(&commit.id), commit.title, commit.author));
+    since.commits.iter().for_each(commit);
+    if since.commits.is_empty() && since.commits_unread.is_none() {
+        output::line("  no new commit");
+    }
+    since.failing.iter().for_each(|test| output::line(&format!("  ✗ {test}")));
 }
 
 fn step_row(stage: &str, step: &Step) -> Vec<String> {
@@ -254,7 +269,7 @@ fn step_row(stage: &str, step: &Step) -> Vec<String> {
 }
 
 /// Prints the log of each step, one after the other in the order of the pipeline.
-async fn print_logs(session: &Session, path: &str, follow: bool, only: Option<&str>) -> Done<ExitCode> {
+async fn print_logs(session: &Session, path: &str, (follow, tail): (bool, Option<u64>), only: Option<&str>) -> Done<ExitCode> {
     let mut place = (0, 0);
     loop {
         let run: Run = client::read(session.client.get(path).await?)?;
@@ -265,7 +280,7 @@ async fn print_logs(session: &Session, path: &str, follow: bool, only: Option<&s
             }
             Some((stage, step)) => {
                 if only.is_none_or(|only| only == step.name) {
-                    one_log(session, &format!("{}/{}", stage.name, step.name), step, follow).await?;
+                    one_log(session, &format!("{}/{}", stage.name, step.name), step, (follow, tail)).await?;
                 }
                 place.1 += 1;
             }
@@ -312,8 +327,8 @@ async fn wait_for_change(session: &Session, path: &str) {
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), wait).await;
 }
 
-async fn one_log(session: &Session, name: &str, step: &Step, follow: bool) -> Done<()> {
-    let mut from = 1;
+async fn one_log(session: &Session, name: &str, step: &Step, (follow, tail): (bool, Option<u64>)) -> Done<()> {
+    let mut from = tail.map_or(1, |tail| (step.lines + 1).saturating_sub(tail).max(1));
     loop {
         let range: LogRange = client::read(session.client.get(&format!("/steps/{}/log?from={from}&limit=5000", step.id)).await?)?;
         for line in &range.lines {

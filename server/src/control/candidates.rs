@@ -4,15 +4,15 @@ use app::{
     backend::Candidates,
     error::{Error, Result},
     model::{
-        Actor, Candidate, CandidatePlace, CandidateShown, CommitLine, Comparison, Envelope, Service, ServiceName, SigningKey, TeamName,
-        Vouched,
+        Actor, Candidate, CandidatePlace, CandidateShown, CommitLine, Comparison, ConfigCompared, Envelope, Service, ServiceName,
+        SigningKey, TeamName, Vouched,
     },
     said,
 };
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::Control;
+use super::{Control, authorize};
 use crate::{
     auth::rights::Action,
     candidates::{compare, judge::Verdict, sbom},
@@ -21,9 +21,9 @@ use crate::{
     store::{
         Tx, candidates,
         events::{self, NewEvent},
-        releases::Content,
+        releases::{self, Content},
         statements::{self, Kind},
-        together,
+        targets, together,
     },
 };
 
@@ -75,9 +75,41 @@ impl Control {
         Ok(found.and_then(|row| sbom::listed(&sbom::within(&row.payload)?)))
     }
 
-    async fn commits(&self, service: &Service, from: &str, to: &str) -> std::result::Result<Vec<CommitLine>, git::GitError> {
+    /// How the variables differ that two candidates ran with last, for each environment in which one of them ran. For one that
+    /// never did, the newest: those it would run with.
+    async fn config_compared(
+        &self,
+        service: &Service,
+        before: &Candidate,
+        after: &Candidate,
+        readable: bool,
+    ) -> Result<Vec<ConfigCompared>> {
+        let mut all = Vec::new();
+        for target in targets::of_service(&self.db, &service.id).await? {
+            let old = releases::config_ran_with(&self.db, &target.id, &before.id).await?;
+            let new = releases::config_ran_with(&self.db, &target.id, &after.id).await?;
+            if old.is_none() && new.is_none() {
+                continue;
+            }
+            let numbers = [&old, &new].map(|set| set.as_ref().map(|set| set.number));
+            let newest = self.newest_config(&target).await?;
+            let [old, new] = [old, new].map(|set| self.variables(&target, set.as_ref().unwrap_or(&newest)));
+            let changes = compare::variables(&old?, &new?, readable);
+            all.push(ConfigCompared { environment: target.environment.name, before: numbers[0], after: numbers[1], changes });
+        }
+        Ok(all)
+    }
+
+    /// The commits that one has and the other has not, newest first, at most so many.
+    pub(super) async fn commits(
+        &self,
+        service: &Service,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> std::result::Result<Vec<CommitLine>, git::GitError> {
         let repository = self.config.repositories().join(format!("{}.git", service.repository_id));
-        let found = git::between(&repository, from, to, MOST_COMMITS).await?;
+        let found = git::between(&repository, from, to, most).await?;
         Ok(found.into_iter().map(|commit| CommitLine { id: commit.id, author: commit.author, title: commit.message }).collect())
     }
 }
@@ -131,8 +163,8 @@ impl Candidates for Control {
         let service = self.service(actor, team, service, Action::ViewTeam).await?;
         let (before, after) = (self.candidate(&service, before).await?, self.candidate(&service, after).await?);
         let commits = async {
-            let new = self.commits(&service, &before.commit, &after.commit).await?;
-            Ok::<_, git::GitError>((new, self.commits(&service, &after.commit, &before.commit).await?))
+            let new = self.commits(&service, &before.commit, &after.commit, MOST_COMMITS).await?;
+            Ok::<_, git::GitError>((new, self.commits(&service, &after.commit, &before.commit, MOST_COMMITS).await?))
         };
         let (commits, taken_back, commits_unread) = match commits.await {
             Ok((new, old)) => (new, old, None),
@@ -142,9 +174,12 @@ impl Candidates for Control {
             }
         };
         let packages = self.packages(&before).await?.zip(self.packages(&after).await?);
+        let readable = authorize(actor, Action::ReadConfig, Some(&service.team_id)).is_ok();
+        let config = self.config_compared(&service, &before, &after, readable).await?;
         Ok(Comparison {
             packages: packages.map(|(before, after)| compare::packages(&before, &after)),
             shape: compare::shapes(&before.shape, &after.shape),
+            config,
             before,
             after,
             commits,

@@ -67,13 +67,13 @@ impl Control {
         Ok(Standing { serving, wanted })
     }
 
-    async fn newest_config(&self, target: &TargetRow) -> Result<ConfigSetRow> {
+    pub(super) async fn newest_config(&self, target: &TargetRow) -> Result<ConfigSetRow> {
         releases::config_by_id(&self.db, &target.team_id, &target.config_set_id)
             .await?
             .ok_or_else(|| Error::internal(format!("target {} has no config set", target.id)))
     }
 
-    fn variables(&self, target: &TargetRow, set: &ConfigSetRow) -> Result<BTreeMap<String, String>> {
+    pub(super) fn variables(&self, target: &TargetRow, set: &ConfigSetRow) -> Result<BTreeMap<String, String>> {
         let plain = self.secrets.unseal(&target.team_id, set.id.as_str(), "variables", &set.variables)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }

@@ -1,14 +1,13 @@
 //! Runs, logs, candidates.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use app::{
     backend::{Live, Runs},
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, RunInput, Service,
-        ServiceId, ServiceName, StartRun, StepId, TeamId, TeamName, Triggers, tag_of,
+        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers, tag_of,
     },
     said,
 };
@@ -30,6 +29,7 @@ use crate::{
         events::{self, NewEvent},
         logs,
         repositories::{self, BuiltHere, RepositoryRow},
+        results,
         runs::{self, RunRow},
         schedules, together,
     },
@@ -40,6 +40,9 @@ use crate::{
 const MOST_LINES: u32 = 5_000;
 /// A follower looks again after this long even where nothing woke it.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How many commits and tests are named of what is different since the last good run.
+const MOST_SINCE: usize = 20;
 
 /// The longest name of a branch that is looked for, in characters.
 const LONGEST_BRANCH: usize = 250;
@@ -75,6 +78,12 @@ const fn event(actor: &Actor, by_hand: bool) -> RunEvent {
         Credential::Token { .. } if !by_hand => RunEvent::Api,
         _ => RunEvent::Manual,
     }
+}
+
+/// The tests of a run that failed, by their ids, with their names.
+fn failing_in(reports: &[TestReport]) -> BTreeMap<String, String> {
+    let named = |case: &TestCase| if case.suite.is_empty() { case.name.clone() } else { format!("{} › {}", case.suite, case.name) };
+    reports.iter().flat_map(|report| &report.failing).map(|case| (case.id.clone(), named(case))).collect()
 }
 
 impl Control {
@@ -172,6 +181,29 @@ impl Control {
         brief.ok_or_else(|| unknown_run(&service.name, number))
     }
 
+    /// What is different since the branch was good last. None where the run did not fail, or nothing passed before it.
+    async fn since_good(&self, service: &Service, run: &Run) -> Result<Option<SinceGood>> {
+        if !matches!(run.state, RunState::Failed | RunState::TimedOut | RunState::Errored) {
+            return Ok(None);
+        }
+        let good = runs::last_passed(&self.db, &service.id, &run.branch, run.number).await?;
+        let Some((number, good, commit)) = good else { return Ok(None) };
+        let (commits, commits_unread) = match self.commits(service, &commit, &run.commit, MOST_SINCE).await {
+            Ok(commits) => (commits, None),
+            Err(error) => {
+                tracing::info!(service = %service.id, run = run.number, %error, "the commits since the last good run cannot be told");
+                (Vec::new(), Some(said::commits_unread()))
+            }
+        };
+        let mut failing = Vec::new();
+        if let Some(row) = runs::by_number(&self.db, &service.team_id, &service.id, run.number).await? {
+            let then = failing_in(&results::of_run(&self.db, &service.team_id, &good).await?);
+            let now = failing_in(&results::of_run(&self.db, &service.team_id, &row.id).await?);
+            failing = now.into_iter().filter(|(id, _)| !then.contains_key(id)).map(|(_, name)| name).take(MOST_SINCE).collect();
+        }
+        Ok(Some(SinceGood { run: number, commits, commits_unread, failing }))
+    }
+
     /// The team of a log, if the actor may read it.
     async fn team_of_log(&self, actor: &Actor, step: &StepId) -> Result<TeamId> {
         let (team, ..) = logs::head(&self.db, step).await?.ok_or_else(unknown_log)?;
@@ -199,6 +231,7 @@ impl Runs for Control {
         {
             run.image = Some(RunImage::of(&candidate, candidates::before(&self.db, &found.id, number).await?.as_ref()));
         }
+        run.since_good = self.since_good(&found, &run).await?;
         Ok(run)
     }
 

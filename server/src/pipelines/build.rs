@@ -13,6 +13,7 @@ use super::{
     Context, bake, context,
     file::Pipeline,
     log::{Log, telling},
+    secrets,
     step::{LIMITS, StepEnd},
     vouch::{self, Baked, Built, VouchError},
 };
@@ -38,6 +39,7 @@ pub async fn carry_out(
     cancel: &CancellationToken,
 ) -> Result<(StepEnd, Option<Baked>), StoreError> {
     let mut log = Log::open(ctx, &run.team_id, step, run.fence);
+    log.mask(secrets::all_hidden(ctx, run, &pipeline.args).await?);
     for note in notes {
         log.note(note).await?;
     }
@@ -74,7 +76,7 @@ pub async fn carry_out(
         }
         Err(end) => {
             if end.state != RunState::Cancelled {
-                log.note(end.failure.as_deref().unwrap_or_default()).await?;
+                log.exit(end.failure.as_deref().unwrap_or_default());
             }
             (end, None)
         }
@@ -185,7 +187,8 @@ fn judge(error: &PlatformError, log: &Log, pipeline: &Pipeline) -> StepEnd {
         }
         other => other.to_string(),
     };
-    StepEnd { state, exit_code: None, failure: Some(failure), tries: 1 }
+    // What an engine says of a failure may quote what was printed.
+    StepEnd { state, exit_code: None, failure: Some(log.masks().hide(failure)), tries: 1 }
 }
 
 /// Whether a Dockerfile says that something else than a backslash continues a line (its directive `escape`): then what it

@@ -133,6 +133,13 @@ impl Log {
         self.flush().await
     }
 
+    /// Writes how it ended.
+    pub fn exit(&mut self, text: &str) {
+        for line in text.lines() {
+            self.add(LineKind::Exit, line.to_owned());
+        }
+    }
+
     /// Takes output until its end. An error of the store does not stop the reading: a full pipe would stop the program.
     pub async fn pump(&mut self, mut output: Receiver<Output>) -> Result<(), StoreError> {
         let mut result = Ok(());
@@ -222,7 +229,7 @@ impl Log {
         if self.tail.len() > TAIL {
             self.tail.pop_front();
         }
-        if self.written > LONGEST_LOG && kind != LineKind::Note {
+        if self.written > LONGEST_LOG && !matches!(kind, LineKind::Note | LineKind::Exit) {
             self.left_out += 1;
         } else {
             self.push(line);

@@ -116,6 +116,12 @@ async fn let_go(ctx: &Context, run: &RunRow, stop: &CancellationToken) {
     ctx.wake.duty(Duty::Runs);
 }
 
+/// The stages, then what they left is removed, then the end is written: of a run whose image was built in one transaction
+/// with that of its last stage. The end of one whose stage did not pass follows from that stage's row, and is not written
+/// with it on purpose. A run that has ended gives its place away: to the next of its branch, in its concurrency group, on this
+/// machine. While containers of it are there that would be too early, and its group would hold more than it may. Whatever
+/// happens between, nothing is lost: who takes the run up finds the stage that ended (`TakenUp::Ended`), removes what is left,
+/// and writes the same end.
 async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
     let mut parts = together::carry_out(ctx, run, halt).await?;
     if halt.leaving() {

@@ -9,10 +9,13 @@ use super::{
     Context,
     file::{AFTER, Pipeline},
 };
-use crate::store::{
-    StoreError,
-    runs::RunRow,
-    secrets::{self, Sealed},
+use crate::{
+    secrets::Masks,
+    store::{
+        StoreError,
+        runs::RunRow,
+        secrets::{self, Sealed},
+    },
 };
 
 /// What steps need and the service does not have, in a sentence that says how to mend it.
@@ -32,6 +35,15 @@ pub async fn missing(ctx: &Context, run: &RunRow, pipeline: &Pipeline) -> Result
 
 fn not_there(run: &RunRow, name: &str) -> String {
     said::secret_missing(name, format!("berth secret set {}/{} {name}", run.team, run.service))
+}
+
+/// What is hidden in a log that is written beside the steps: every secret of the service, though nothing was given one. What a
+/// step left in a file may be printed by what reads that file. One that does not open cannot have been given to a step.
+pub async fn all_hidden(ctx: &Context, run: &RunRow, named: &BTreeMap<String, String>) -> Result<Masks, StoreError> {
+    let sealed = secrets::sealed(&ctx.db, &run.service_id).await?;
+    let opened: BTreeMap<String, String> =
+        sealed.iter().filter_map(|secret| Some((secret.name.clone(), unseal(ctx, run, secret)?))).collect();
+    Ok(Masks::sealed_and_named(&opened, named))
 }
 
 /// The values of these names; or why one of them cannot be given.

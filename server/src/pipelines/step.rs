@@ -108,9 +108,12 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
         // Whoever is in a hurry does not wait for files.
         () = cancel.cancelled() => Found::default(),
     };
-    // A cancelled one may be carried on by the next holder: it has no last word.
-    if let Some(failure) = end.failure.as_ref().filter(|_| end.state != RunState::Cancelled) {
-        log.note(failure).await?;
+    match (&end.failure, end.exit_code) {
+        // A cancelled one may be carried on by the next holder: it has no last word.
+        _ if end.state == RunState::Cancelled => {}
+        (Some(failure), _) => log.exit(failure),
+        (None, Some(code)) => log.exit(&said::exited(code)),
+        (None, None) => {}
     }
     log.close().await?;
     Ok((end, found))

@@ -96,7 +96,7 @@ fn shortest(name: &str) -> usize {
 }
 
 /// Whether a variable's name says that its value is a secret.
-fn says_secret(name: &str) -> bool {
+pub fn says_secret(name: &str) -> bool {
     let name = name.to_uppercase();
     ["SECRET", "TOKEN", "PASSW", "PASSPHRASE", "CREDENTIAL", "PRIVATE"].iter().any(|part| name.contains(part))
         || name.split('_').any(|word| ["KEY", "APIKEY", "PASS", "PWD", "AUTH", "DSN"].contains(&word))

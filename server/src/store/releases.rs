@@ -266,6 +266,21 @@ pub async fn config_by_id(q: impl Query, team: &TeamId, id: &ConfigSetId) -> Res
     q.fetch_opt("SELECT * FROM config_sets WHERE id = $1 AND team_id = $2", args![id, team]).await?.as_ref().map(read_config).transpose()
 }
 
+/// The config set that a candidate ran with last in a target: of the newest release of it that was proven.
+pub async fn config_ran_with(q: impl Query, target: &TargetId, candidate: &CandidateId) -> Result<Option<ConfigSetRow>> {
+    q.fetch_opt(
+        "SELECT c.* FROM releases r JOIN config_sets c ON c.id = r.config_set_id
+          WHERE r.target_id = $1 AND r.candidate_id = $2
+            AND EXISTS (SELECT 1 FROM rollouts o WHERE o.release_id = r.id AND o.state = 'succeeded')
+          ORDER BY r.number DESC LIMIT 1",
+        args![target, candidate],
+    )
+    .await?
+    .as_ref()
+    .map(read_config)
+    .transpose()
+}
+
 /// A config set of a target by its number.
 pub async fn config_by_number(q: impl Query, target: &TargetId, number: u64) -> Result<Option<ConfigSetRow>> {
     q.fetch_opt("SELECT * FROM config_sets WHERE target_id = $1 AND number = $2", args![target, number])

@@ -745,6 +745,14 @@ pub async fn by_number(q: impl Query, team: &TeamId, service: &ServiceId, number
     row.as_ref().map(read).transpose()
 }
 
+/// The last run of a branch before this number that passed: its number, id and commit.
+pub async fn last_passed(q: impl Query, service: &ServiceId, branch: &str, before: u64) -> Result<Option<(u64, RunId, String)>> {
+    let sql = "SELECT number, id, commit_id FROM runs WHERE service_id = $1 AND branch = $2 AND number < $3 AND state = 'passed'
+                ORDER BY number DESC LIMIT 1";
+    let row = q.fetch_opt(sql, args![service, branch, before]).await?;
+    row.map(|row| Ok((row.num("number")?, RunId::from_text(row.text("id")?), row.text("commit_id")?))).transpose()
+}
+
 /// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
 const BRIEF: &str = "r.service_id, r.lead_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
      r.event, r.created_at, r.started_at, r.finished_at";
@@ -859,6 +867,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         stages,
         candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
         image: None,
+        since_good: None,
         rollouts,
         kept: brief.kept,
         push,

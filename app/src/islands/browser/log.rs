@@ -6,7 +6,7 @@ use web_sys::{Document, Element, Event, EventSource, MessageEvent};
 
 use super::{document, listen, window};
 use crate::{
-    islands::ansi,
+    islands::{ansi, line_of},
     model::{LineKind, LogLine},
 };
 
@@ -67,7 +67,12 @@ fn append(document: &Document, log: &Element, lines: &[LogLine], wanted: &Cell<u
 fn drop_before(log: &Element, oldest: u64) {
     let old =
         |row: &Element| row.id().strip_prefix('L').and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number < oldest);
-    while let Some(first) = log.first_element_child() {
+    while let Some(mut first) = log.first_element_child() {
+        // The number of a command stands before it, and goes with it.
+        let number = (first.class_name() == "at").then(|| first.clone());
+        if let Some(command) = number.as_ref().and_then(Element::next_element_sibling) {
+            first = command;
+        }
         let row = if first.tag_name() == "DETAILS" {
             first.first_element_child().and_then(|summary| summary.next_element_sibling())
         } else {
@@ -76,7 +81,10 @@ fn drop_before(log: &Element, oldest: u64) {
         match row {
             Some(row) if old(&row) => row.remove(),
             // A command whose lines all went, unless it is the one that writes now.
-            None if first.next_element_sibling().is_some() => first.remove(),
+            None if first.next_element_sibling().is_some() => {
+                first.remove();
+                number.iter().for_each(Element::remove);
+            }
             _ => break,
         }
     }
@@ -91,13 +99,12 @@ fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
         LineKind::Out => "",
         LineKind::Err => "err",
         LineKind::Command => "cmd",
-        LineKind::Note => "say-so",
+        LineKind::Note | LineKind::Exit => "say-so",
     });
-    let number = document.create_element(if command { "span" } else { "a" }).ok()?;
-    if !command {
-        number.set_attribute("href", &format!("#L{}", line.number)).ok()?;
-    }
-    number.set_text_content(Some(&line.number.to_string()));
+    let link = document.create_element("a").ok()?;
+    link.set_attribute("href", &line_of(log.id().trim_start_matches("log-"), line.number)).ok()?;
+    link.set_text_content(Some(&line.number.to_string()));
+    let number = if command { document.create_element("span").ok()? } else { link.clone() };
     let time = document.create_element("time").ok()?;
     let at = line.at.to_string();
     time.set_attribute("datetime", &at).ok()?;
@@ -115,6 +122,8 @@ fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
     let last = log.last_element_child().filter(|last| last.tag_name() == "DETAILS");
     let part = match (command, last) {
         (true, _) => {
+            link.set_class_name("at");
+            log.append_child(&link).ok()?;
             let part = document.create_element("details").ok()?;
             part.set_attribute("open", "").ok()?;
             log.append_child(&part).ok()?;

@@ -251,6 +251,12 @@ fn run(number: u64) -> Run {
             size_before: Some(79 << 20),
             build_ms_before: None,
         }),
+        since_good: Some(SinceGood {
+            run: number - 1,
+            commits: vec![CommitLine { id: COMMIT.into(), author: "Ana".into(), title: "Price <rules>".into() }],
+            commits_unread: None,
+            failing: vec!["prices › per_country".into()],
+        }),
         rollouts: Vec::new(),
         kept: false,
         push: vec![
@@ -781,6 +787,18 @@ impl Candidates for Fake {
                 changed: vec![change("libc6", "2.36-9", "2.36-10")],
             }),
             shape: vec![change("processes.web.port", "8080", "9090")],
+            config: vec![
+                ConfigCompared {
+                    environment: name("dev"),
+                    before: Some(3),
+                    after: Some(4),
+                    changes: vec![
+                        VariableChange { name: "API_TOKEN".into(), change: VariableChanged::Changed, before: None, after: None },
+                        VariableChange { name: "GREETING".into(), change: VariableChanged::Added, before: None, after: Some("<b>".into()) },
+                    ],
+                },
+                ConfigCompared { environment: name("staging"), before: Some(1), after: None, changes: Vec::new() },
+            ],
         })
     }
     async fn hold(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64, _: bool) -> Result<()> {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app::model::{LineKind, Rollout, RolloutId, RolloutState, Run, RunState, ServiceId, Stage, Step, StepId, Timestamp};
+use app::{
+    model::{LineKind, Rollout, RolloutId, RolloutState, Run, RunState, ServiceId, Stage, Step, StepId, Timestamp},
+    said,
+};
 
 use super::{Gone, Listener};
 use crate::store::{
@@ -131,7 +134,8 @@ impl Told {
             let range = logs::read(&to.control.db, &to.repository.team_id, &step.id, from, 500).await.ok().flatten();
             let lines = range.map(|range| range.lines).unwrap_or_default();
             let Some(last) = lines.last().map(|line| line.number) else { return Ok(()) };
-            for line in lines {
+            // That a step passed is said when its stage ends.
+            for line in lines.into_iter().filter(|line| line.kind != LineKind::Exit || line.text != said::exited(0)) {
                 let sign = if line.kind == LineKind::Command { "$ " } else { "" };
                 self.say(to, format!("{prefix}{sign}{}", line.text)).await?;
             }

@@ -2,6 +2,7 @@
 
 use app::{
     backend::Backend,
+    error::Error,
     model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StartRun, StepId, TeamName, Triggers},
 };
 use axum::{Json as Body, extract::State, response::Response};
@@ -22,8 +23,15 @@ pub struct Lines {
     #[serde(default)]
     from: Option<u64>,
     #[serde(default)]
+    to: Option<u64>,
+    #[serde(default)]
+    tail: Option<u32>,
+    #[serde(default)]
     limit: Option<u32>,
 }
+
+/// The most lines that are given at once.
+const MOST_LINES: u32 = 5_000;
 
 /// The runs of a service, newest first.
 #[utoipa::path(
@@ -159,12 +167,14 @@ pub async fn stream(
     Ok(live::thing("run", changes, |changed| changed.topic.starts_with("run:"), look, |run: &Run| run.state.ended(), ends))
 }
 
-/// Lines of a step's log.
+/// Lines of a step's log: from one on, from one to another, or the last so many.
 #[utoipa::path(
     get, path = "/steps/{id}/log", tag = "runs", operation_id = "step_log",
     params(
         ("id" = StepId, Path, description = "Which step"), ("from" = Option<u64>, Query, description = "The first line, from 1"),
-        ("limit" = Option<u32>, Query, description = "1 to 5000; absent: 1000")
+        ("to" = Option<u64>, Query, description = "The last line"),
+        ("tail" = Option<u32>, Query, description = "The last so many lines there are now, 1 to 5000; instead of `from` and `to`"),
+        ("limit" = Option<u32>, Query, description = "1 to 5000; absent: 1000, or as many as `to` and `tail` ask for")
     ),
     responses((status = 200, body = LogRange))
 )]
@@ -172,9 +182,21 @@ pub async fn log(
     State(backend): State<Backend>,
     Asker(actor): Asker,
     Path(id): Path<StepId>,
-    Query(Lines { from, limit }): Query<Lines>,
+    Query(lines): Query<Lines>,
 ) -> Answer<LogRange> {
-    Ok(Body(backend.runs.log(&actor, &id, from.unwrap_or(1).max(1), limit.unwrap_or(1_000).clamp(1, 5_000)).await?))
+    let (mut from, mut most) = (lines.from.unwrap_or(1).max(1), 1_000);
+    if let Some(tail) = lines.tail {
+        let tail = tail.clamp(1, MOST_LINES);
+        let total = backend.runs.log(&actor, &id, u64::MAX, 1).await?.total;
+        (from, most) = ((total + 1).saturating_sub(u64::from(tail)).max(1), tail);
+    } else if let Some(to) = lines.to {
+        let wanted = to.checked_sub(from).ok_or_else(|| {
+            Error::invalid("invalid_range", "The last line of a range comes not before its first: `?from=1&to=200`.").at("to")
+        })?;
+        most = u32::try_from(wanted.saturating_add(1)).unwrap_or(MOST_LINES);
+    }
+    let limit = lines.limit.map_or(most, |limit| if lines.to.is_some() || lines.tail.is_some() { limit.min(most) } else { limit });
+    Ok(Body(backend.runs.log(&actor, &id, from, limit.clamp(1, MOST_LINES)).await?))
 }
 
 /// The lines of a step's log as they come: events `line`, then `end`. `Last-Event-ID` goes on where a listener was.

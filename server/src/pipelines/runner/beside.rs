@@ -149,7 +149,7 @@ impl<'a> Sidecar<'a> {
 
     async fn last_word(&self, log: &mut Log, end: &StepEnd) -> Result<(), StoreError> {
         if let Some(failure) = end.failure.as_ref().filter(|_| end.state != RunState::Cancelled) {
-            log.note(failure).await?;
+            log.exit(failure);
         }
         log.close().await
     }
