@@ -48,18 +48,25 @@ fn coloured(text: &str) -> AnyView {
         .into_any()
 }
 
-fn row(line: &LogLine) -> AnyView {
-    let parts = parts(line, Some(format!("#L{}", line.number)), coloured(&line.text));
+fn row(line: &LogLine, to: &str) -> AnyView {
+    let parts = parts(line, Some(format!("{to}#L{}", line.number)), coloured(&line.text));
     view! { <div id=format!("L{}", line.number) class=class(line.kind)>{parts}</div> }.into_any()
 }
 
 /// Lines as the log shows them: each command with what it wrote folds. `LogStream` makes the same of those that come later.
-pub fn log_lines(lines: &[LogLine]) -> AnyView {
+/// `to` is the address that shows these lines whatever comes after them: a line is linked to there.
+pub fn log_lines(lines: &[LogLine], to: &str) -> AnyView {
     let groups = lines.chunk_by(|_, next| next.kind != LineKind::Command);
-    groups.map(group).collect_view().into_any()
+    groups.map(|lines| group(lines, to)).collect_view().into_any()
 }
 
-fn group(lines: &[LogLine]) -> AnyView {
+/// The last lines of a log, where something else explains them.
+pub fn log_tail(lines: &[LogLine]) -> AnyView {
+    let rows = lines.iter().map(|line| view! { <div class=class(line.kind)>{parts(line, None, coloured(&line.text))}</div> });
+    view! { <div class="log tail">{rows.collect_view()}</div> }.into_any()
+}
+
+fn group(lines: &[LogLine], to: &str) -> AnyView {
     match lines {
         [first, rest @ ..] if first.kind == LineKind::Command => {
             // What folds is a button, and a button holds no link.
@@ -67,12 +74,12 @@ fn group(lines: &[LogLine]) -> AnyView {
             view! {
                 <details open=true>
                     <summary id=format!("L{}", first.number) class="cmd">{head}</summary>
-                    {rest.iter().map(row).collect_view()}
+                    {rest.iter().map(|line| row(line, to)).collect_view()}
                 </details>
             }
             .into_any()
         }
-        lines => lines.iter().map(row).collect_view().into_any(),
+        lines => lines.iter().map(|line| row(line, to)).collect_view().into_any(),
     }
 }
 
@@ -95,6 +102,11 @@ pub fn log_seek(t: Lang, step: Option<&str>, wanted: &str) -> AnyView {
         </form>
     }
     .into_any()
+}
+
+/// The box that shows or hides the times of a log's lines. The style sheet does it.
+pub fn log_times(t: Lang) -> AnyView {
+    view! { <label class="tick small times"><input type="checkbox" checked=true autocomplete="off" />{t.log_times()}</label> }.into_any()
 }
 
 /// Whether the text of a line holds what is looked for, whatever the case of its letters. Made for a million lines at a time.

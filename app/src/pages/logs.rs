@@ -40,7 +40,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let content = match (lines.is_empty(), wanted.is_empty()) {
         (true, true) => empty(t.logs_empty(), ()),
         (true, false) => empty(&t.found_nothing(wanted), view! { <a class="btn" href=format!("{there}/logs")>{t.whole_log()}</a> }),
-        (false, true) => log(t, log_lines(&lines)),
+        (false, true) => log(t, log_lines(&lines, "")),
         (false, false) => log(t, log_found(&lines, wanted, |number| format!("{there}/logs#L{number}"))),
     };
     let again = view! { <a class="btn" href=format!("{there}/logs")>{t.look_again()}</a> };

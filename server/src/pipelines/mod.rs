@@ -9,6 +9,7 @@ pub mod bake;
 pub mod build;
 pub mod collect;
 pub mod context;
+pub mod draft;
 pub mod file;
 pub mod intake;
 pub mod log;

@@ -12,6 +12,8 @@ use crate::{
 
 /// How close to the end one must be for it to be kept in sight, in pixels.
 const NEAR: i32 = 48;
+/// How many lines of a log the server shows at once.
+const PAGE: u64 = 1_000;
 /// How many lines are on the page at most: the oldest go as new ones come, and are read by going back.
 const MOST: u64 = 10_000;
 
@@ -82,6 +84,13 @@ fn drop_before(log: &Element, oldest: u64) {
     }
 }
 
+/// Where a line is found whatever comes after it, as the server's own links say: this page, as long as it holds the line.
+fn address(log: &Element, number: u64) -> String {
+    let first = log.get_attribute("data-first").and_then(|first| first.parse().ok()).unwrap_or(1);
+    let from = if number < first + PAGE { first } else { number.saturating_sub(20).max(1) };
+    format!("?step={}&from={from}#L{number}", log.id().trim_start_matches("log-"))
+}
+
 /// One line, the same as `components::log_lines` makes it: a command begins a part that folds, the rest goes into the last.
 fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
     let command = line.kind == LineKind::Command;
@@ -95,7 +104,7 @@ fn row(document: &Document, log: &Element, line: &LogLine) -> Option<()> {
     });
     let number = document.create_element(if command { "span" } else { "a" }).ok()?;
     if !command {
-        number.set_attribute("href", &format!("#L{}", line.number)).ok()?;
+        number.set_attribute("href", &address(log, line.number)).ok()?;
     }
     number.set_text_content(Some(&line.number.to_string()));
     let time = document.create_element("time").ok()?;
