@@ -22,11 +22,8 @@ pub(super) const OUTSIDE: [(&str, &str); 4] =
 const NOTHING_OF_ITS_OWN: [&str; 1] = ["/logout"];
 
 /// Screens that do not say how to do the same elsewhere, and why.
-pub(super) const WITHOUT_WAYS: [(&str, &str); 3] = [
-    ("welcome", "a checklist of links: each page it leads to says how"),
-    ("invitation", "whoever takes it up has no token yet"),
-    ("not-found", "there is nothing to ask for"),
-];
+pub(super) const WITHOUT_WAYS: [(&str, &str); 2] =
+    [("invitation", "whoever takes it up has no token yet"), ("not-found", "there is nothing to ask for")];
 
 /// The pages that no screen is of.
 pub(super) fn unseen(screens: &[(String, String)]) -> Vec<&'static str> {

@@ -34,7 +34,7 @@ async fn pipeline_pages_without_javascript() {
     browser.press("Check").await;
     browser.says("line 5, column 9").await;
     assert_eq!(browser.find("[name=text]").await.prop("value").await.unwrap().unwrap(), BROKEN);
-    browser.fill("text", "version: 1\nservices:\n  hello: {}\n  front: { path: front }\n").await;
+    browser.fill("text", "version: 1\nservices:\n  hello: { path: hello }\n  front: { path: front }\n").await;
     browser.press("Check").await;
     browser.says("front is no service yet.").await;
     browser.says("because berth.yaml is changed by it").await;

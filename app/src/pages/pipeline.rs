@@ -145,7 +145,7 @@ fn checked(t: Lang, file: &PipelineFile, found: &PipelineCheck, text: &str) -> A
         let all = found.problems.iter().map(|problem| trouble(t, problem, &lines)).collect_view();
         return view! {
             <section class="card" aria-labelledby="problems">
-                <header class="state"><h2 id="problems" role="status">{status(Tone::Bad, t.pipeline_problems(found.problems.len()))}</h2></header>
+                <header class="state"><h2 id="problems"><span role="status">{status(Tone::Bad, t.pipeline_problems(found.problems.len()))}</span></h2></header>
                 <ol class="problems">{all}</ol>
             </section>
         }
@@ -153,7 +153,7 @@ fn checked(t: Lang, file: &PipelineFile, found: &PipelineCheck, text: &str) -> A
     }
     view! {
         <section class="card">
-            <header class="state"><h2 role="status">{status(Tone::Ok, t.pipeline_good())}</h2></header>
+            <header class="state"><h2><span role="status">{status(Tone::Ok, t.pipeline_good())}</span></h2></header>
             <div class="body stack">{warnings(t, file, found)}<h3 class="small soft">{t.pipeline_asks()}</h3>{plan(t, &found.plan)}</div>
         </section>
         <section class="card">
@@ -206,7 +206,7 @@ fn plan(t: Lang, lines: &[String]) -> AnyView {
 
 fn pushed(t: Lang, found: &PipelineCheck) -> AnyView {
     let rows = found.push.iter().map(|run| {
-        let (tone, word) = if run.runs { (Tone::Move, t.pipeline_would_run()) } else { (Tone::Idle, t.pipeline_would_not()) };
+        let (tone, word) = if run.runs { (Tone::Ok, t.pipeline_would_run()) } else { (Tone::Idle, t.pipeline_would_not()) };
         view! {
             <tr>
                 <th scope="row">{run.service.to_string()}<div class="small soft">{sentence(t, &run.plan)}</div></th>

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     islands::LogStream,
     locales::Lang,
-    model::{LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
+    model::{LineKind, LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, Step, TeamName, Timestamp},
     way::{Way, named},
 };
 
@@ -155,7 +155,9 @@ async fn tail(caller: &Caller, run: &Run) -> Result<Option<AnyView>> {
     let Some(step) = culprit(run).filter(|step| run.failure.is_some() && step.lines > 0) else { return Ok(None) };
     let from = step.lines.saturating_sub(u64::from(TAIL) - 1).max(1);
     let log = caller.backend.runs.log(caller.actor()?, &step.id, from, TAIL).await?;
-    Ok(Some(log_tail(&log.lines)))
+    // What Berth says of the end stands above already.
+    let wrote: Vec<LogLine> = log.lines.into_iter().filter(|line| line.kind != LineKind::Note).collect();
+    Ok((!wrote.is_empty()).then(|| log_tail(&wrote)))
 }
 
 fn stages(caller: &Caller, run: &Run) -> AnyView {
@@ -304,7 +306,7 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
                 {seek(caller, step)}
                 {log_times(t)}
                 <span class="end small faint">
-                    {follow}{t.lines(log.total)}" · UTC · "
+                    {follow}{t.lines(log.total)}" · "
                     <a href=format!("/api/v1/steps/{}/log/text", step.id) download=true title=t.log_download_says()>{t.log_download()}</a>
                 </span>
             </header>

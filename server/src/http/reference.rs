@@ -96,6 +96,11 @@ fn schemas(document: &Value) -> String {
             let names = names.iter().filter_map(Value::as_str).map(|name| format!("<code>{}</code>", escape(name))).collect::<Vec<_>>();
             let _ = write!(out, "<p>One of {}.</p>", names.join(", "));
         }
+        for one in value.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(name) = one.get("const").and_then(Value::as_str) {
+                let _ = write!(out, "<p><code>{}</code> {}</p>", escape(name), prose(text(one, "description")));
+            }
+        }
         if let Some(fields) = value.get("properties").and_then(Value::as_object) {
             out.push_str("<table><thead><tr><th scope=\"col\">Field</th><th scope=\"col\">Type</th><th scope=\"col\">Meaning</th></tr></thead><tbody>");
             for (field, value) in fields {
