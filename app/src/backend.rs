@@ -7,6 +7,7 @@
 //! A method that changes something changes rows only. What happens in the world follows from the rows, in the background.
 
 mod ci;
+mod pipelines;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
@@ -19,12 +20,11 @@ use crate::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, Role, Rollout, RolloutId, Route, RouteId, Run,
-        RunBrief, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName,
-        Timestamp, Token, TokenId, Triggers, UserId,
+        RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId, Triggers, UserId,
     },
 };
 
-pub use self::ci::Ci;
+pub use self::{ci::Ci, pipelines::Pipelines};
 
 /// A stream that ends when its listener goes away.
 pub type Live<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
@@ -44,6 +44,8 @@ pub struct Backend {
     pub releases: Arc<dyn Releases>,
     /// Runs, logs, candidates.
     pub runs: Arc<dyn Runs>,
+    /// The `berth.yaml` of a service's repository.
+    pub pipelines: Arc<dyn Pipelines>,
     /// Candidates one by one.
     pub candidates: Arc<dyn Candidates>,
     /// What tests said, files of runs, whether a team really integrates continuously.
@@ -346,8 +348,15 @@ pub trait Releases: Send + Sync {
 /// Runs, logs, candidates.
 #[async_trait]
 pub trait Runs: Send + Sync {
-    /// The runs of a service, newest first.
-    async fn list(&self, actor: &Actor, team: &TeamName, service: &ServiceName, page: &PageRequest) -> Result<Page<RunBrief>>;
+    /// The runs of a service that fit, newest first.
+    async fn list(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        service: &ServiceName,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RunBrief>>;
 
     /// One run.
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Run>;

@@ -3,8 +3,8 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people, rollout,
-        run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
+        activity, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people,
+        pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
     },
 };
 
@@ -70,6 +70,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form;
     "/teams/{team}/services/{service}/candidates/{number}/compare/{other}" Person compare;
     "/teams/{team}/services/{service}/ci"                            Person  ci::form;
+    "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form;
     "/teams/{team}/services/{service}/settings"                      Person  settings::form;
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;

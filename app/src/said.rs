@@ -50,6 +50,7 @@ said! {
     routed(slots): "The edge sends requests to {slots}." / "엣지가 요청을 보내는 곳: {slots}.";
     first_answer(slot, status, who): "web.{slot} answered {status} through the edge; {who} asked." / "엣지를 거친 요청에 web.{slot}에서 {status} 응답이 왔어요(요청: {who}).";
     somebody_outside: "somebody outside" / "외부";
+    drained_one: "1 instance finished what it had." / "인스턴스 1개가 하던 일을 마쳤어요.";
     drained(count): "{count} finished what they had." / "{count}가 하던 일을 마쳤어요.";
     one_still_open(open): "{open} was still open when the drain time was over." / "마무리 시간이 끝났을 때 {open}가 열려 있었어요.";
     still_open(open): "{open} were still open when the drain time was over." / "마무리 시간이 끝났을 때 {open}가 열려 있었어요.";
@@ -158,6 +159,9 @@ said! {
 
     // What a push comes to for a service.
     plan_because(stages, why): "{stages}, because {why}" / "실행: {stages}. 이유: {why}";
+    why_draft: "berth.yaml is changed by it" / "berth.yaml이 바뀌어요";
+    draft_where_touched(stages): "{stages}, where something it is made of changed" / "서비스를 이루는 파일이 바뀌면 실행: {stages}";
+    draft_describes_others(name): "It would fail: berth.yaml does not describe {name}." / "실패해요. berth.yaml에 {name} 서비스가 없어요.";
     why_first: "there is no candidate of it yet" / "아직 후보가 없어요";
     why_missing(number): "the commit of candidate {number} is not in the repository" / "후보 {number}번의 커밋이 저장소에 없어요";
     why_rewritten(number): "history was rewritten since candidate {number}" / "후보 {number}번 이후 기록을 다시 썼어요";

@@ -3,6 +3,7 @@
 mod document;
 mod doors;
 mod people;
+mod runs;
 mod search;
 mod services;
 mod sessions;

@@ -2,7 +2,9 @@
 
 mod copying;
 mod driver;
+mod furnish;
 mod journeys;
 mod keyboard;
+mod pipeline;
 mod pushing;
 mod screens;

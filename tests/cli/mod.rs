@@ -5,3 +5,4 @@ mod alone;
 mod asking;
 pub(crate) mod person;
 mod shipping;
+mod told;

@@ -219,7 +219,8 @@ async fn the_default_branch_stays_and_other_branches_are_not_deployed() {
     let shown = copy.push("On a topic").await;
     assert!(shown.contains("✓ candidate 2") && shown.contains("deployed nowhere by itself"), "{shown}");
     copy.good(&["push", "berth", ":topic"]).await;
-    let runs = harbour.berth.backend.runs.list(&harbour.owner, &team(), &service(), &Default::default()).await.unwrap();
+    let runs =
+        harbour.berth.backend.runs.list(&harbour.owner, &team(), &service(), &Default::default(), &Default::default()).await.unwrap();
     assert_eq!(runs.items.len(), 2);
     harbour.berth.stop().await;
 }
@@ -281,7 +282,7 @@ async fn on_postgres_a_developer_pushes_and_a_viewer_only_fetches() {
     let shown = copies[0].push("First").await;
     assert!(shown.contains("✓ candidate 1") && shown.contains("✓ dev: live at http://"), "{shown}");
     let runs = &app.berth.backend.runs;
-    let listed = runs.list(&developer, &team(), &service(), &Default::default()).await.unwrap();
+    let listed = runs.list(&developer, &team(), &service(), &Default::default(), &Default::default()).await.unwrap();
     assert_eq!((listed.items.len(), listed.items[0].state), (1, RunState::Passed));
     let candidates = runs.candidates(&developer, &team(), &service(), &Default::default()).await.unwrap();
     assert_eq!(candidates.items[0].runs_in.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dev"]);

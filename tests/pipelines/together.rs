@@ -43,7 +43,14 @@ impl Shop {
     /// The states of the newest runs of both.
     async fn states(&self) -> (RunState, RunState) {
         let of = async |service: &str| {
-            let runs = self.app.berth.backend.runs.list(&self.owner, &team(), &name(service), &Default::default()).await.unwrap();
+            let runs = self
+                .app
+                .berth
+                .backend
+                .runs
+                .list(&self.owner, &team(), &name(service), &Default::default(), &Default::default())
+                .await
+                .unwrap();
             runs.items[0].state
         };
         (of("billing").await, of("orders").await)
@@ -78,7 +85,7 @@ async fn all_come_to_one_version_or_none(app: TestApp) {
     assert_eq!(numbers(&shown.together), [("billing", 4, Some(4)), ("orders", 4, Some(4))], "a candidate names its siblings");
     let alone = backend.candidates.show(&shop.owner, &team(), &name("orders"), 1).await.unwrap();
     assert_eq!(alone.together, []);
-    let listed = backend.runs.list(&shop.owner, &team(), &name("orders"), &Default::default()).await.unwrap();
+    let listed = backend.runs.list(&shop.owner, &team(), &name("orders"), &Default::default(), &Default::default()).await.unwrap();
     let with: Vec<usize> = listed.items.iter().map(|run| run.together.len()).collect();
     assert_eq!(with, [2, 2, 0, 0]);
 

@@ -172,6 +172,7 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/teams/{team}/services/{service}/candidates/{number}", VIEW),
     ("/teams/{team}/services/{service}/candidates/{number}/compare/{other}", VIEW),
     ("/teams/{team}/services/{service}/ci", VIEW),
+    ("/teams/{team}/services/{service}/pipeline", VIEW),
     ("/teams/{team}/services/{service}/settings", VIEW),
     ("/teams/{team}/services/{service}/targets/{environment}", VIEW),
     ("/teams/{team}/services/{service}/targets/{environment}/logs", VIEW),
@@ -211,6 +212,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "let-go", &[], CHANGE, false),
+    ("/teams/{team}/services/{service}/pipeline", "check", &[("text", "version: 1")], VIEW, false),
     ("/teams/{team}/services/{service}/settings", "move", &[("repository", "hello")], CHANGE, false),
     ("/teams/{team}/services/{service}/ci", "mute", &[("of", "flaky"), ("until", "")], CHANGE, false),
     ("/teams/{team}/services/{service}/ci", "guard", &[], CHANGE, false),
@@ -289,6 +291,7 @@ pub(super) fn others(commit: &str) -> Vec<Door> {
         at("/readyz", "GET", "/readyz", ALL, Nobody::Free),
         // For administrators, and for tokens they made for it.
         at("/metrics", "GET", "/metrics", [No; 5], Nobody::Refused),
+        at("/schema", "GET", "/schema", ALL, Nobody::Free),
         at("/schema/berth.v1.json", "GET", "/schema/berth.v1.json", ALL, Nobody::Free),
         at("/pkg/{*path}", "GET", "/pkg/main.css", ALL, Nobody::Free),
         at("/favicon.ico", "GET", "/favicon.ico", ALL, Nobody::Free),

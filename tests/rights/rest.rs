@@ -93,6 +93,8 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/cancel", SHIP, nothing()),
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/retry", SHIP, nothing()),
         row("get", "/teams/{team}/services/{service}/runs/{number}/stream", VIEW, nothing()),
+        row("get", "/teams/{team}/services/{service}/pipeline", VIEW, nothing()),
+        row("post", "/teams/{team}/services/{service}/pipeline/actions/check", VIEW, json!({"text": "version: 1"})),
         row("get", "/steps/{id}/log", VIEW, nothing()),
         row("get", "/steps/{id}/log/matches", VIEW, nothing()),
         row("get", "/steps/{id}/log/text", VIEW, nothing()),

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use app::model::{
     Actor, CandidateId, ConfigSetId, EventFilter, LinkId, PageRequest, PlatformRole, Process, RepositoryId, Role, RolloutId, RolloutState,
-    RouteId, RunId, RunState, Scope, Service, ServiceId, ServiceName, Shape, StageKind, TargetId, TeamId, Timestamp, Token, TokenId,
-    UserId,
+    RouteId, RunFilter, RunId, RunState, Scope, Service, ServiceId, ServiceName, Shape, StageKind, TargetId, TeamId, Timestamp, Token,
+    TokenId, UserId,
 };
 use server::{
     args,
@@ -622,7 +622,11 @@ impl Subject {
             }
             Kind::ListRuns => {
                 let service = pick(&self.services, op.a)?;
-                let list = runs::list(db, &service.team_id, &service.id, &page(op.b)).await?;
+                // Some of the time narrowed, by what the histories hold.
+                let state = op.c.is_multiple_of(3).then(|| RunState::ALL[op.b % RunState::ALL.len()]);
+                let text = (op.c % 4 == 1).then(|| ["A", "e_", "0", "%"][op.b % 4].to_owned());
+                let filter = RunFilter { state, text, branch: (op.c % 5 == 2).then(|| "main".to_owned()), by: None };
+                let list = runs::list(db, &service.team_id, &service.id, &filter, &page(op.b)).await?;
                 let shown = runs::show(db, &service.team_id, &service.id, (op.c % 5) as u64).await?;
                 let of: Vec<RunId> = self.runs.iter().map(|run| run.id.clone()).collect();
                 Ok(format!("{list:?} {shown:?} {:?}", runs::not_under_way(db, &of).await?.len()))

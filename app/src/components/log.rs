@@ -59,6 +59,12 @@ pub fn log_lines(lines: &[LogLine], to: impl Fn(u64) -> String) -> AnyView {
     groups.map(|lines| group(lines, &to)).collect_view().into_any()
 }
 
+/// The last lines of a log, where something else explains them.
+pub fn log_tail(lines: &[LogLine]) -> AnyView {
+    let rows = lines.iter().map(|line| view! { <div class=class(line.kind)>{parts(line, None, coloured(&line.text))}</div> });
+    view! { <div class="log tail">{rows.collect_view()}</div> }.into_any()
+}
+
 fn group(lines: &[LogLine], to: &impl Fn(u64) -> String) -> AnyView {
     match lines {
         [first, rest @ ..] if first.kind == LineKind::Command => {
@@ -96,6 +102,11 @@ pub fn log_seek(t: Lang, step: Option<&str>, wanted: &str) -> AnyView {
         </form>
     }
     .into_any()
+}
+
+/// The box that shows or hides the times of a log's lines. The style sheet does it.
+pub fn log_times(t: Lang) -> AnyView {
+    view! { <label class="tick small times"><input type="checkbox" checked=true autocomplete="off" />{t.log_times()}</label> }.into_any()
 }
 
 /// Whether the text of a line holds what is looked for, whatever the case of its letters. Made for a million lines at a time.

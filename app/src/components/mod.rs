@@ -15,9 +15,10 @@ pub use document::document;
 pub use form::{Confirm, Field, Formed, submit, typed};
 pub use icon::icon;
 pub use line::{Mark, line};
-pub use log::{holds, log_found, log_lines, log_seek};
+pub use log::{holds, log_found, log_lines, log_seek, log_tail, log_times};
 pub use parts::{
-    code_block, copy, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of, tabs,
+    code_block, copy, copy_of, empty, facts, following, head, note, once, pager, say, sentence, short_commit, short_image, table, table_of,
+    tabs,
 };
 pub use status::{
     Tone, berths, health_tone, health_word, instance_tone, instance_word, rollout_status, rollout_tone, rollout_word, run_status,

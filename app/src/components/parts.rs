@@ -113,6 +113,14 @@ pub fn copy(t: Lang, text: &str) -> AnyView {
     .into_any()
 }
 
+/// A button that copies what is in a field now. Shown only where it can work.
+pub fn copy_of(word: &'static str, copied: &'static str, field: &'static str) -> AnyView {
+    view! {
+        <button type="button" class="btn small js-only" data-copy="" data-copy-of=field data-copied=copied>{word}</button>
+    }
+    .into_any()
+}
+
 /// Commands to type, with a button that copies them.
 pub fn code_block(t: Lang, text: &str) -> AnyView {
     view! {

@@ -73,6 +73,17 @@ pub fn LogStream(step: String, next: u64, words: Vec<String>) -> impl IntoView {
     view! { <span class="tail" role="status"></span> }
 }
 
+/// Checks the text of a file while one types it, and leads from what is wrong to its place. `gone` is what it says where the
+/// check does not get through.
+#[island]
+pub fn Editor(gone: String) -> impl IntoView {
+    #[cfg(feature = "hydrate")]
+    browser::editor::start(gone);
+    #[cfg(not(feature = "hydrate"))]
+    drop(gone);
+    view! { <span class="small faint" id="editor-says" role="status"></span> }
+}
+
 /// Called by the boot script before it wakes the islands.
 #[cfg(feature = "hydrate")]
 #[leptos::wasm_bindgen::prelude::wasm_bindgen(wasm_bindgen = leptos::wasm_bindgen)]

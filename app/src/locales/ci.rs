@@ -26,9 +26,9 @@ sentences! {
     ci_integrates: "Integrates daily" / "매일 통합";
     ci_validates: "Tests validate" / "테스트로 검증";
     ci_fixes: "Red fixed first" / "실패를 먼저 수정";
-    light_green: "It is so" / "그래요";
-    light_amber: "In part" / "일부만 그래요";
-    light_red: "It is not" / "아니에요";
+    light_green: "Yes" / "그래요";
+    light_amber: "Partly" / "일부만 그래요";
+    light_red: "No" / "아니에요";
     light_grey: "Too little to say" / "아직 알 수 없어요";
     ci_delivery: "Delivery" / "전달";
     ci_measure: "Measure" / "지표";

@@ -4,6 +4,7 @@
 mod candidates;
 mod ci;
 mod people;
+mod pipeline;
 mod platform;
 mod runs;
 mod says;
@@ -116,6 +117,7 @@ mod tests {
             include_str!("candidates.rs"),
             include_str!("ci.rs"),
             include_str!("people.rs"),
+            include_str!("pipeline.rs"),
             include_str!("platform.rs"),
             include_str!("runs.rs"),
             include_str!("services.rs"),

@@ -73,6 +73,7 @@ sentences! {
     find_in_log: "Find in this log" / "이 로그에서 찾기";
     found_nothing(wanted): "No line holds “{wanted}”." / "“{wanted}” 문구가 들어 있는 줄이 없어요.";
     found_first(count): "the first {count}" / "처음 {count}줄";
+    log_times: "Times (UTC)" / "시각(UTC)";
     whole_log: "Whole log" / "전체 로그";
     following: "Following · " / "따라가는 중 · ";
     log_complete: "Complete · " / "끝 · ";

@@ -34,7 +34,8 @@ pub enum RunState {
 }
 
 impl RunState {
-    const ALL: [Self; 10] = [
+    /// All of them.
+    pub const ALL: [Self; 10] = [
         Self::Queued,
         Self::Running,
         Self::Passed,
@@ -143,6 +144,24 @@ pub struct Run {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// Which runs of a service are asked for; what is absent narrows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct RunFilter {
+    /// In this state.
+    #[serde(default)]
+    pub state: Option<RunState>,
+    /// On this branch.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Pushed or asked for by this person.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// With this in the title of the commit, or of a commit that begins like this; the case of A to Z does not matter.
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 /// A run that somebody asks for.

@@ -159,9 +159,9 @@ fn comparisons(t: Lang, service: &str, number: u64, targets: &[Target]) -> AnyVi
         return ().into_any();
     }
     let links = others.into_iter().map(|(other, says)| {
-        view! { <li><a href=format!("{service}/candidates/{other}/compare/{number}")>"c"{other.to_string()}": "{says}</a></li> }
+        view! { <li><a class="wrap" href=format!("{service}/candidates/{other}/compare/{number}")>"c"{other.to_string()}</a>" "<span class="small soft">{says}</span></li> }
     });
-    view! { <h3>{t.compare_with()}</h3><ul>{links.collect_view()}</ul> }.into_any()
+    view! { <h3>{t.compare_with()}</h3><ul class="plain">{links.collect_view()}</ul> }.into_any()
 }
 
 /// Keeps its image, or lets it go.

@@ -18,6 +18,7 @@ pub mod me;
 pub mod new_service;
 pub mod new_team;
 pub mod people;
+pub mod pipeline;
 pub mod rollout;
 pub mod run;
 mod run_results;
@@ -121,6 +122,7 @@ fn service_tabs(caller: &Caller, service: &Service, environments: &[String], her
         (t.tab_runs().to_owned(), format!("{base}/runs"), here == "runs"),
         (t.candidates().to_owned(), format!("{base}/candidates"), here == "candidates"),
         (t.tab_ci().to_owned(), format!("{base}/ci"), here == "ci"),
+        (t.tab_pipeline().to_owned(), format!("{base}/pipeline"), here == "pipeline"),
     ];
     for name in environments {
         all.push((name.clone(), format!("{base}/targets/{name}"), here == name));

@@ -6,18 +6,20 @@ use super::{done, path_of, together::together};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{
-        Confirm, Formed, Mark, Tone, empty, facts, head, line, log_found, log_lines, log_seek, rollout_tone, rollout_word, run_status_of,
-        run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
+        Confirm, Formed, Mark, Tone, empty, facts, head, line, log_found, log_lines, log_seek, log_tail, log_times, rollout_tone,
+        rollout_word, run_status_of, run_tone, run_word, say, sentence, short_commit, span_of, status, submit, table_of, when,
     },
     error::Result,
     islands::{LogStream, line_of},
     locales::Lang,
-    model::{LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName, Timestamp},
+    model::{LineKind, LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName, Timestamp},
     way::{Way, named},
 };
 
 /// How many lines of a log a page shows at once.
 const LINES: u32 = 1_000;
+/// How many of its last lines explain a failure.
+const TAIL: u32 = 6;
 const MOST_FOUND: usize = 500;
 
 /// The run.
@@ -33,11 +35,12 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         Some(step) => log_of(caller, &path, step).await?,
         None => empty(t.no_log_yet(), ()),
     };
+    let tail = tail(caller, &run).await?;
     let results = super::run_results::cards(caller, &run).await?;
     let body = view! {
         {done(caller)}
         <div data-live="head">{top(caller, &run)}</div>
-        <div data-live="why">{why(t, &run)}</div>
+        <div data-live="why">{why(t, &run)}{tail}</div>
         <section class="card pad" data-live="line" aria-label=t.stages()>{stages(caller, &run)}</section>
         <div data-live="steps">{steps(caller, &path, &run, chosen)}</div>
         <div data-live="results">{results}</div>
@@ -127,12 +130,7 @@ fn buttons(caller: &Caller, run: &Run) -> AnyView {
 /// Why it failed, or why it waits.
 fn why(t: Lang, run: &Run) -> AnyView {
     if let Some(failure) = &run.failure {
-        let step = run
-            .stages
-            .iter()
-            .flat_map(|stage| &stage.steps)
-            .find(|step| step.state != RunState::Skipped && (step.failure.is_some() || step.exit_code.unwrap_or(0) != 0));
-        let to = step.filter(|step| step.lines > 0).map(|step| {
+        let to = culprit(run).filter(|step| step.lines > 0).map(|step| {
             view! { " "<a href=line_of(step.id.as_str(), step.lines)>{t.to_the_log()}</a> }
         });
         let since = run.since_good.as_ref().map(|since| since_good(t, run, since));
@@ -165,6 +163,22 @@ fn since_good(t: Lang, run: &Run, since: &SinceGood) -> AnyView {
         </details>
     }
     .into_any()
+}
+
+/// The first step that went wrong.
+fn culprit(run: &Run) -> Option<&Step> {
+    let mut steps = run.stages.iter().flat_map(|stage| &stage.steps);
+    steps.find(|step| step.state != RunState::Skipped && (step.failure.is_some() || step.exit_code.unwrap_or(0) != 0))
+}
+
+/// The last lines of the step that went wrong, under the sentence that explains it.
+async fn tail(caller: &Caller, run: &Run) -> Result<Option<AnyView>> {
+    let Some(step) = culprit(run).filter(|step| run.failure.is_some() && step.lines > 0) else { return Ok(None) };
+    let from = step.lines.saturating_sub(u64::from(TAIL) - 1).max(1);
+    let log = caller.backend.runs.log(caller.actor()?, &step.id, from, TAIL).await?;
+    // What Berth says of the end stands above already.
+    let wrote: Vec<LogLine> = log.lines.into_iter().filter(|line| !matches!(line.kind, LineKind::Note | LineKind::Exit)).collect();
+    Ok((!wrote.is_empty()).then(|| log_tail(&wrote)))
 }
 
 fn stages(caller: &Caller, run: &Run) -> AnyView {
@@ -310,13 +324,14 @@ fn log_card(caller: &Caller, path: &str, step: &Step, log: &LogRange) -> AnyView
                 <h2>{step.name.clone()}</h2>
                 <span class="small soft cut">{step.image.clone()}</span>
                 {seek(caller, step)}
+                {log_times(t)}
                 <span class="end small faint">
-                    {follow}{t.lines(log.total)}" · UTC · "
+                    {follow}{t.lines(log.total)}" · "
                     <a href=format!("/api/v1/steps/{}/log/text", step.id) download=true title=t.log_download_says()>{t.log_download()}</a>
                 </span>
             </header>
             {earlier}
-            <div class="log" id=format!("log-{}", step.id) tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
+            <div class="log" id=format!("log-{}", step.id) data-first=first.to_string() tabindex="0" role="log" aria-label=t.log_of(&step.name)>{lines}</div>
             {later}
         </section>
     }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     caller::Caller,
-    components::{Tone, empty, sentence, short_commit, status, table_of},
+    components::{Tone, sentence, short_commit, status, table_of},
     error::Result,
     locales::Lang,
     model::{Artifact, Run, TestCase, TestChange, TestReport},
@@ -26,8 +26,10 @@ pub(super) async fn cards(caller: &Caller, run: &Run) -> Result<AnyView> {
 fn tests(t: Lang, report: &TestReport) -> AnyView {
     let counts = &report.counts;
     if counts.executed() + counts.skipped == 0 {
-        let nothing = report.nothing.as_deref().map(|nothing| empty("", view! { <p class="small soft">{sentence(t, nothing)}</p> }));
-        return nothing.map(|body| card(t.tests(), (), body)).unwrap_or_else(|| ().into_any());
+        let nothing = report.nothing.as_deref().map(|nothing| {
+            view! { <section class="card pad small" aria-label=t.tests()><b>{t.tests()}</b>" · "<span class="soft">{sentence(t, nothing)}</span></section> }
+        });
+        return nothing.into_any();
     }
     let tone = if counts.failed > 0 { Tone::Bad } else { Tone::Ok };
     let word = if counts.failed > 0 { t.tests_failed(counts.failed) } else { t.tests_passed(counts.passed) };

@@ -191,6 +191,9 @@ fn of_service(caller: &Caller, team: &TeamName, service: &str, rest: &[&str]) ->
     let place = |kind, title: &str, also, path: String| Place::new(kind, title, also, service.to_owned(), path).near();
     let mut all = vec![
         place(t.page(), t.tab_runs(), "runs", format!("{path}/runs")),
+        place(t.page(), t.candidates(), "candidates board", format!("{path}/candidates")),
+        place(t.page(), t.tab_ci(), "ci lights flaky badge", format!("{path}/ci")),
+        place(t.page(), t.tab_pipeline(), "pipeline berth.yaml edit lint check", format!("{path}/pipeline")),
         place(t.setting(), t.tab_settings(), "settings delete repository", format!("{path}/settings")),
     ];
     if let ["targets", environment, ..] = rest {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{done, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, submit, when},
+    components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, sentence, submit, when},
     error::{Error, Result},
     model::{Move, PushPolicy, Role, ServiceName, StepSecret, TeamName},
     way::Way,
@@ -164,7 +164,7 @@ fn secrets_card(caller: &Caller, secrets: Option<&[StepSecret]>) -> AnyView {
         <section class="card narrow" id="secrets">
             <header><h2>{t.secrets()}</h2></header>
             <div class="body">
-                <p class="soft">{t.secrets_below()}</p>
+                <p class="soft">{sentence(t, t.secrets_below())}</p>
                 {list}
                 <form method="post" class="stack">
                     {form.names()}

@@ -61,7 +61,7 @@ fn all(caller: &Caller, tokens: &[Token]) -> AnyView {
                     <td data-label=t.col_scopes()><span>{scopes}{token.team.as_ref().map(|team| t.only_team(team))}</span></td>
                     <td data-label=t.col_used() class="small soft">
                         <span>{match token.last_used_at { Some(at) => when(t, now, at), None => t.never_used().into_any() }}</span>
-                        <span class="block">{match token.expires_at {
+                        <span class="block took">{match token.expires_at {
                             Some(at) => t.ends_on(at.to_string().get(..10).unwrap_or_default()),
                             None => t.no_end().to_owned(),
                         }}</span>

@@ -144,7 +144,11 @@ async fn list(of: OfService, session: &Session) -> Done<()> {
                 candidate.title.clone(),
             ]
         };
-        output::table(&["CANDIDATE", "COMMIT", "IMAGE", "RUN", "RUNS IN", "MADE", "WHAT"], &candidates.iter().map(row).collect::<Vec<_>>());
+        output::listing(
+            &["CANDIDATE", "COMMIT", "IMAGE", "RUN", "RUNS IN", "MADE", "WHAT"],
+            &candidates.iter().map(row).collect::<Vec<_>>(),
+            "There is no candidate yet. A run that passes makes one: push something.",
+        );
         Ok(())
     })
 }

@@ -76,6 +76,16 @@ const fn tone(light: Light) -> output::Tone {
     }
 }
 
+/// What a light says to its question.
+const fn says(light: Light) -> &'static str {
+    match light {
+        Light::Green => "yes",
+        Light::Amber => "partly",
+        Light::Red => "no",
+        Light::Grey => "too little to say",
+    }
+}
+
 fn show(report: &CiReport) {
     output::line(&format!("{}/{}, the last {} days of {}", report.team, report.service, report.days, report.branch));
     report.answers.iter().for_each(answer);
@@ -95,7 +105,7 @@ fn answer(answer: &Answered) {
         Question::Validates => "Do tests validate each change?",
         Question::Fixes => "Is red fixed first?",
     };
-    output::line(&format!("\n{}  {question}\n  {}", output::mark(tone(answer.light), answer.light.name()), answer.why));
+    output::line(&format!("\n{}  {question}\n  {}", output::mark(tone(answer.light), says(answer.light)), answer.why));
     answer.evidence.iter().for_each(|fact| output::line(&format!("  - {}", fact.says)));
 }
 

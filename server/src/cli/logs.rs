@@ -31,7 +31,11 @@ pub(super) async fn run(logs: Logs, session: &Session) -> Done<()> {
     let path = format!("{service}/targets/{}/logs?tail={}&follow={}", logs.of.env, logs.tail, logs.follow);
     if !logs.follow {
         return session.show(session.client.get(&path).await?, |answer| {
-            client::rows::<LogLine>(answer)?.iter().for_each(|line| output::line(&clean(&line.text)));
+            let lines = client::rows::<LogLine>(answer)?;
+            lines.iter().for_each(|line| output::line(&clean(&line.text)));
+            if lines.is_empty() {
+                eprintln!("Nothing was written there yet. `berth status` shows whether something runs.");
+            }
             Ok(())
         });
     }
@@ -47,8 +51,13 @@ pub(super) async fn run(logs: Logs, session: &Session) -> Done<()> {
     Err(Failure::new("The log ended: nothing runs there any more, or the server stopped."))
 }
 
-/// Text of an app, without what would move the cursor or rename the window: only colours stay.
+/// Text of an app, without what would move the cursor or rename the window: only colours stay, and those only where a terminal
+/// shows them.
 pub(super) fn clean(text: &str) -> String {
+    cleaned(text, output::colours())
+}
+
+fn cleaned(text: &str, colours: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
@@ -62,7 +71,7 @@ pub(super) fn clean(text: &str) -> String {
                         other => break other,
                     }
                 };
-                if end == Some('m') {
+                if end == Some('m') && colours {
                     out.extend(["\x1b[", &sequence, "m"]);
                 }
             }
@@ -79,6 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn colours_are_nothing_to_a_file() {
+        assert_eq!(cleaned("\x1b[1;31mred\x1b[0m", false), "red");
+    }
+
+    #[test]
     fn colours_stay_and_tricks_go() {
         for (text, cleaned) in [
             ("plain\ttext", "plain\ttext"),
@@ -87,7 +101,7 @@ mod tests {
             ("\x1b]0;title\x07x", "]0;titlex"),
             ("a\rb\x08", "ab"),
         ] {
-            assert_eq!(clean(text), cleaned);
+            assert_eq!(super::cleaned(text, true), cleaned);
         }
     }
 }

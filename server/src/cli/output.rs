@@ -28,7 +28,7 @@ pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-fn colours() -> bool {
+pub(super) fn colours() -> bool {
     is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
@@ -110,6 +110,11 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     for row in rows {
         print(&mut row.iter().map(String::as_str));
     }
+}
+
+/// Prints rows as a table; where there are none, the sentence that says what would fill it.
+pub(super) fn listing(head: &[&str], rows: &[Vec<String>], nothing: &str) {
+    if rows.is_empty() { line(nothing) } else { table(head, rows) }
 }
 
 /// Characters that take room: colours do not.

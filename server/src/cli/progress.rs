@@ -240,6 +240,11 @@ impl RunTeller {
             let state = mark(output::of_run(run.state), run.state.name());
             self.ticker.fact(&format!("{state}  run {} of {}: {} {}", run.number, run.service, output::short(&run.commit), run.title));
             run.failure.iter().for_each(|failure| self.ticker.fact(&format!("  {failure}")));
+            let failed = run.stages.iter().flat_map(|stage| &stage.steps).find(|step| step.exit_code.unwrap_or(0) != 0 && step.lines > 0);
+            if let Some(step) = failed.filter(|_| run.failure.is_some()) {
+                let service = format!("{}/{}", run.team, run.service);
+                self.ticker.fact(&format!("  all of it: berth runs logs {} --service {service} --step {}", run.number, step.name));
+            }
             run.candidate.iter().for_each(|candidate| self.ticker.fact(&format!("  candidate {candidate}")));
         }
         ended

@@ -95,7 +95,11 @@ pub(super) async fn artifacts(session: &Session, run: &str, into: Option<PathBuf
     }
     session.show(answer, |_| {
         let row = |file: &Artifact| vec![file.path.clone(), size(file.size), file.step.clone(), output::short(&file.sha256).to_owned()];
-        output::table(&["PATH", "SIZE", "STEP", "SHA-256"], &files.iter().map(row).collect::<Vec<_>>());
+        output::listing(
+            &["PATH", "SIZE", "STEP", "SHA-256"],
+            &files.iter().map(row).collect::<Vec<_>>(),
+            "The run left no file that is kept. Steps name theirs under `artifacts` in berth.yaml.",
+        );
         Ok(())
     })
 }
@@ -159,7 +163,11 @@ pub(super) async fn flaky(command: FlakyCommand, session: &Session) -> Done<()> 
             let service = session.service_path(&of).await?;
             session.show(session.client.get(&format!("{service}/flaky-tests")).await?, |answer| {
                 let tests: Vec<FlakyTest> = client::rows(answer)?;
-                output::table(&["TEST", "TIMES", "LAST RUN", "MUTED UNTIL", "NAME"], &tests.iter().map(row).collect::<Vec<_>>());
+                output::listing(
+                    &["TEST", "TIMES", "LAST RUN", "MUTED UNTIL", "NAME"],
+                    &tests.iter().map(row).collect::<Vec<_>>(),
+                    "No test was caught giving both results for one commit.",
+                );
                 Ok(())
             })
         }

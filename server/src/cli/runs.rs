@@ -20,7 +20,7 @@ use crate::cli::args::OfService;
 #[derive(Subcommand)]
 pub(super) enum RunsCommand {
     /// List runs, newest first
-    List(OfService),
+    List(Listed),
     /// Show a run with its stages and steps
     Show(OneRun),
     /// Print the logs of a run's steps
@@ -74,6 +74,57 @@ pub(super) enum RunsCommand {
     },
 }
 
+/// Which runs are listed.
+#[derive(clap::Args)]
+pub(super) struct Listed {
+    #[command(flatten)]
+    of: OfService,
+    /// Only those in this state: queued, running, passed, failed …
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<RunState>,
+    /// Only those on this branch
+    #[arg(long, short, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// Only those that this person pushed or asked for
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Only those with this in the commit's title, or of a commit that begins like this
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// How many, 1 to 200
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+    /// Where the page before ended: its `next`, as `--json` shows it
+    #[arg(long, value_name = "NEXT")]
+    cursor: Option<String>,
+}
+
+/// A state by its name; says which there are.
+fn state(text: &str) -> Result<RunState, String> {
+    let names = || RunState::ALL.map(RunState::name).join(", ");
+    RunState::from_name(text).ok_or_else(|| format!("a run is one of {}", names()))
+}
+
+impl Listed {
+    /// The query that asks for them.
+    fn query(&self) -> String {
+        let mut query = format!("limit={}", self.limit);
+        let state = self.state.map(|state| state.name().to_owned());
+        for (name, value) in [("state", &state), ("branch", &self.branch), ("by", &self.by), ("text", &self.text), ("cursor", &self.cursor)]
+        {
+            if let Some(value) = value {
+                query.push_str(&format!("&{name}={}", path_part(value)));
+            }
+        }
+        query
+    }
+
+    /// Whether anything narrows the list.
+    fn narrows(&self) -> bool {
+        self.state.is_some() || self.branch.is_some() || self.by.is_some() || self.text.is_some()
+    }
+}
+
 /// Names a run.
 #[derive(clap::Args)]
 pub(super) struct OneRun {
@@ -101,14 +152,7 @@ impl OneRun {
 /// Runs it.
 pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCode> {
     match command {
-        RunsCommand::List(of) => {
-            let service = session.service_path(&of).await?;
-            session.show(session.client.get(&format!("{service}/runs")).await?, |answer| {
-                let runs: Vec<RunBrief> = client::rows(answer)?;
-                output::table(&HEAD, &runs.iter().map(row).collect::<Vec<_>>());
-                Ok(())
-            })?;
-        }
+        RunsCommand::List(listed) => list(&listed, session).await?,
         RunsCommand::Show(one) => {
             let (service, number) = one.find(session).await?;
             session.show(session.client.get(&format!("{service}/runs/{number}")).await?, |answer| {
@@ -191,6 +235,28 @@ fn by(event: RunEvent, by: &str) -> String {
         RunEvent::Schedule => event.name().to_owned(),
         RunEvent::Manual | RunEvent::Api | RunEvent::PullRequest => format!("{by} ({})", event.name()),
     }
+}
+
+async fn list(listed: &Listed, session: &Session) -> Done<()> {
+    let service = session.service_path(&listed.of).await?;
+    session.show(session.client.get(&format!("{service}/runs?{}", listed.query())).await?, |answer| {
+        let next = answer["next"].as_str().map(str::to_owned);
+        let runs: Vec<RunBrief> = client::rows(answer)?;
+        if runs.is_empty() {
+            let none = if listed.narrows() {
+                "No run fits all of that. Leave one of the filters out."
+            } else {
+                "There is no run yet. Push something."
+            };
+            output::line(none);
+            return Ok(());
+        }
+        output::table(&HEAD, &runs.iter().map(row).collect::<Vec<_>>());
+        if let Some(next) = next {
+            output::line(&format!("There are older ones: add `--cursor {next}`."));
+        }
+        Ok(())
+    })
 }
 
 /// The head of a listing of runs.

@@ -54,7 +54,11 @@ pub(super) async fn run(command: SecretCommand, session: &Session) -> Done<()> {
             return session.show(session.client.get(&format!("{path}/secrets")).await?, |answer| {
                 let secrets: Vec<StepSecret> = client::rows(answer)?;
                 let row = |secret: &StepSecret| vec![secret.name.clone(), output::ago(secret.changed_at), secret.by.clone()];
-                output::table(&["NAME", "SET", "BY"], &secrets.iter().map(row).collect::<Vec<_>>());
+                output::listing(
+                    &["NAME", "SET", "BY"],
+                    &secrets.iter().map(row).collect::<Vec<_>>(),
+                    "No secret is kept. `berth secret set` keeps one.",
+                );
                 Ok(())
             });
         }

@@ -86,7 +86,11 @@ pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> 
             session.show(session.client.all(&format!("/teams/{team}/services")).await?, |answer| {
                 let services: Vec<Service> = client::rows(answer)?;
                 let row = |service: &Service| vec![service.name.to_string(), service.clone_url.clone(), service.description.clone()];
-                output::table(&["NAME", "REPOSITORY", "WHAT IT DOES"], &services.iter().map(row).collect::<Vec<_>>());
+                output::listing(
+                    &["NAME", "REPOSITORY", "WHAT IT DOES"],
+                    &services.iter().map(row).collect::<Vec<_>>(),
+                    "The team has no service yet. `berth service create NAME` makes one.",
+                );
                 Ok(())
             })
         }

@@ -129,9 +129,10 @@ pub(super) async fn releases(of: InEnvironment, session: &Session) -> Done<()> {
     let path = session.service_path(&of.of).await?;
     session.show(session.client.get(&format!("{path}/targets/{}/releases", of.env)).await?, |answer| {
         let releases: Vec<Release> = client::rows(answer)?;
-        output::table(
+        output::listing(
             &["RELEASE", "CANDIDATE", "CONFIG", "IMAGE", "ROLLOUT", "MADE", "BY", "WHY"],
             &releases.iter().map(row).collect::<Vec<_>>(),
+            "Nothing was deployed there yet. `berth deploy` or `berth promote` does.",
         );
         Ok(())
     })

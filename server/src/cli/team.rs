@@ -73,7 +73,11 @@ pub(super) async fn run(command: TeamCommand, session: &Session) -> Done<()> {
             let row = |team: &Team| {
                 vec![team.name.to_string(), team.members.to_string(), team.services.to_string(), output::ago(team.created_at)]
             };
-            output::table(&["NAME", "MEMBERS", "SERVICES", "CREATED"], &teams.iter().map(row).collect::<Vec<_>>());
+            output::listing(
+                &["NAME", "MEMBERS", "SERVICES", "CREATED"],
+                &teams.iter().map(row).collect::<Vec<_>>(),
+                "You are in no team yet. `berth team create NAME` makes one.",
+            );
             Ok(())
         }),
         TeamCommand::Show { name } => show(name, session).await,

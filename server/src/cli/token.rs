@@ -47,7 +47,11 @@ pub(super) async fn run(command: TokenCommand, session: &Session) -> Done<()> {
         }
         TokenCommand::List => session.show(session.client.get("/tokens").await?, |answer| {
             let tokens: Vec<Token> = client::rows(answer)?;
-            output::table(&["ID", "TOKEN", "SCOPES", "LAST USED", "NAME"], &tokens.iter().map(row).collect::<Vec<_>>());
+            output::listing(
+                &["ID", "TOKEN", "SCOPES", "LAST USED", "NAME"],
+                &tokens.iter().map(row).collect::<Vec<_>>(),
+                "You have no token that is still good. `berth token create NAME` makes one.",
+            );
             Ok(())
         }),
         TokenCommand::Revoke { id } => {

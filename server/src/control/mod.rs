@@ -10,6 +10,7 @@ mod hosts;
 mod lights;
 pub mod local;
 pub mod once;
+mod pipelines;
 pub mod platform;
 mod policies;
 pub mod relay;
@@ -158,6 +159,7 @@ impl Control {
             services: self.clone(),
             releases: self.clone(),
             runs: self.clone(),
+            pipelines: self.clone(),
             candidates: self.clone(),
             ci: self.clone(),
             platform: self.clone(),

@@ -7,7 +7,7 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers, tag_of,
+        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunFilter, RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers, tag_of,
     },
     said,
 };
@@ -177,7 +177,7 @@ impl Control {
         tx.commit().await?;
         self.run_moved(service, run);
         let page = PageRequest { cursor: Some((number + 1).to_string()), limit: Some(1) };
-        let brief = runs::list(&self.db, &service.team_id, &service.id, &page).await?.items.into_iter().next();
+        let brief = runs::list(&self.db, &service.team_id, &service.id, &RunFilter::default(), &page).await?.items.into_iter().next();
         brief.ok_or_else(|| unknown_run(&service.name, number))
     }
 
@@ -218,9 +218,16 @@ impl Control {
 
 #[async_trait]
 impl Runs for Control {
-    async fn list(&self, actor: &Actor, team: &TeamName, service: &ServiceName, page: &PageRequest) -> Result<Page<RunBrief>> {
+    async fn list(
+        &self,
+        actor: &Actor,
+        team: &TeamName,
+        service: &ServiceName,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RunBrief>> {
         let service = self.service(actor, team, service, Action::ViewTeam).await?;
-        Ok(runs::list(&self.db, &service.team_id, &service.id, page).await?)
+        Ok(runs::list(&self.db, &service.team_id, &service.id, filter, page).await?)
     }
 
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<Run> {

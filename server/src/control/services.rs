@@ -7,8 +7,8 @@ use app::{
     error::{Error, Result},
     model::{
         Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, PushPolicy, RepositoryId,
-        RepositoryName, Route, RouteId, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target, TargetId, TeamId, TeamName,
-        Timestamp,
+        RepositoryName, Route, RouteId, RunFilter, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target, TargetId, TeamId,
+        TeamName, Timestamp,
     },
     said,
 };
@@ -201,7 +201,7 @@ impl Services for Control {
         let all = environments::list(&self.db).await?;
         let last = PageRequest { cursor: None, limit: Some(LAST) };
         let candidates = candidates::list(&self.db, &service.id, &last).await?.items;
-        let runs = runs::list(&self.db, &service.team_id, &service.id, &last).await?.items;
+        let runs = runs::list(&self.db, &service.team_id, &service.id, &RunFilter::default(), &last).await?.items;
         let targets: Vec<Target> = targets.into_iter().map(|view| view.target).collect();
         let there = |name: &EnvironmentName| targets.iter().any(|target| target.environment == *name);
         let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();

@@ -70,6 +70,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .merge(git)
         .merge(assets::router())
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/schema", get(reference::file_page))
         .route("/schema/berth.v1.json", get(api::meta::schema))
         .route("/readyz", get(ready).with_state(Arc::clone(control)))
         .method_not_allowed_fallback(not_that_way)

@@ -6,6 +6,7 @@ use axum::response::Html;
 use serde_json::Value;
 
 use super::{assets, router};
+use crate::control::pipeline_file;
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
@@ -95,6 +96,11 @@ fn schemas(document: &Value) -> String {
             let names = names.iter().filter_map(Value::as_str).map(|name| format!("<code>{}</code>", escape(name))).collect::<Vec<_>>();
             let _ = write!(out, "<p>One of {}.</p>", names.join(", "));
         }
+        for one in value.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(name) = one.get("const").and_then(Value::as_str) {
+                let _ = write!(out, "<p><code>{}</code> {}</p>", escape(name), prose(text(one, "description")));
+            }
+        }
         if let Some(fields) = value.get("properties").and_then(Value::as_object) {
             out.push_str("<table><thead><tr><th scope=\"col\">Field</th><th scope=\"col\">Type</th><th scope=\"col\">Meaning</th></tr></thead><tbody>");
             for (field, value) in fields {
@@ -112,13 +118,29 @@ fn schemas(document: &Value) -> String {
     })
 }
 
-fn written(document: &Value) -> String {
-    let mut out = String::from("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>API · Berth</title>");
+/// The beginning of a page to read.
+fn head(title: &str) -> String {
+    let mut out = format!("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · Berth</title>");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
     if let Some(style) = assets::url("main.css") {
         let _ = write!(out, "<link rel=\"stylesheet\" href=\"{style}\">");
     }
-    out.push_str("</head><body class=\"reference\"><main><h1>The API of Berth</h1>");
+    out + "</head><body class=\"reference\"><main>"
+}
+
+/// The parts of a `berth.yaml` as a page: the schema, written out.
+fn file_written(document: &Value) -> String {
+    let mut out = head("berth.yaml") + "<h1>What may stand in a berth.yaml</h1>";
+    let _ = write!(out, "<p>{}</p>", prose(text(document, "description")));
+    out.push_str("<p>For editors: <a href=\"/schema/berth.v1.json\">/schema/berth.v1.json</a> (JSON Schema). <code>berth lint</code> checks a file offline.</p>");
+    let mut parts = serde_json::Map::from_iter([("File".to_owned(), document.clone())]);
+    parts.extend(document.get("$defs").and_then(Value::as_object).into_iter().flatten().map(|(name, part)| (name.clone(), part.clone())));
+    let parts = serde_json::json!({ "components": { "schemas": parts } });
+    out + &schemas(&parts) + "</main></body></html>"
+}
+
+fn written(document: &Value) -> String {
+    let mut out = head("API") + "<h1>The API of Berth</h1>";
     let _ = write!(out, "<p>{}</p>", prose(document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default()));
     let _ = write!(
         out,
@@ -134,6 +156,11 @@ fn written(document: &Value) -> String {
     out
 }
 
+/// The page at `/schema`.
+pub async fn file_page() -> Html<String> {
+    Html(file_written(pipeline_file::schema()))
+}
+
 /// The page at `/api`.
 pub async fn page() -> Html<String> {
     Html(written(router::document()))
@@ -142,6 +169,15 @@ pub async fn page() -> Html<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_part_of_a_file_is_on_the_page() {
+        let page = file_written(pipeline_file::schema());
+        for name in pipeline_file::schema()["$defs"].as_object().unwrap().keys() {
+            assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
+        }
+        assert!(page.contains("<code>services</code>") && !page.contains("<script"));
+    }
 
     #[test]
     fn every_address_is_on_the_page() {

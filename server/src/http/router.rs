@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, ci, logs, meta, platform, policies, releases, runs, secrets, services, teams, tokens},
+    api::{accounts, candidates, ci, logs, meta, pipelines, platform, policies, releases, runs, secrets, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -151,6 +151,10 @@ fn list() -> Vec<Entry> {
         needs(A::ViewTeam, routes!(logs::text)),
         needs(A::ViewTeam, routes!(runs::stream_log)),
         needs(A::ViewTeam, routes!(runs::candidates)),
+
+        // The file in the repository.
+        needs(A::ViewTeam, routes!(pipelines::file)),
+        needs(A::ViewTeam, routes!(pipelines::check)),
 
         // Candidates.
         needs(A::ViewTeam, routes!(candidates::show)),

@@ -448,6 +448,7 @@ impl<'a> Rollout<'a> {
             let addresses: Vec<_> = rows.iter().map(|row| row.address).collect();
             let open = self.ctx.edge.open_at(&addresses);
             let fact = match open.requests + open.events + open.sockets {
+                0 if rows.len() == 1 => said::drained_one(),
                 0 => said::drained(said::instances(rows.len())),
                 1 => said::one_still_open(open),
                 _ => said::still_open(open),

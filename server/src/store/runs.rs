@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use app::{
     model::{
-        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunEvent, RunId, RunState, ServiceId, ServiceName, Stage, StageId,
-        StageKind, Step, StepId, TeamId, TeamName, Timestamp, tag_of,
+        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunEvent, RunFilter, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind, Step, StepId, TeamId, TeamName, Timestamp, tag_of,
     },
     said,
 };
@@ -16,7 +15,7 @@ use super::{
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    groups, leases, rollouts, selection,
+    groups, leases, rollouts, search, selection,
     together::{self, CARRIES},
 };
 use crate::{
@@ -778,14 +777,23 @@ fn read_brief(row: &Row) -> Result<RunBrief> {
 }
 
 /// The runs of a service, newest first.
-pub async fn list(q: impl Query + Copy, team: &TeamId, service: &ServiceId, page: &PageRequest) -> Result<Page<RunBrief>> {
+pub async fn list(
+    q: impl Query + Copy,
+    team: &TeamId,
+    service: &ServiceId,
+    filter: &RunFilter,
+    page: &PageRequest,
+) -> Result<Page<RunBrief>> {
     let before: Option<i64> = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
+    let mut values = args![team, service, before.unwrap_or(i64::MAX), page.size() + 1];
+    let fits = fits(filter, &mut values);
     let rows = q
         .fetch_all(
             format!(
-                "SELECT {BRIEF} FROM runs r WHERE r.team_id = $1 AND r.service_id = $2 AND r.number < $3 ORDER BY r.number DESC LIMIT $4"
+                "SELECT {BRIEF} FROM runs r WHERE r.team_id = $1 AND r.service_id = $2 AND r.number < $3{fits}
+                  ORDER BY r.number DESC LIMIT $4"
             ),
-            args![team, service, before.unwrap_or(i64::MAX), page.size() + 1],
+            values,
         )
         .await?;
     let leads: Vec<String> = rows.iter().filter_map(|row| row.text_opt("lead_id").ok().flatten()).collect();
@@ -795,6 +803,35 @@ pub async fn list(q: impl Query + Copy, team: &TeamId, service: &ServiceId, page
         Ok(RunBrief { together, ..read_brief(row)? })
     };
     Ok(paged(readable(&rows, read), page, |run| run.number.to_string()))
+}
+
+/// The conditions of a filter on a run `r`; what it is held against goes to `values`.
+fn fits(filter: &RunFilter, values: &mut Vec<Value>) -> String {
+    let mut sql = String::new();
+    let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let equal =
+        [("state", filter.state.map(|state| state.name().to_owned())), ("branch", given(&filter.branch)), ("pushed_by", given(&filter.by))];
+    for (column, value) in equal {
+        if let Some(value) = value {
+            values.push(value.into());
+            sql.push_str(&format!(" AND r.{column} = ${}", values.len()));
+        }
+    }
+    if let Some(text) = given(&filter.text) {
+        values.extend([
+            search::pattern(&text, false).into(),
+            text.to_ascii_lowercase().into(),
+            format!("{}g", text.to_ascii_lowercase()).into(),
+        ]);
+        let n = values.len();
+        // As a range: a commit's hash begins like this in every collation.
+        sql.push_str(&format!(
+            " AND (LOWER(r.title) LIKE LOWER(${}) ESCAPE '\\' OR r.commit_id >= ${} AND r.commit_id < ${n})",
+            n - 2,
+            n - 1
+        ));
+    }
+    sql
 }
 
 /// The newest run of every service looked at, in one query.

@@ -71,7 +71,7 @@ impl Look {
 }
 
 /// A word as a pattern of `LIKE`: with anything around it, and (`apart`) between its letters.
-fn pattern(word: &str, apart: bool) -> String {
+pub(super) fn pattern(word: &str, apart: bool) -> String {
     let mut pattern = String::from("%");
     for letter in word.to_lowercase().chars() {
         if matches!(letter, '%' | '_' | '\\') {

@@ -1,7 +1,7 @@
 //! Copy buttons. They are hidden until this runs: without it they could do nothing.
 
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event};
+use web_sys::{Element, Event, HtmlTextAreaElement};
 
 use super::{document, later, listen, window};
 
@@ -18,8 +18,15 @@ pub(crate) fn start() {
     });
 }
 
+/// What a button copies: what it says itself, or what is in a field now.
+fn text(button: &Element) -> Option<String> {
+    let Some(of) = button.get_attribute("data-copy-of") else { return button.get_attribute("data-copy") };
+    let field = document()?.get_element_by_id(&of)?.dyn_into::<HtmlTextAreaElement>().ok()?;
+    Some(field.value())
+}
+
 fn copy(button: &Element) {
-    let (Some(window), Some(text)) = (window(), button.get_attribute("data-copy")) else { return };
+    let (Some(window), Some(text)) = (window(), text(button)) else { return };
     // Absent where the page came over plain HTTP from another machine.
     let clipboard = js_sys::Reflect::get(&window.navigator(), &"clipboard".into());
     if clipboard.is_ok_and(|it| it.is_undefined()) {

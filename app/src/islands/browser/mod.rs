@@ -3,13 +3,14 @@
 pub(super) mod clock;
 pub(super) mod confirm;
 pub(super) mod copy;
+pub(super) mod editor;
 pub(super) mod live;
 pub(super) mod log;
 pub(super) mod palette;
 
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, convert::FromWasmAbi};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Document, DomParser, Element, EventTarget, Response, SupportedType, Window};
+use web_sys::{Document, DomParser, Element, EventTarget, Headers, RequestInit, Response, SupportedType, Window};
 
 use crate::locales::Lang;
 
@@ -45,6 +46,24 @@ fn listen<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, hear: imp
 async fn page_at(address: &str) -> Result<Document, JsValue> {
     let window = window().ok_or(JsValue::NULL)?;
     let answer: Response = JsFuture::from(window.fetch_with_str(address)).await?.dyn_into()?;
+    page_of(&answer).await
+}
+
+/// The page that a form of the console answers with, where it is the page itself.
+async fn page_after(address: &str, fields: &[(&str, &str)]) -> Result<Document, JsValue> {
+    let encode = |text: &str| js_sys::encode_uri_component(text).as_string().unwrap_or_default();
+    let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let (form, headers) = (RequestInit::new(), Headers::new()?);
+    headers.set("content-type", "application/x-www-form-urlencoded")?;
+    form.set_method("POST");
+    form.set_headers(&headers);
+    form.set_body(&body.join("&").into());
+    let window = window().ok_or(JsValue::NULL)?;
+    let answer: Response = JsFuture::from(window.fetch_with_str_and_init(address, &form)).await?.dyn_into()?;
+    page_of(&answer).await
+}
+
+async fn page_of(answer: &Response) -> Result<Document, JsValue> {
     if !answer.ok() || answer.redirected() {
         return Err(JsValue::NULL);
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens},
     components::holds,
     error::{Error, Result},
     model::*,
@@ -32,6 +32,7 @@ pub(super) fn backend(fake: &Fake) -> Backend {
         services: it.clone(),
         releases: it.clone(),
         runs: it.clone(),
+        pipelines: it.clone(),
         candidates: it.clone(),
         ci: it.clone(),
         platform: it,
@@ -706,8 +707,12 @@ impl Releases for Fake {
 
 #[async_trait]
 impl Runs for Fake {
-    async fn list(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<RunBrief>> {
-        Ok(page(self.overview(actor, team, one).await?.runs))
+    async fn list(&self, actor: &Actor, team: &TeamName, one: &ServiceName, filter: &RunFilter, _: &PageRequest) -> Result<Page<RunBrief>> {
+        let mut runs = self.overview(actor, team, one).await?.runs;
+        runs.retain(|run| filter.state.is_none_or(|state| run.state == state));
+        runs.retain(|run| filter.branch.as_ref().is_none_or(|branch| run.branch == *branch));
+        runs.retain(|run| filter.text.as_ref().is_none_or(|text| run.title.contains(text.as_str())));
+        Ok(page(runs))
     }
     async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName, number: u64) -> Result<Run> {
         Ok(run(number))
@@ -742,6 +747,31 @@ impl Runs for Fake {
     }
     async fn candidates(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<Candidate>> {
         Ok(page(self.overview(actor, team, one).await?.candidates))
+    }
+}
+
+#[async_trait]
+impl Pipelines for Fake {
+    async fn file(&self, _: &Actor, _: &TeamName, service: &ServiceName) -> Result<PipelineFile> {
+        let text = (!self.empty).then(|| format!("version: 1\nservices:\n  {service}: {{}} # </textarea><script>\n"));
+        let commit = (!self.empty).then(|| COMMIT.to_owned());
+        Ok(PipelineFile { repository: name("shop"), branch: "main".into(), commit, text })
+    }
+    async fn check(&self, _: &Actor, _: &TeamName, service: &ServiceName, draft: PipelineDraft) -> Result<PipelineCheck> {
+        if draft.text.len() > 1_000 {
+            return Err(Error::invalid("file_too_long", "A berth.yaml has at most 256 KiB. Shorten it.").at("text"));
+        }
+        if let Some(at) = draft.text.lines().position(|line| line.contains("servces")) {
+            let sentence = "`servces` is not known here. Did you mean `services`?".into();
+            return Ok(PipelineCheck { problems: vec![DraftProblem { line: at + 1, column: 1, sentence }], ..PipelineCheck::default() });
+        }
+        Ok(PipelineCheck {
+            problems: Vec::new(),
+            plan: vec![format!("{service}: fast, image"), format!("{service}: stage fast runs unit"), "billing: image".into()],
+            push: vec![DraftRun { service: service.clone(), runs: true, plan: "fast, image, because berth.yaml is changed by it".into() }],
+            elsewhere: vec![DraftElsewhere { name: "billing".into(), repository: None }],
+            missing: vec!["Dockerfile".into()],
+        })
     }
 }
 

@@ -117,6 +117,7 @@ fn screens() -> Vec<(&'static str, &'static str, bool, Fake)> {
         ("service", "/teams/shop/services/orders", true, full()),
         ("service-empty", "/teams/shop/services/orders", true, empty()),
         ("runs", "/teams/shop/services/orders/runs", true, full()),
+        ("runs-none", "/teams/shop/services/orders/runs?state=lost&branch=main", true, full()),
         ("run", "/teams/shop/services/catalog/runs/56", true, full()),
         ("candidates", "/teams/shop/services/orders/candidates", true, full()),
         ("candidates-empty", "/teams/shop/services/orders/candidates", true, empty()),
@@ -124,6 +125,8 @@ fn screens() -> Vec<(&'static str, &'static str, bool, Fake)> {
         ("compare", "/teams/shop/services/orders/candidates/40/compare/41", true, full()),
         ("ci", "/teams/shop/services/orders/ci", true, full()),
         ("ci-empty", "/teams/shop/services/orders/ci", true, empty()),
+        ("pipeline", "/teams/shop/services/orders/pipeline", true, full()),
+        ("pipeline-empty", "/teams/shop/services/orders/pipeline", true, empty()),
         ("settings", "/teams/shop/services/orders/settings", true, full()),
         ("target", "/teams/shop/services/orders/targets/staging", true, full()),
         ("logs", "/teams/shop/services/orders/targets/staging/logs", true, full()),
@@ -286,6 +289,38 @@ fn a_secret_is_shown_once_in_the_answer() {
     let form = [("do", "create"), ("name", "laptop")];
     let Answer::Screen(screen) = send(Lang::En, "/tokens", true, &form).unwrap() else { panic!("the form again") };
     assert_eq!(screen.status, 422);
+}
+
+#[test]
+fn a_draft_that_does_not_read_says_where_and_keeps_everything() {
+    let path = "/teams/shop/services/orders/pipeline";
+    let sent = |text: &str| {
+        let screen = screen(send(Lang::En, path, true, &[("do", "check"), ("text", text)]).unwrap());
+        (screen.status, Owner::new().with(|| document(&caller(&Fake::default(), Lang::En, path, true), screen)))
+    };
+    let (status, html) = sent("version: 1\r\nservces: {} # </textarea><script>\r\n");
+    assert_eq!(status, 200);
+    assert!(html.contains("line 2, column 1") && html.contains("data-line=\"2\""), "{html}");
+    assert!(html.contains("version: 1\nservces: {} # &lt;/textarea>&lt;script>"), "what was typed is kept, as text: {html}");
+    let (_, html) = sent("version: 1\nservices: {}\n");
+    assert!(html.contains("It reads well.") && html.contains("berth service create billing --repository shop"), "{html}");
+    let (status, html) = sent(&"x".repeat(1_200));
+    assert_eq!(status, 422);
+    assert!(html.contains("at most 256 KiB") && html.contains("xxxx"), "{html}");
+}
+
+#[test]
+fn the_template_of_a_pipeline_is_named_after_its_service() {
+    let html = show(&Fake { empty: true, ..Fake::default() }, Lang::En, "/teams/shop/services/orders/pipeline", true);
+    assert!(html.contains("  orders:\n") && html.contains("a beginning"), "{html}");
+}
+
+#[test]
+fn runs_that_nothing_fits_say_which_filter_to_drop() {
+    let html = show(&Fake::default(), Lang::En, "/teams/shop/services/orders/runs?state=lost&branch=main", true);
+    assert!(html.contains("No run fits all of this.") && html.contains("Drop “Lost”"), "{html}");
+    assert!(!html.contains("Drop “main”"), "without the branch nothing fits either");
+    assert!(html.contains("berth runs list shop/orders --state lost --branch main"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use app::{
     backend::Backend,
     error::Error,
-    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, ServiceName, StartRun, StepId, TeamName, Triggers},
+    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunFilter, RunState, ServiceName, StartRun, StepId, TeamName, Triggers},
 };
 use axum::{Json as Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
@@ -33,11 +33,25 @@ pub struct Lines {
 /// The most lines that are given at once.
 const MOST_LINES: u32 = 5_000;
 
+/// Which runs, and which page of them.
+#[derive(Deserialize)]
+pub struct Listed {
+    state: Option<RunState>,
+    branch: Option<String>,
+    by: Option<String>,
+    text: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
 /// The runs of a service, newest first.
 #[utoipa::path(
     get, path = "/teams/{team}/services/{service}/runs", tag = "runs", operation_id = "list_runs",
     params(
         ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("state" = Option<RunState>, Query, description = "In this state"), ("branch" = Option<String>, Query, description = "On this branch"),
+        ("by" = Option<String>, Query, description = "Pushed or asked for by this person"),
+        ("text" = Option<String>, Query, description = "With this in the commit's title, or of a commit that begins like this"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"), ("limit" = Option<u32>, Query, description = "1 to 200")
     ),
     responses((status = 200, body = Page<RunBrief>))
@@ -46,9 +60,10 @@ pub async fn list(
     State(backend): State<Backend>,
     Asker(actor): Asker,
     Path((team, service)): Path<(TeamName, ServiceName)>,
-    Query(page): Query<PageRequest>,
+    Query(Listed { state, branch, by, text, cursor, limit }): Query<Listed>,
 ) -> Answer<Page<RunBrief>> {
-    Ok(Body(backend.runs.list(&actor, &team, &service, &page).await?))
+    let (filter, page) = (RunFilter { state, branch, by, text }, PageRequest { cursor, limit });
+    Ok(Body(backend.runs.list(&actor, &team, &service, &filter, &page).await?))
 }
 
 /// One run with its stages and steps.
