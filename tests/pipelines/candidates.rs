@@ -222,8 +222,8 @@ async fn two_candidates_are_compared_by_the_variables_they_ran_with() {
     let set = async |pairs: &[(&str, &str)]| {
         let set = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let change = ConfigChange { set, unset: Vec::new() };
-        let changed =
-            harbour.berth.backend.releases.change_config(&harbour.owner, &team(), &service(), &environment("dev"), change, None, false);
+        let (team, service, place) = (team(), service(), environment("dev"));
+        let changed = harbour.berth.backend.releases.change_config(&harbour.owner, &team, &service, &place, change, None, false);
         if let Some(rollout) = changed.await.unwrap().rollout {
             assert_eq!(harbour.ended(&rollout).await.state, RolloutState::Succeeded);
         }

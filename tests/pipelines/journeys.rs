@@ -264,7 +264,7 @@ async fn a_log_is_followed_while_it_is_written() {
     let url = format!("http://{}/api/v1/steps/{step}/log/text", harbour.berth.console);
     let token = crate::git::token(&harbour, vec![app::model::Scope::Read]).await;
     let text = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap().text().await.unwrap();
-    assert_eq!((text.lines().count(), text.lines().next().unwrap().split_once(' ').unwrap().1), (2_500, "line 1"));
+    assert_eq!((text.lines().count(), text.lines().next().unwrap().split_once(' ').unwrap().1), (2_501, "line 1"));
     let nowhere = app::model::StepId::from_text("nowhere");
     assert_eq!(runs.log(&harbour.owner, &nowhere, 1, 10).await.unwrap_err().code, "unknown_step");
     assert_eq!(runs.find_in_log(&harbour.owner, &nowhere, "line", 1, 10).await.unwrap_err().code, "unknown_step");
