@@ -20,7 +20,8 @@ use crate::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, Role, Rollout, RolloutId, Route, RouteId, Run,
-        RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId, TeamName, Timestamp, Token, TokenId, Triggers, UserId,
+        RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId,
+        TeamName, Timestamp, Token, TokenId, Triggers, UserId,
     },
 };
 

@@ -19,6 +19,8 @@ use crate::support::proof;
 
 /// Worlds side by side.
 pub(super) const SIDE_BY_SIDE: u8 = 2;
+/// How often an operation is done for a point that it does not come to.
+const TRIES: usize = 3;
 /// How long a point is waited for.
 const REACHED_WITHIN: Duration = Duration::from_secs(25);
 
@@ -122,10 +124,17 @@ async fn work(number: u8, shared: &Shared, defined: &BTreeMap<String, String>) {
                 continue;
             }
             let (began, what) = (Instant::now(), format!("{name}, {harm:?} {}", defined[point]));
-            let done = match harm {
-                Harm::Kill => AssertUnwindSafe(cut(&mut world, operation.as_mut(), point)).catch_unwind().await,
-                Harm::Lose => AssertUnwindSafe(lose(&mut world, operation.as_mut(), point)).catch_unwind().await,
-            };
+            let mut done = Ok(false);
+            // It may not come to the point each time, by what else is under way.
+            for _ in 0..TRIES {
+                done = match harm {
+                    Harm::Kill => AssertUnwindSafe(cut(&mut world, operation.as_mut(), point)).catch_unwind().await,
+                    Harm::Lose => AssertUnwindSafe(lose(&mut world, operation.as_mut(), point)).catch_unwind().await,
+                };
+                if !matches!(done, Ok(false)) {
+                    break;
+                }
+            }
             match done {
                 Ok(true) => drop(shared.found().exercised.insert((harm, point.clone()))),
                 Ok(false) => drop(shared.found().taken.remove(&(harm, point.clone()))),

@@ -67,7 +67,15 @@ async fn push(copy: &Copy, reference: &str) {
 
 /// How many runs there are.
 async fn runs(harbour: &Harbour) -> usize {
-    harbour.berth.backend.runs.list(&harbour.owner, &team(), &service(), &Default::default()).await.unwrap().items.len()
+    harbour
+        .berth
+        .backend
+        .runs
+        .list(&harbour.owner, &team(), &service(), &Default::default(), &Default::default())
+        .await
+        .unwrap()
+        .items
+        .len()
 }
 
 #[tokio::test]

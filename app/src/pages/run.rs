@@ -12,7 +12,10 @@ use crate::{
     error::Result,
     islands::{LogStream, line_of},
     locales::Lang,
-    model::{LineKind, LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName, Timestamp},
+    model::{
+        LineKind, LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName,
+        Timestamp,
+    },
     way::{Way, named},
 };
 

@@ -28,12 +28,16 @@ impl Control {
         let repository = repository.ok_or_else(|| Error::internal("a service without a repository"))?;
         let branch = repository.default_branch.clone();
         let commit = repositories::last_commit(&self.db, &repository.id, &format!("refs/heads/{branch}")).await?;
-        let text = match &commit {
-            Some(commit) => {
-                let read = git::read_file(&self.repository_folder(&repository), commit, FILE_NAME, MAX_BYTES).await;
-                read.map_err(Error::internal)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            }
-            None => None,
+        let (commit, text) = match commit {
+            Some(commit) => match git::read_file(&self.repository_folder(&repository), &commit, FILE_NAME, MAX_BYTES).await {
+                Ok(read) => (Some(commit), read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+                // What is written is checked all the same, as where nothing was pushed yet.
+                Err(error) => {
+                    tracing::warn!(repository = %repository.id, %error, "its berth.yaml cannot be read now");
+                    (None, None)
+                }
+            },
+            None => (None, None),
         };
         let file = PipelineFile { repository: repository.name.clone(), branch, commit, text };
         Ok((repository, file))

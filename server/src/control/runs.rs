@@ -7,7 +7,9 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunFilter, RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers, tag_of,
+        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunFilter, RunImage,
+        RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers,
+        tag_of,
     },
     said,
 };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use app::{
     model::{
-        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunEvent, RunFilter, RunId, RunState, ServiceId, ServiceName, Stage, StageId, StageKind, Step, StepId, TeamId, TeamName, Timestamp, tag_of,
+        CandidateId, Page, PageRequest, RepositoryId, Run, RunBrief, RunEvent, RunFilter, RunId, RunState, ServiceId, ServiceName, Stage,
+        StageId, StageKind, Step, StepId, TeamId, TeamName, Timestamp, tag_of,
     },
     said,
 };

@@ -3,7 +3,10 @@
 use app::{
     backend::Backend,
     error::Error,
-    model::{Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunFilter, RunState, ServiceName, StartRun, StepId, TeamName, Triggers},
+    model::{
+        Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunFilter, RunState, ServiceName, StartRun, StepId, TeamName,
+        Triggers,
+    },
 };
 use axum::{Json as Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};

@@ -146,6 +146,9 @@ impl Docker {
 
     /// Makes sure that the image of nothing is here.
     pub(super) async fn empty_image(&self) -> Result<String, PlatformError> {
+        // Two at once would make two, of which one has no name and nobody to remove it.
+        static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let _alone = ONE_AT_A_TIME.lock().await;
         let reference = format!("{}:{}", EMPTY.0, EMPTY.1);
         let docker = self.client().await?;
         match self.within(Call::Ask, &reference, docker.inspect_image(&reference)).await {
