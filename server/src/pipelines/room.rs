@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 /// The room on the host. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,8 +55,12 @@ impl OfRun {
     }
 
     /// A place, as soon as one is free. That of the run comes first: a run waits on the host with no more steps than it may
-    /// have under way. None is never said: the room is never closed.
-    pub(super) async fn wait(&self) -> Option<Place> {
+    /// have under way. None: it is not waited for any longer.
+    pub(super) async fn wait(&self, cancel: &CancellationToken) -> Option<Place> {
+        cancel.run_until_cancelled(self.next()).await.flatten()
+    }
+
+    async fn next(&self) -> Option<Place> {
         let in_run = Arc::clone(&self.run).acquire_owned().await.ok()?;
         let on_host = Arc::clone(&self.room.host).acquire_owned().await.ok()?;
         Some(Place { _in_run: in_run, _on_host: on_host })
@@ -76,10 +81,14 @@ mod tests {
         assert!(one.at_once().is_none(), "its share");
         let third = other.at_once().unwrap();
         assert!(other.at_once().is_none(), "the host is full");
-        let mut waiting = Box::pin(other.wait());
+        let go_on = CancellationToken::new();
+        let mut waiting = Box::pin(other.wait(&go_on));
         assert!((&mut waiting).now_or_never().is_none());
         drop(first);
         assert!(waiting.now_or_never().flatten().is_some());
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        assert!(room.of_run().wait(&stopped).now_or_never().flatten().is_none(), "who is cancelled waits for nothing");
         drop((second, third));
         assert!(one.at_once().is_some() && other.at_once().is_some());
         assert_eq!(Room::new(0, 9).limits(), (1, 1));

@@ -368,10 +368,7 @@ async fn in_its_place(
         Some(place) => Some(place),
         None => {
             let since = Instant::now();
-            let place = tokio::select! {
-                place = room.wait() => place,
-                () = halt.token().cancelled() => None,
-            };
+            let place = room.wait(halt.token()).await;
             let (each, all) = ctx.room.limits();
             notes.push(said::waited_for_room(since.elapsed().as_secs(), each, all));
             begin_step(ctx, job.run, job.id, halt).await?;

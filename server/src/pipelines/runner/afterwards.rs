@@ -68,10 +68,7 @@ pub(super) async fn carry_out(ctx: &Context, run: &RunRow, pipeline: &Pipeline, 
         let job = step::Job { run, stage: &failed.stage.name, index, id, step, folder: &pipeline.path, notes: &[], until };
         let room = &room;
         async move {
-            let _place = tokio::select! {
-                place = room.wait() => place,
-                () = halt.token().cancelled() => None,
-            };
+            let _place = room.wait(halt.token()).await;
             one_step(ctx, job, halt).await
         }
     });
