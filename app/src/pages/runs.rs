@@ -56,8 +56,25 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
 
 /// What the address asks for; a state that there is not narrows nothing.
 fn asked(caller: &Caller) -> RunFilter {
+    if asks_for_inputs(caller) {
+        return RunFilter::default();
+    }
     let given = |name: &str| Some(caller.query.get(name).to_owned()).filter(|value| !value.is_empty());
     RunFilter { state: RunState::from_name(caller.query.get("state")), branch: given("branch"), by: given("by"), text: given("text") }
+}
+
+/// Whether the address comes from the form that starts a run: its branch says whose inputs to show, and narrows nothing.
+fn asks_for_inputs(caller: &Caller) -> bool {
+    caller.query.get("do") == "start"
+}
+
+/// The branch in the form that starts a run.
+fn branch_to_start(caller: &Caller) -> &str {
+    match (caller.verb() == "start", asks_for_inputs(caller)) {
+        (true, _) => caller.form.get("branch"),
+        (false, true) => caller.query.get("branch"),
+        (false, false) => "",
+    }
 }
 
 /// What narrows the list: names of the address, and values.
@@ -150,9 +167,8 @@ fn narrowing(t: Lang, filter: &RunFilter) -> AnyView {
 
 /// What a run takes of the branch that is asked for: by the form that was sent, else by the address.
 async fn triggers(caller: &Caller, team: &TeamName, name: &ServiceName) -> Result<Triggers> {
-    let typed = if caller.verb() == "start" { caller.form.get("branch") } else { caller.query.get("branch") };
     let (actor, runs) = (caller.actor()?, &caller.backend.runs);
-    match runs.triggers(actor, team, name, Some(typed).filter(|branch| !branch.is_empty())).await {
+    match runs.triggers(actor, team, name, Some(branch_to_start(caller)).filter(|branch| !branch.is_empty())).await {
         // The form says what is wrong with the branch.
         Err(error) if error.code == "unknown_branch" => runs.triggers(actor, team, name, None).await,
         triggers => triggers,
@@ -166,7 +182,7 @@ fn start(caller: &Caller, triggers: &Triggers) -> AnyView {
     let shown: Vec<&str> = names.iter().map(String::as_str).chain(["branch"]).collect();
     let fields = triggers.inputs.iter().map(|input| field(t, &form, input)).collect_view();
     let about = (!triggers.inputs.is_empty()).then(|| view! { <p class="small soft">{t.start_run_inputs(&triggers.branch)}</p> });
-    let asked = caller.query.get("branch").to_owned();
+    let asked = branch_to_start(caller).to_owned();
     view! {
         <section class="card narrow">
             <header><h2>{t.start_run()}</h2></header>

@@ -327,6 +327,17 @@ fn runs_that_nothing_fits_say_which_filter_to_drop() {
 }
 
 #[test]
+fn the_branch_whose_inputs_are_asked_for_narrows_no_list() {
+    let html = show(&Fake::default(), Lang::En, "/teams/shop/services/orders/runs?do=start&branch=topic", true);
+    assert!(html.contains("berth runs list shop/orders<"), "the list is whole");
+    assert!(html.contains(r#"id="start-branch""#) && html.contains(r#"value="topic""#), "the form keeps its branch");
+    assert!(!html.contains(r#"id="f-branch" name="branch" value="topic""#), "the filter does not take it");
+    let html = show(&Fake::default(), Lang::En, "/teams/shop/services/orders/runs?branch=topic", true);
+    assert!(html.contains("berth runs list shop/orders --branch topic"));
+    assert_eq!(html.matches(r#"value="topic""#).count(), 1, "only the filter has the branch it narrows by");
+}
+
+#[test]
 fn every_error_has_a_page() {
     for error in [
         Error::not_found("not_found", "x"),
