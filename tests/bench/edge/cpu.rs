@@ -1,4 +1,4 @@
-//! Row 3: CPU time of a request, at one route and at ten thousand, beside nginx doing the same.
+//! Row 3: CPU time of a request, at one route and at ten thousand, beside other proxies doing the same.
 
 use std::{
     collections::HashMap,
@@ -13,12 +13,15 @@ use app::model::TargetId;
 use server::edge::table::{Backend, Prefix, Table as EdgeTable, Target};
 use tempfile::TempDir;
 
-use super::driver::Driver;
+use super::{
+    driver::Driver,
+    rivals::{RIVALS, Rival},
+};
 use crate::method::{Row, Side, Sut, Table, control, cpu_seconds, interleaved, pinned};
 
 const PAIRS: usize = 20;
 const REQUESTS: usize = 16_000;
-const HOST: &str = "service7-team7.production.apps.example.org";
+pub(super) const HOST: &str = "service7-team7.production.apps.example.org";
 
 /// A proxy under test.
 struct Proxy {
@@ -60,31 +63,15 @@ impl Proxy {
         Self::start(command, address, folder).expect("berth listens")
     }
 
-    /// nginx set up to do what the edge does: kept connections on both sides, the same fields set, nothing stored.
-    fn nginx(service: SocketAddr) -> Option<Self> {
+    /// Another proxy; none where it is not here.
+    fn rival(rival: &Rival, service: SocketAddr) -> Option<Self> {
         let (folder, address) = (tempfile::tempdir().unwrap(), free());
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;")).concat();
-        let fields = [
-            ("Connection", "''"),
-            ("Host", "$host"),
-            ("X-Forwarded-For", "$remote_addr"),
-            ("X-Forwarded-Proto", "$scheme"),
-            ("X-Forwarded-Host", "$host"),
-            ("X-Real-IP", "$remote_addr"),
-            ("X-Request-Id", "$request_id"),
-        ];
-        let fields = fields.map(|(name, value)| format!("proxy_set_header {name} {value}; ")).concat();
-        let conf = format!(
-            "daemon off; master_process off; pid pid; error_log stderr crit;\nevents {{ worker_connections 4096; }}\nhttp {{ {temporary}\n\
-             access_log off; keepalive_requests 1000000000; upstream service {{ server {service}; keepalive 64; keepalive_requests 1000000000; }}\n\
-             server {{ listen {address}; server_name {HOST}; location / {{ proxy_pass http://service; proxy_http_version 1.1;\n\
-             proxy_buffering off; add_header X-Request-Id $request_id; {fields} }} }} }}\n"
-        );
-        fs::write(folder.path().join("nginx.conf"), conf).unwrap();
-        let program = std::env::var("PEER_NGINX").unwrap_or_else(|_| "nginx".to_owned());
-        let mut command = pinned(0, program);
-        command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
-        Self::start(command, address, folder)
+        let command = rival.command(folder.path(), address, service)?;
+        let started = Self::start(command, address, folder);
+        if started.is_none() {
+            eprintln!("bench: {} does not start here; not compared", rival.name);
+        }
+        started
     }
 
     /// CPU microseconds of one request.
@@ -102,19 +89,18 @@ fn free() -> SocketAddr {
 pub(crate) fn run(table: &mut Table) {
     let driver = Driver::new();
     let one = Proxy::berth(driver.service, 1);
-    if let Some(nginx) = Proxy::nginx(driver.service) {
-        let pairs = interleaved(PAIRS, |side| if side == Side::A { one.cost(&driver) } else { nginx.cost(&driver) });
+    for rival in &RIVALS {
+        let Some(other) = Proxy::rival(rival, driver.service) else { continue };
+        let pairs = interleaved(PAIRS, |side| if side == Side::A { one.cost(&driver) } else { other.cost(&driver) });
         let ratio = pairs.ratio();
         table.add(Row {
             number: "3",
-            what: "edge: CPU of a request, against nginx".to_owned(),
-            limit: format!("nginx {:.1} µs", pairs.of_b().middle),
-            figure: format!("{:.1} µs, {ratio} × nginx", pairs.of_a().middle),
-            budget: "≤ 1.5 × nginx".to_owned(),
-            met: Some(ratio.middle <= 1.5),
+            what: format!("edge: CPU of a request, against {}", rival.name),
+            limit: format!("{} {:.1} µs", rival.name, pairs.of_b().middle),
+            figure: format!("{:.1} µs, {ratio} × {}", pairs.of_a().middle, rival.name),
+            budget: rival.budget.map(|most| format!("≤ {most} × {}", rival.name)).unwrap_or_default(),
+            met: rival.budget.map(|most| ratio.middle <= most),
         });
-    } else {
-        eprintln!("bench: no nginx here; name one with PEER_NGINX");
     }
     let many = Proxy::berth(driver.service, 10_000);
     let pairs = interleaved(PAIRS, |side| if side == Side::A { many.cost(&driver) } else { one.cost(&driver) });

@@ -4,4 +4,5 @@ pub(crate) mod cpu;
 pub(crate) mod deploys;
 mod driver;
 pub(crate) mod latency;
+mod rivals;
 pub(crate) mod routes;
