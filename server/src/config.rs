@@ -49,6 +49,12 @@ pub struct Settings {
     /// How many steps of one run may be under way at once [default: 4]
     #[arg(long, env = "BERTH_RUN_STEPS", value_name = "N")]
     pub run_steps: Option<usize>,
+    /// How much memory a step, a sidecar or a build may use, in MiB [default: 2048]
+    #[arg(long, env = "BERTH_STEP_MEMORY", value_name = "MIB")]
+    pub step_memory: Option<u64>,
+    /// How many cores a step, a sidecar or a build may use [default: 2]
+    #[arg(long, env = "BERTH_STEP_CPUS", value_name = "CORES")]
+    pub step_cpus: Option<f64>,
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
@@ -89,6 +95,8 @@ impl Settings {
             runs: self.runs.or(under.runs),
             steps: self.steps.or(under.steps),
             run_steps: self.run_steps.or(under.run_steps),
+            step_memory: self.step_memory.or(under.step_memory),
+            step_cpus: self.step_cpus.or(under.step_cpus),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             log_format: self.log_format.or(under.log_format),
         }
@@ -113,6 +121,8 @@ impl Settings {
             runs: at_least_one("runs", self.runs.unwrap_or(2))?,
             steps: at_least_one("steps", self.steps.unwrap_or(8))?,
             run_steps: at_least_one("run_steps", self.run_steps.unwrap_or(4))?,
+            step_memory: check_memory(self.step_memory.unwrap_or(2_048))?,
+            step_cpu_millis: check_cpus(self.step_cpus.unwrap_or(2.0))?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             log_json: match self.log_format.as_deref() {
                 None | Some("text") => false,
@@ -133,6 +143,21 @@ fn at_least_one(name: &str, number: usize) -> Result<usize> {
         return Err(bad(format!("`{name}` is at least 1: with 0 nothing that is pushed would ever be tested.")));
     }
     Ok(number)
+}
+
+/// Bytes of so many MiB.
+fn check_memory(mib: u64) -> Result<u64> {
+    // Less than the engine takes, or than a shell and a compiler can begin with; more than any machine has.
+    if (64..=1 << 24).contains(&mib) { Ok(mib << 20) } else { Err(bad("`step_memory` is a number of MiB from 64 on, like 4096.")) }
+}
+
+/// Thousandths of so many cores.
+fn check_cpus(cores: f64) -> Result<u32> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within the range that is checked.
+    if (0.1..=1_024.0).contains(&cores) {
+        return Ok((cores * 1_000.0).round() as u32);
+    }
+    Err(bad("`step_cpus` is a number of cores from 0.1 on, like 2 or 1.5."))
 }
 
 fn usual_data() -> PathBuf {
@@ -209,6 +234,10 @@ pub struct Config {
     pub steps: usize,
     /// Steps of one run under way at once.
     pub run_steps: usize,
+    /// Memory of a step, a sidecar or a build, in bytes.
+    pub step_memory: u64,
+    /// Cores of a step, a sidecar or a build, in thousandths.
+    pub step_cpu_millis: u32,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether the log is JSON.
@@ -271,6 +300,7 @@ mod tests {
         assert_eq!(config.domain, "localhost");
         assert!(config.data.is_absolute());
         assert!(config.database.starts_with("sqlite:/"), "{}", config.database);
+        assert_eq!((config.step_memory, config.step_cpu_millis), (2 << 30, 2_000));
     }
 
     #[test]
@@ -305,10 +335,16 @@ mod tests {
             "runs = 0",
             "steps = 0",
             "run_steps = 0",
+            "step_memory = 63",
+            "step_memory = 99999999999",
+            "step_cpus = 0.0",
+            "step_cpus = nan",
             "log_format = \"xml\"",
         ] {
             assert!(settings(text).resolve().is_err(), "{text}");
         }
+        let config = settings("step_memory = 4096\nstep_cpus = 1.5").resolve().unwrap();
+        assert_eq!((config.step_memory, config.step_cpu_millis), (4 << 30, 1_500));
         assert_eq!(settings("url = \"https://b.example.org/\"").resolve().unwrap().url, "https://b.example.org");
     }
 }

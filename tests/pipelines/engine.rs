@@ -135,6 +135,25 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_a_step_uses_no_more_than_the_settings_allow() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine_with(|config| (config.step_memory, config.step_cpu_millis) = (64 << 20, 500)).await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\n"));
+    let step = |name: &str, command: &str| format!("          - {{ name: {name}, image: \"{BUSYBOX}\", run: [\"{command}\"] }}\n");
+    // Half of every tenth of a second, by either of the kernel's two interfaces.
+    let half = "cd /sys/fs/cgroup; cat cpu.max cpu/cpu.cfs_quota_us 2>/dev/null | grep -q '^50000'";
+    let steps = step("half", half) + &step("greedy", "tail -c 200m /dev/zero | head -c 1");
+    copy.write("berth.yaml", &format!("version: 1\nservices:\n  hello:\n    stages:\n      - name: fast\n        steps:\n{steps}"));
+    let shown = copy.push("Greedy").await;
+    let run = ended(&harbour, 1).await;
+    let ends: Vec<_> = run.stages[0].steps.iter().map(|step| (step.name.as_str(), step.state)).collect();
+    assert_eq!(ends, [("half", RunState::Passed), ("greedy", RunState::Failed)], "{shown}");
+    assert!(run.failure.unwrap().contains("more than 64 MiB of memory"), "{shown}");
+    harbour.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_the_engine_what_a_step_leaves_is_read_and_kept() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;

@@ -54,6 +54,8 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         runs: 2,
         steps: 8,
         run_steps: 4,
+        step_memory: 2 << 30,
+        step_cpu_millis: 2_000,
         trusted_proxies: Vec::new(),
         log_json: false,
     }
@@ -63,17 +65,24 @@ impl Harbour {
     /// A fresh one, whose `dev` proves quickly.
     pub(crate) async fn new() -> Self {
         let fake = Fake::listening();
-        Self::on(Engine::Given(Arc::new(fake.clone())), fake).await
+        Self::on(Engine::Given(Arc::new(fake.clone())), fake, |_| ()).await
     }
 
     /// A fresh one on the container engine of this machine. [`Harbour::clear`] it at the end.
     pub(crate) async fn on_engine() -> Self {
-        Self::on(Engine::Docker, Fake::new()).await
+        Self::on_engine_with(|_| ()).await
     }
 
-    async fn on(engine: Engine, fake: Fake) -> Self {
+    /// The same with other settings.
+    pub(crate) async fn on_engine_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(Engine::Docker, Fake::new(), change).await
+    }
+
+    async fn on(engine: Engine, fake: Fake, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let berth = serve::start(settings(&folder), engine).await.unwrap();
+        let mut config = settings(&folder);
+        change(&mut config);
+        let berth = serve::start(config, engine).await.unwrap();
         let token = berth.first_link.as_deref().unwrap().rsplit('/').next().unwrap().to_owned();
         let person = NewPerson { token, email: "ada@example.com".into(), name: "Ada".into(), password: "correct horse battery".into() };
         let accounts = &berth.backend.accounts;

@@ -14,7 +14,7 @@ use super::{
     file::Pipeline,
     log::{Log, telling},
     secrets,
-    step::{LIMITS, StepEnd},
+    step::StepEnd,
     vouch::{self, Baked, Built, VouchError},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub async fn carry_out(
     let context = ctx.config.scratch().join(format!("{}-context.tar", run.id));
     let built = match files(ctx, run, pipeline, &context).await {
         Ok(Ok(())) => {
-            let build = order(run, pipeline, context.clone(), until);
+            let build = order(ctx, run, pipeline, context.clone(), until);
             let began = clock::now();
             let built = match its_bases(ctx, &build).await {
                 Ok(bases) => {
@@ -151,7 +151,7 @@ fn dockerfile_in(archive: &std::path::Path, name: &str) -> std::io::Result<Optio
     Ok(None)
 }
 
-fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf, until: Instant) -> Build {
+fn order(ctx: &Context, run: &RunRow, pipeline: &Pipeline, context: PathBuf, until: Instant) -> Build {
     let labels = [
         ("org.opencontainers.image.revision", run.commit.clone()),
         ("org.opencontainers.image.title", run.service.to_string()),
@@ -166,7 +166,7 @@ fn order(run: &RunRow, pipeline: &Pipeline, context: PathBuf, until: Instant) ->
         target: pipeline.target.clone(),
         args: pipeline.args.clone(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
-        limits: LIMITS,
+        limits: ctx.limits(),
         timeout: Duration::from_millis(pipeline.build_timeout_ms).min(until.saturating_duration_since(Instant::now())),
     }
 }

@@ -31,7 +31,16 @@ use std::sync::Arc;
 
 use app::model::{RunId, TeamId};
 
-use crate::{config::Config, platform::Platform, secrets::Secrets, store::Db, wake::Wake};
+use crate::{
+    config::Config,
+    platform::{Limits, Platform},
+    secrets::Secrets,
+    store::Db,
+    wake::Wake,
+};
+
+/// Processes and threads of a step, a sidecar or a build: enough for what compiles on many cores, and no fork bomb.
+const PIDS: u32 = 2_048;
 
 /// What carrying out runs needs. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +62,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a step, a sidecar or a build may use.
+    fn limits(&self) -> Limits {
+        Limits { memory: self.config.step_memory, cpu_millis: self.config.step_cpu_millis, pids: PIDS }
+    }
+
     /// Says that a run changed.
     fn run_changed(&self, team: &TeamId, run: &RunId) {
         self.wake.changed(Some(team), format!("run:{run}"));

@@ -26,8 +26,6 @@ use crate::{
 
 /// Where the workspace is mounted.
 pub const WORKSPACE: &str = "/workspace";
-/// What a step or a build may use.
-pub const LIMITS: Limits = Limits { memory: 2 << 30, cpu_millis: 2_000, pids: 2_048 };
 /// How much output waits in memory between a container and its log.
 pub(super) const WAITING: usize = 64;
 
@@ -147,13 +145,13 @@ async fn one_try(
     cancel: &CancellationToken,
 ) -> Result<(Tried, StepEnd), crate::store::StoreError> {
     let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
-    let task = task(job, secrets, &marks);
+    let task = task(ctx.limits(), job, secrets, &marks);
     log.expect(marks);
     let (sink, output) = mpsc::channel(WAITING);
     let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
     pumped?;
     let class = class(&end);
-    Ok((class, judge(end, job.step, task.timeout, log)))
+    Ok((class, judge(end, job.step, &task, log)))
 }
 
 fn class(end: &Result<TaskEnd, PlatformError>) -> Tried {
@@ -165,7 +163,7 @@ fn class(end: &Result<TaskEnd, PlatformError>) -> Tried {
     }
 }
 
-fn task(job: &Job<'_>, secrets: &BTreeMap<String, String>, marks: &Marks) -> Task {
+fn task(limits: Limits, job: &Job<'_>, secrets: &BTreeMap<String, String>, marks: &Marks) -> Task {
     Task {
         // The same for every attempt: what a former one left is found by it. With its place, since two names may differ in
         // nothing but what is replaced.
@@ -178,7 +176,7 @@ fn task(job: &Job<'_>, secrets: &BTreeMap<String, String>, marks: &Marks) -> Tas
         alias: None,
         env: environment(job, secrets),
         workspace: Some((job.workspace(), WORKSPACE.into())),
-        limits: LIMITS,
+        limits,
         profile: Profile::Baseline,
         network: if job.step.offline { Network::None } else { Network::Run(job.run.id.clone()) },
         writable_root: true,
@@ -223,14 +221,15 @@ fn environment(job: &Job<'_>, secrets: &BTreeMap<String, String>) -> BTreeMap<St
     env
 }
 
-fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, limit: Duration, log: &Log) -> StepEnd {
+fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, task: &Task, log: &Log) -> StepEnd {
     match end {
         Ok(TaskEnd::Exited { code: 0, .. }) => StepEnd { state: RunState::Passed, exit_code: Some(0), failure: None, tries: 1 },
-        Ok(TaskEnd::Exited { code, out_of_memory }) => {
-            StepEnd { exit_code: Some(code), ..StepEnd::not(RunState::Failed, why(code, out_of_memory, step, log)) }
-        }
+        Ok(TaskEnd::Exited { code, out_of_memory }) => StepEnd {
+            exit_code: Some(code),
+            ..StepEnd::not(RunState::Failed, why(code, out_of_memory.then_some(task.limits.memory), step, log))
+        },
         Ok(TaskEnd::TimedOut) | Err(PlatformError::TimedOut(_)) => {
-            StepEnd::not(RunState::TimedOut, said::too_long(limit.as_millis().div_ceil(1_000)))
+            StepEnd::not(RunState::TimedOut, said::too_long(task.timeout.as_millis().div_ceil(1_000)))
         }
         Ok(TaskEnd::Cancelled) | Err(PlatformError::Cancelled) => StepEnd::not(RunState::Cancelled, said::was_cancelled()),
         Err(PlatformError::CannotStart(cause)) => StepEnd::not(RunState::Failed, said::not_startable(&step.image, cause)),
@@ -241,9 +240,10 @@ fn judge(end: Result<TaskEnd, PlatformError>, step: &PlannedStep, limit: Duratio
     }
 }
 
-fn why(code: i64, out_of_memory: bool, step: &PlannedStep, log: &Log) -> String {
-    if out_of_memory {
-        return said::step_memory(LIMITS.memory >> 20);
+/// Why a step failed. `exceeded`: the memory it ran out of, in bytes.
+fn why(code: i64, exceeded: Option<u64>, step: &PlannedStep, log: &Log) -> String {
+    if let Some(memory) = exceeded {
+        return said::step_memory(memory >> 20);
     }
     let command = log.last_command().and_then(|text| text.lines().next()).map_or_else(said::the_script, str::to_owned);
     match (telling(&log.last_lines()), code == 127) {

@@ -19,7 +19,7 @@ use crate::{
     pipelines::{
         file::{PlannedSidecar, PlannedStage},
         log::{Log, telling},
-        step::{LIMITS, StepEnd, WAITING},
+        step::{StepEnd, WAITING},
     },
     platform::{Network, PlatformError, Task, TaskEnd},
     secrets::Masks,
@@ -116,7 +116,7 @@ impl<'a> Sidecar<'a> {
             alias: Some(planned.name.clone()),
             env: planned.env.clone(),
             workspace: None,
-            limits: LIMITS,
+            limits: ctx.limits(),
             profile: Profile::Baseline,
             network: Network::Run(run.id.clone()),
             writable_root: true,
@@ -189,7 +189,7 @@ impl<'a> Sidecar<'a> {
         match end {
             Ok(TaskEnd::Exited { code, out_of_memory }) => {
                 let failure = match (self.readiness.get(), line) {
-                    _ if out_of_memory => said::step_memory(LIMITS.memory >> 20),
+                    _ if out_of_memory => said::step_memory(self.task.limits.memory >> 20),
                     (Some(Ok(())), _) if code == 0 => {
                         return StepEnd { state: RunState::Passed, exit_code: Some(0), failure: None, tries: 1 };
                     }
