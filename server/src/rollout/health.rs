@@ -21,8 +21,11 @@ use tokio::{
 use super::plan::{Health, Slot};
 use crate::platform::{Platform, WorkloadId};
 
-/// The first answers are looked for this often, so that a quick start is seen quickly; then as the rule says.
-const EAGER: Duration = Duration::from_millis(50);
+/// The first answer is looked for this often, so that a quick start is seen quickly; less and less often where none comes, down
+/// to what the rule says.
+const EAGER: Duration = Duration::from_millis(10);
+/// How long until the next look where some answers were good and more are asked for: two at the same moment say as little as one.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// What is watched.
 #[derive(Clone)]
@@ -128,8 +131,16 @@ async fn watch(probe: Probe, seen: Arc<Mutex<Seen>>, moved: Arc<Notify>) {
             }
             after
         };
-        // Eager until the first good answer, and between the good answers that make it healthy.
-        sleep(if healthy { interval } else { interval.min(EAGER * (1 + bad / 20)) }).await;
+        sleep(rest(interval, healthy, good, bad)).await;
+    }
+}
+
+/// How long until the next look.
+fn rest(interval: Duration, healthy: bool, good: u32, bad: u32) -> Duration {
+    match (healthy, good) {
+        (true, _) => interval,
+        (false, 0) => interval.min(EAGER * (1 + bad / 8)),
+        (false, _) => interval.min(AGAIN),
     }
 }
 
@@ -202,4 +213,20 @@ pub fn client() -> reqwest::Result<reqwest::Client> {
         .no_proxy()
         .connect_timeout(Duration::from_secs(2))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_eager_first_and_then_as_the_rule_says() {
+        let second = Duration::from_secs(1);
+        for (healthy, good, bad, millis) in
+            [(false, 0, 0, 10), (false, 0, 8, 20), (false, 0, 80, 110), (false, 0, 8_000, 1_000), (false, 1, 0, 50), (true, 1, 0, 1_000)]
+        {
+            assert_eq!(rest(second, healthy, good, bad).as_millis(), millis, "{healthy} {good} {bad}");
+        }
+        assert_eq!(rest(Duration::from_millis(5), false, 0, 0).as_millis(), 5, "never slower than the rule");
+    }
 }
