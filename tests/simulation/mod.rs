@@ -3,14 +3,19 @@
 //!
 //! Every seed has two phases. In the first, chaos: Berths are killed and frozen, instances crash, the engine and the store go
 //! away, people deploy, scale and cancel; the rules of [`rules`] hold at every step. In the second, everything heals: within a
-//! bound all must be as the last release says. [`queue`], [`fleet`] and [`histories`] do the like on the real store.
+//! bound all must be as the last release says. [`crew`] does the same to the queue of runs, by the rules of [`line`], which [`queue`]
+//! holds against the real store; [`fleet`] and [`histories`] are on the real store too.
 
 mod chaos;
+mod covered;
+mod crew;
 mod edge;
 mod engine;
 mod fleet;
+mod further;
 mod histories;
 mod keeper;
+mod line;
 mod operations;
 mod queue;
 mod rules;
@@ -39,4 +44,26 @@ fn rollouts_keep_their_promises_in_every_world() {
     let chaos = format!("Berth killed or frozen {} times, {} faults, {} crashes", t.halts, t.faults, t.crashes);
     let took = began.elapsed().as_secs();
     proof("simulation", &format!("{} seeds in {took} s: {rollouts} rollouts ({ends}); {chaos}; 0 rules broken, all converged", t.seeds));
+}
+
+#[test]
+fn the_line_keeps_its_promises_in_every_world() {
+    let began = std::time::Instant::now();
+    let t: crew::Tally = seeds::each("the_line", SEEDS, crew::live);
+    if t.seeds == 1 {
+        return;
+    }
+    assert!(t.all().iter().all(|figure| *figure > 0), "chaos reaches everything: {t:?}");
+    let claims = format!("{} runs, {} claims ({} taken over), {} steps waited for room", t.runs, t.claims, t.taken_over, t.waited);
+    let halts = format!("{} kills, {} freezes, partitions {} shorter and {} longer than the lease", t.kills, t.freezes, t.short, t.long);
+    let ends = format!(
+        "{} superseded, {} cancelled, {} lost after their last attempt, {} timed out, {} late writes refused",
+        t.superseded, t.cancelled, t.lost, t.timed_out, t.refused
+    );
+    let broken = "double executions that count: 0, limits broken: 0, unfair: 0, lost: 0, all ended";
+    let took = began.elapsed().as_secs();
+    proof(
+        "queue, simulated",
+        &format!("{} seeds in {took} s: {claims}; {halts}, {} clocks moved by 1 h; {ends}; {broken}", t.seeds, t.moved),
+    );
 }

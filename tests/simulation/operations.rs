@@ -23,11 +23,13 @@ use server::{
         logs::NewLine,
         releases,
         releases::Content,
-        repositories, rollouts, routes,
+        repositories,
+        repositories::RefChange,
+        rollouts, routes,
         routes::RouteRow,
         runs,
-        runs::{NewRun, NewStage, RunRow, TakenUp},
-        services, sessions, targets,
+        runs::{NewRun, NewStage, RunRow, StageRow, TakenUp},
+        services, sessions, settings, targets,
         targets::NewTarget,
         teams, tokens,
         tokens::TokenRow,
@@ -39,7 +41,7 @@ use server::{
 use crate::support::queue::new_run;
 
 /// All the services of a team, whatever their names.
-fn every(team: &TeamId) -> board::Look<'_> {
+pub(super) fn every(team: &TeamId) -> board::Look<'_> {
     static ENDS: LazyLock<[ServiceName; 2]> = LazyLock::new(|| ["a".parse().unwrap(), "z".repeat(30).parse().unwrap()]);
     board::Look { team, from: &ENDS[0], to: &ENDS[1] }
 }
@@ -94,10 +96,32 @@ pub(super) enum Kind {
     ListRuns,
     ListPeople,
     Board,
+    Account,
+    MoveClock,
+    Refs,
+    MoveService,
+    Schedule,
+    Secret,
+    Setting,
+    Policy,
+    Step,
+    LeaveFiles,
+    Together,
+    Keep,
+    SayRollout,
+    TakeDown,
+    AddEnvironment,
+    LetGo,
+    ReadLog,
+    Search,
+    Lights,
+    Counts,
+    Candidates,
+    Configs,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 38] = [
+    pub(super) const ALL: &'static [Self] = &[
         Self::AddUser,
         Self::SuspendUser,
         Self::AddTeam,
@@ -136,30 +160,55 @@ impl Kind {
         Self::ListRuns,
         Self::ListPeople,
         Self::Board,
+        Self::Account,
+        Self::MoveClock,
+        Self::Refs,
+        Self::MoveService,
+        Self::Schedule,
+        Self::Secret,
+        Self::Setting,
+        Self::Policy,
+        Self::Step,
+        Self::LeaveFiles,
+        Self::Together,
+        Self::Keep,
+        Self::SayRollout,
+        Self::TakeDown,
+        Self::AddEnvironment,
+        Self::LetGo,
+        Self::ReadLog,
+        Self::Search,
+        Self::Lights,
+        Self::Counts,
+        Self::Candidates,
+        Self::Configs,
     ];
 }
 
 /// A database and the ids of what was made in it, in order.
 pub(super) struct Subject {
     pub(super) db: Db,
-    users: Vec<UserId>,
-    teams: Vec<TeamId>,
-    tokens: Vec<(UserId, TokenId)>,
-    services: Vec<Service>,
-    targets: Vec<(TeamId, TargetId)>,
-    routes: Vec<(TeamId, RouteId)>,
-    rollouts: Vec<(TeamId, RolloutId, i64)>,
-    runs: Vec<RunRow>,
-    links: Vec<LinkId>,
-    made: u64,
+    pub(super) users: Vec<UserId>,
+    pub(super) teams: Vec<TeamId>,
+    pub(super) tokens: Vec<(UserId, TokenId)>,
+    pub(super) services: Vec<Service>,
+    pub(super) targets: Vec<(TeamId, TargetId)>,
+    pub(super) routes: Vec<(TeamId, RouteId)>,
+    pub(super) rollouts: Vec<(TeamId, RolloutId, i64)>,
+    pub(super) runs: Vec<RunRow>,
+    pub(super) links: Vec<LinkId>,
+    pub(super) stages: Vec<(RunRow, StageRow)>,
+    pub(super) candidates: Vec<(TeamId, ServiceId, CandidateId)>,
+    pub(super) changes: Vec<RefChange>,
+    pub(super) made: u64,
 }
 
-fn page(n: usize) -> PageRequest {
+pub(super) fn page(n: usize) -> PageRequest {
     PageRequest { limit: Some(u32::try_from(n % 4 + 1).unwrap()), ..PageRequest::default() }
 }
 
 /// The n-th of what there is; nothing is an answer too.
-fn pick<T>(from: &[T], n: usize) -> Result<&T, StoreError> {
+pub(super) fn pick<T>(from: &[T], n: usize) -> Result<&T, StoreError> {
     from.get(n % from.len().max(1)).ok_or_else(|| StoreError::Address("nothing there".into()))
 }
 
@@ -176,6 +225,9 @@ impl Subject {
             rollouts: Vec::new(),
             runs: Vec::new(),
             links: Vec::new(),
+            stages: Vec::new(),
+            candidates: Vec::new(),
+            changes: Vec::new(),
             made: 0,
         }
     }
@@ -206,6 +258,12 @@ impl Subject {
                 let fence = leases::hold(&self.db, ["keep", "sweep"][op.a % 2], ["a", "b"][op.b % 2], until).await?;
                 Ok(format!("{fence:?}"))
             }
+            Kind::MoveClock | Kind::LetGo => self.hold_on(op).await,
+            Kind::Setting => {
+                let name = ["x", "y"][op.a % 2];
+                Ok(settings::once(&self.db, name, || format!("{}", op.b)).await?)
+            }
+            Kind::ReadLog | Kind::Search | Kind::Lights | Kind::Counts | Kind::Candidates | Kind::Configs => self.look(op).await,
             Kind::ListServices | Kind::ListReleases | Kind::ListRuns | Kind::ListPeople | Kind::Board => self.read(op).await,
             _ => {
                 let db = self.db.clone();
@@ -243,6 +301,19 @@ impl Subject {
                 }
                 Ok(String::new())
             }
+            Kind::Account
+            | Kind::Refs
+            | Kind::MoveService
+            | Kind::Schedule
+            | Kind::Secret
+            | Kind::Policy
+            | Kind::Step
+            | Kind::LeaveFiles
+            | Kind::Together
+            | Kind::Keep
+            | Kind::SayRollout
+            | Kind::TakeDown
+            | Kind::AddEnvironment => self.further(tx, op).await,
             _ => self.ship(tx, op).await,
         }
     }
@@ -559,6 +630,7 @@ impl Subject {
                     other => return Ok(format!("{other:?}")),
                 };
                 let Some(stage) = to_do.first() else { return Ok("nothing".into()) };
+                self.stages.push((run.clone(), stage.clone()));
                 let begun = runs::begin_stage(tx, &run.id, run.fence, stage).await?;
                 let line = NewLine { at: clock::now(), kind: app::model::LineKind::Out, text: "a line".into() };
                 let (step, ..) = &stage.steps[0];
@@ -573,10 +645,13 @@ impl Subject {
             }
             Kind::FinishRun => {
                 let run = pick(&self.runs, op.a)?;
-                let candidate = self.candidate(tx, run, op.b.is_multiple_of(2)).await?;
+                let candidate = Self::candidate(tx, run, op.b.is_multiple_of(2)).await?;
+                let made = candidate.clone().map(|candidate| (run.team_id.clone(), run.service_id.clone(), candidate));
                 let state = [RunState::Passed, RunState::Failed, RunState::Errored][op.b % 3];
                 let finished = runs::finish(tx, &run.id, run.fence, state, Some("…"), candidate.as_ref()).await?;
-                Ok(format!("{finished} {:?}", candidates::list(&self.db, &run.service_id, &page(op.c)).await?))
+                let shown = format!("{finished} {:?}", candidates::list(&self.db, &run.service_id, &page(op.c)).await?);
+                self.candidates.extend(made);
+                Ok(shown)
             }
             _ => {
                 let service = pick(&self.services, op.a)?;
@@ -586,7 +661,7 @@ impl Subject {
         }
     }
 
-    async fn candidate(&self, tx: &mut Tx, run: &RunRow, wanted: bool) -> Result<Option<CandidateId>, StoreError> {
+    async fn candidate(tx: &mut Tx, run: &RunRow, wanted: bool) -> Result<Option<CandidateId>, StoreError> {
         if !wanted {
             return Ok(None);
         }

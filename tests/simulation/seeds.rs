@@ -1,6 +1,7 @@
 //! Looks at many worlds on every core. A seed that breaks a rule is lived through again with its story told.
 
 use std::{
+    fmt::Debug,
     ops::AddAssign,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU64, Ordering},
@@ -33,14 +34,17 @@ impl AddAssign for Tally {
 }
 
 /// What a world came to: what happened, or which rule was broken; and its story, if that was asked for.
-pub(super) struct Life {
-    pub(super) result: Result<Tally, String>,
+pub(super) struct Life<T = Tally> {
+    pub(super) result: Result<T, String>,
     pub(super) story: Vec<String>,
 }
 
 /// Lives through `count` worlds, or the one that `BERTH_SEED` names. Panics with the first seed that breaks a rule, its story
 /// and the command that repeats it.
-pub(super) fn each(name: &str, count: u64, live: fn(seed: u64, tell: bool) -> Life) -> Tally {
+pub(super) fn each<T>(name: &str, count: u64, live: fn(seed: u64, tell: bool) -> Life<T>) -> T
+where
+    T: AddAssign + Debug + Default + Send,
+{
     if let Some(seed) = std::env::var("BERTH_SEED").ok().and_then(|seed| seed.parse().ok()) {
         let life = live(seed, true);
         println!("{}", life.story.join("\n"));
@@ -48,10 +52,10 @@ pub(super) fn each(name: &str, count: u64, live: fn(seed: u64, tell: bool) -> Li
     }
     let (next, worst) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut tally = Tally::default();
+    let mut tally = T::default();
     std::thread::scope(|scope| {
         let work = || {
-            let mut mine = Tally::default();
+            let mut mine = T::default();
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= count.min(worst.load(Ordering::Relaxed)) {

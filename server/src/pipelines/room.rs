@@ -22,7 +22,7 @@ impl Room {
     }
 
     /// The room of a run.
-    pub(super) fn of_run(&self) -> OfRun {
+    pub fn of_run(&self) -> OfRun {
         OfRun { run: Arc::new(Semaphore::new(self.each)), room: self.clone() }
     }
 
@@ -34,21 +34,21 @@ impl Room {
 
 /// The room that the steps of one run have.
 #[derive(Debug)]
-pub(super) struct OfRun {
+pub struct OfRun {
     run: Arc<Semaphore>,
     room: Room,
 }
 
 /// The place of a step under way; free again once this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     _in_run: OwnedSemaphorePermit,
     _on_host: OwnedSemaphorePermit,
 }
 
 impl OfRun {
     /// A place, where one is free.
-    pub(super) fn at_once(&self) -> Option<Place> {
+    pub fn at_once(&self) -> Option<Place> {
         let in_run = Arc::clone(&self.run).try_acquire_owned().ok()?;
         let on_host = Arc::clone(&self.room.host).try_acquire_owned().ok()?;
         Some(Place { _in_run: in_run, _on_host: on_host })
@@ -56,7 +56,7 @@ impl OfRun {
 
     /// A place, as soon as one is free. That of the run comes first: a run waits on the host with no more steps than it may
     /// have under way. None: it is not waited for any longer.
-    pub(super) async fn wait(&self, cancel: &CancellationToken) -> Option<Place> {
+    pub async fn wait(&self, cancel: &CancellationToken) -> Option<Place> {
         cancel.run_until_cancelled(self.next()).await.flatten()
     }
 

@@ -1,0 +1,73 @@
+//! Every function of the store is in the histories that both databases are compared by, or stands here with the reason why not: who
+//! adds one finds it here.
+
+use std::collections::BTreeSet;
+
+use crate::{house::source::files, support::proof};
+
+/// What the histories do not call by its name, and why that is right.
+const LEFT: [(&str, &str); 16] = [
+    ("db::readable", "reads rows that are there already"),
+    ("db::unreadable", "makes an error"),
+    ("dump::columns", "the backup's tests take every row of each database to the other"),
+    ("dump::commits", "as dump::columns"),
+    ("dump::is_empty", "as dump::columns"),
+    ("dump::lines", "as dump::columns"),
+    ("dump::put_back", "as dump::columns"),
+    ("dump::repositories", "as dump::columns"),
+    ("dump::sealed", "as dump::columns"),
+    ("dump::tables", "as dump::columns"),
+    ("environments::read_joined", "reads a row for targets::list"),
+    ("events::paged", "cuts a list that is there already"),
+    ("releases::insert", "called by rollout::request::release"),
+    ("rollouts::enqueue", "called by rollout::request::release"),
+    ("runs::insert_stage", "called by runs::insert and runs::take_up"),
+    ("services::clone_url", "makes a text"),
+];
+
+/// The functions of the store by module and name.
+fn functions() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (path, code) in files("server/src/store") {
+        let module = path.strip_prefix("server/src/store/").and_then(|path| path.strip_suffix(".rs")).unwrap();
+        for line in code.lines() {
+            let Some(rest) = line.strip_prefix("pub ") else { continue };
+            let rest = rest.trim_start_matches("async ").trim_start_matches("const ");
+            let Some(rest) = rest.strip_prefix("fn ") else { continue };
+            all.insert(format!("{module}::{}", rest.split(['(', '<']).next().unwrap()));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_function_of_the_store_is_compared_on_both_databases() {
+    let all = functions();
+    assert!(all.len() > 200, "the store reads: {}", all.len());
+    let histories: String = files("tests/simulation")
+        .into_iter()
+        .filter(|(path, _)| path.ends_with("operations.rs") || path.ends_with("further.rs"))
+        .map(|(_, code)| code)
+        .collect();
+    let called = |name: &str| {
+        histories.match_indices(name).any(|(at, _)| {
+            let before = histories[..at].chars().next_back();
+            let after = histories[at + name.len()..].chars().next();
+            before.is_some_and(|c| !c.is_alphanumeric() && c != '_' && c != ':') && after == Some('(')
+        })
+    };
+    let left: BTreeSet<&str> = LEFT.iter().map(|(name, _)| *name).collect();
+    let missing: Vec<&String> = all.iter().filter(|name| !called(name) && !left.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "in no history; add an operation, or the reason why not: {missing:#?}");
+    let needless: Vec<&&str> = left.iter().filter(|name| !all.contains(**name) || called(name)).collect();
+    assert!(needless.is_empty(), "not left out any more: {needless:?}");
+    proof(
+        "store covered",
+        &format!(
+            "{} functions, {} in the histories, {} left out with a reason, 0 forgotten",
+            all.len(),
+            all.len() - left.len(),
+            left.len()
+        ),
+    );
+}
