@@ -1,10 +1,19 @@
 //! What is there and belongs to nobody: on the engine, in the database, in the data folder.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
 
+use server::{
+    args, clock,
+    store::{
+        artifacts::{self, NewArtifact},
+        backends, runs,
+    },
+};
+
 use super::world::World;
+use crate::support::{images::BUSYBOX, proof, queue};
 
 /// What a test itself brought to the engine, and the image of nothing that Berth keeps.
 const KEPT: [&str; 3] = ["berth-test/busybox:", "berth-test/made:", "berth-empty:"];
@@ -106,6 +115,12 @@ async fn rows(world: &World) -> Vec<String> {
     if world.number(backends).await > 0 {
         left.push("backends of nothing that serves".into());
     }
+    // Of what is deleted, nothing may name it any more.
+    if !world.berth.on_postgres() {
+        for row in world.rows("SELECT \"table\" AS child, parent FROM pragma_foreign_key_check").await {
+            left.push(format!("a row of {} belongs to one of {} that is gone", row.text("child").unwrap(), row.text("parent").unwrap()));
+        }
+    }
     left
 }
 
@@ -121,10 +136,94 @@ async fn folders(world: &World) -> Vec<String> {
         names(&data.join("repositories")).into_iter().filter(|name| !known.contains(name)).map(|name| format!("repository {name}")),
     );
     left.extend(names(data).into_iter().filter(|name| name.ends_with(".new")).map(|name| format!("file {name}")));
+    left.extend(kept_files(world).await);
+    left
+}
+
+/// Files that rows say are kept and are not there, and those of services that are not there. One of a step that was cut short is
+/// no leftover: it is swept a day later.
+async fn kept_files(world: &World) -> Vec<String> {
+    let folder = world.berth.folder.path().join("artifacts");
+    let rows = world.rows("SELECT service_id, id FROM artifacts").await;
+    let gone = rows.iter().map(|row| (row.text("service_id").unwrap(), row.text("id").unwrap()));
+    let mut left: Vec<String> = gone
+        .filter(|(service, id)| !folder.join(service).join(id).is_file())
+        .map(|(_, id)| format!("the kept file {id} is gone"))
+        .collect();
+    let services: BTreeSet<String> = world.rows("SELECT id FROM services").await.iter().map(|row| row.text("id").unwrap()).collect();
+    let strange = names(&folder).into_iter().filter(|service| !services.contains(service));
+    left.extend(strange.filter(|service| !names(&folder.join(service)).is_empty()).map(|service| format!("kept files of {service}")));
     left
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// What is planted, and as what it is to be seen.
+const PLANTED: [(&str, &str); 13] = [
+    ("a container", "container [\"/stray\"]"),
+    ("a copy of nothing", "copies run and"),
+    ("a network", "network stray"),
+    ("a volume", "volume stray"),
+    ("an image", "image sha256:"),
+    ("a stage under way", "rows of stages are left running"),
+    ("a step under way", "rows of steps are left running"),
+    ("an instance on the edge", "backends of nothing that serves"),
+    ("a file in the making", "file scratch/stray"),
+    ("a repository", "repository stray.git"),
+    ("half a file", "file stray.new"),
+    ("a kept file", "the kept file"),
+    ("kept files of a service", "kept files of stray"),
+];
+
+#[tokio::test]
+async fn every_kind_of_leftover_is_seen_on_the_engine() {
+    let mut world = World::new(1).await;
+    world.settles().await;
+    // Nobody clears up meanwhile.
+    world.berth.kill();
+    let docker = |words: &str| {
+        let done = Command::new("docker").args(words.split(' ')).env("DOCKER_HOST", world.engine.address()).output().unwrap();
+        assert!(done.status.success(), "docker {words}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    docker(&format!("create --name stray {BUSYBOX} true"));
+    docker(&format!("run -d --network none --label berth.slot=0 {BUSYBOX} sleep 1000"));
+    docker("network create stray");
+    docker("volume create stray");
+    docker("commit stray");
+    rows_of_nothing(&world).await;
+    let data = world.berth.folder.path();
+    for folder in ["scratch", "repositories/stray.git", "artifacts/stray"] {
+        fs::create_dir_all(data.join(folder)).unwrap();
+    }
+    for file in ["scratch/stray", "stray.new", "artifacts/stray/file"] {
+        fs::write(data.join(file), "").unwrap();
+    }
+    let found = find(&world).await;
+    for (what, seen) in PLANTED {
+        assert!(found.iter().any(|line| line.contains(seen)), "{what} is not seen: {found:#?}");
+    }
+    proof("leaks", &format!("{} kinds of leftovers planted, 0 overlooked", PLANTED.len()));
+}
+
+async fn rows_of_nothing(world: &World) {
+    let (team, service) = (world.text("SELECT team_id AS text FROM services").await, world.text("SELECT id AS text FROM services").await);
+    let target = world.text("SELECT id AS text FROM targets").await;
+    let (team, service) = (app::model::TeamId::from_text(team), app::model::ServiceId::from_text(service));
+    let db = world.berth.db().await;
+    let run = queue::queue(&db, &team, &service, "main").await;
+    let row = runs::row(&db, &run).await.unwrap().unwrap();
+    let step = app::model::StepId::from_text(world.text("SELECT id AS text FROM steps").await);
+    let mut tx = db.begin().await.unwrap();
+    for table in ["stages", "steps"] {
+        tx.execute(format!("UPDATE {table} SET state = 'running'"), args![]).await.unwrap();
+    }
+    let target = app::model::TargetId::from_text(target);
+    backends::put(&mut tx, &target, 1, "web", 0, ([10, 0, 0, 1], 80).into(), clock::now()).await.unwrap();
+    let file = NewArtifact { id: clock::new_id(), path: "out".into(), size: 1, sha256: "a".repeat(64) };
+    artifacts::insert(&mut tx, &row, &step, "unit", &[file]).await.unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
 }

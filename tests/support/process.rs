@@ -79,6 +79,11 @@ impl Process {
         Db::open(self.variable("BERTH_DATABASE").unwrap_or(&file)).await.unwrap()
     }
 
+    /// Whether its database is a PostgreSQL.
+    pub(crate) fn on_postgres(&self) -> bool {
+        self.variable("BERTH_DATABASE").is_some_and(|address| address.starts_with("postgres"))
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
     }
