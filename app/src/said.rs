@@ -78,6 +78,11 @@ said! {
     waits_run_of(number, service, branch): "Waits for run {number} of {service}, which is before them on `{branch}`." / "`{branch}` 브랜치에서 앞선 {service} 서비스의 실행 {number}번을 기다려요.";
     waits_run(number, branch): "Waits for run {number}, which is before it on `{branch}`." / "`{branch}` 브랜치의 앞선 실행 {number}번을 기다려요.";
     waits_group(group, number, name_service): "Waits for the group {group}: run {number} of {name_service} is in it." / "{group} 그룹을 기다려요. {name_service} 실행 {number}번이 쓰고 있어요.";
+    waiting_disk: "Waiting for room on the disk of Berth: it is full." / "Berth의 디스크가 가득 차서 자리가 나기를 기다리는 중이에요.";
+    disk_was_full: "The disk of Berth was full." / "Berth의 디스크가 가득 차 있었어요.";
+    store_was_away: "The database took nothing." / "데이터베이스에 쓸 수 없었어요.";
+    log_late(why, seconds): "{why} For {seconds} s this log was kept in memory; nothing of it is missing." / "{why} {seconds}초 동안 이 로그를 메모리에 보관했어요. 빠진 것은 없어요.";
+    log_gap(why, seconds, count): "{why} For {seconds} s this log was kept in memory, and {count} lines of it were left out." / "{why} {seconds}초 동안 이 로그를 메모리에 보관했고, 그중 {count}줄은 빠졌어요.";
     waited_for_room(seconds, each, all): "Waited {seconds} s for room: of one run {each} steps may be under way at once, of all runs {all}." / "자리를 {seconds}초 기다렸어요. 한 번에 실행 하나에서 단계 {each}개, 모든 실행에서 {all}개까지 진행돼요.";
     run_too_long(span): "The run took longer than the {span} it may take in all." / "실행이 허용된 전체 시간 {span}을(를) 넘겼어요.";
     waits_place: "Waits for a free place: other runs are under way." / "다른 실행이 진행 중이라 자리가 나기를 기다려요.";

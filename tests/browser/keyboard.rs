@@ -10,7 +10,10 @@ use super::{
     driver::Browser,
     journeys::{ada, first_run, fresh},
 };
-use crate::support::berth::{environment, team, within};
+use crate::support::{
+    berth::{environment, team, within},
+    left_out,
+};
 
 /// A team with two services.
 async fn furnished(berth: &Running) {
@@ -32,7 +35,7 @@ async fn holds(browser: &Browser, script: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_palette_needs_no_mouse() {
     if !server::http::assets::HAS_WASM {
-        return;
+        return left_out("islands in the browser", "this program was compiled without its bundle; `.ci/bundle/build` makes it");
     }
     let (berth, _fake, _folder) = fresh().await;
     let browser = Browser::open(&berth.config.url, true).await;

@@ -4,6 +4,7 @@ mod backing;
 mod changing;
 mod engine;
 mod forgetting;
+mod full;
 mod kill;
 mod leaks;
 mod moving;

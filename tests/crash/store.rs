@@ -1,6 +1,7 @@
-//! What Berth stands on goes away: the database is locked or stopped, the disk is full, the clock is moved.
+//! What Berth stands on goes away: the database is locked or stopped, the clock is moved. A full disk is
+//! [`super::full`]'s.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
@@ -12,7 +13,7 @@ use super::{
 use crate::support::{berth::within, postgres::Private, proof};
 
 /// A change that is asked for: status and sentence.
-async fn change(world: &World, count: u32) -> (u16, String) {
+pub(super) async fn change(world: &World, count: u32) -> (u16, String) {
     let set = json!({ "set": { "COUNT": count.to_string() } });
     let (status, answer) = world.send("PATCH", &format!("{PLAIN}/targets/dev/config"), set).await.unwrap();
     (status, answer["detail"].as_str().unwrap_or_default().to_owned())
@@ -69,72 +70,27 @@ async fn a_postgresql_that_is_stopped_and_started_is_waited_for_on_the_engine() 
     proof("PostgreSQL stopped", &format!("services went on, ready again by itself; a change was told: {told}"));
 }
 
-/// A small file system of its own; gone with this value.
-struct Small(std::path::PathBuf);
-
-impl Small {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        let mut command = Command::new("mount");
-        let mounted = command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output().ok()?;
-        mounted.status.success().then(|| Self(at.to_owned()))
-    }
+/// Signs in as a person does; the cookie.
+async fn sign_in(world: &World) -> String {
+    let form = [("email", "ada@example.com"), ("password", "correct horse battery")];
+    let answer = world.berth.request("POST", "/login").header("sec-fetch-site", "same-origin").form(&form).send().await.unwrap();
+    let line = answer.headers().get("set-cookie").expect("a session").to_str().unwrap();
+    line.split(';').next().unwrap().to_owned()
 }
 
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
+async fn signed_in(world: &World, cookie: &str) -> bool {
+    world.berth.request("GET", "/api/v1/me").header("cookie", cookie).send().await.unwrap().status() == 200
 }
 
-#[tokio::test]
-async fn a_full_disk_is_said_to_be_full_and_everything_goes_on_when_there_is_room_on_the_engine() {
-    // Store, logs, repositories and workspaces in the making: all are below the data folder.
-    let Ok((mut world, _small)) = World::over(2, &[], |at| Small::mount(at, "24m").ok_or(())).await else {
-        proof("disk full", "left out: this user may not mount a file system");
-        return;
+/// Every duty is held by who held it before, until soon, by a clock that was moved by so much.
+async fn duties_are_held(world: &World, shift: i64) {
+    let held = async || {
+        let now = server::clock::now().0 + shift;
+        let odd = format!("SELECT COUNT(*) AS number FROM leases WHERE until < {now} OR until > {now} + 600000 OR fence > 1");
+        let all = world.number("SELECT COUNT(*) AS number FROM leases").await;
+        (all > 0 && world.number(&odd).await == 0).then_some(all)
     };
-    deploy(&world, "first").await;
-    serves(&world, "first").await;
-    let filler = world.berth.folder.path().join("filler");
-    let fill = || {
-        let mut count = 0_u32;
-        // To the last byte: in smaller and smaller pieces.
-        for size in [1 << 20, 4 << 10] {
-            let path = format!("{}{size}", filler.display());
-            let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
-            while std::io::Write::write_all(&mut file, &vec![0; size]).is_ok() {
-                count += 1;
-            }
-        }
-        count
-    };
-    fill();
-    let mut told = String::new();
-    // A page of the log may still have room: sooner or later there is none.
-    for count in 0..400 {
-        let (status, said) = change(&world, count).await;
-        if status >= 400 {
-            assert_eq!(status, 503, "{said}");
-            told = said;
-            break;
-        }
-    }
-    assert!(told.contains("disk") && told.contains("full"), "{told}");
-    std::fs::write(world.copy.join("more"), vec![7; 200 << 10]).unwrap();
-    world.git(&["add", "-A"]);
-    world.git(&["commit", "-q", "-m", "more"]);
-    let (pushed, said) = world.try_git(&["push", "berth", "main"]);
-    assert!(!pushed && said.contains("disk") && said.contains("full"), "{said}\n{}", world.end_of_log());
-    assert_eq!(world.berth.ask_host("plain-demo.dev.localhost").await.as_deref(), Some("first"), "what serves goes on");
-    for size in [1 << 20, 4 << 10] {
-        std::fs::remove_file(format!("{}{size}", filler.display())).unwrap();
-    }
-    world.settles().await;
-    push_slow(&mut world, 4).await;
-    deploy(&world, "second").await;
-    serves(&world, "second").await;
-    world.settles().await;
-    proof("disk full", &format!("push refused, services went on, then a push and a deploy went through; a change was told: {told}"));
+    world.until("every duty is held by the moved clock", held).await;
 }
 
 #[tokio::test]
@@ -143,6 +99,7 @@ async fn a_clock_that_is_moved_an_hour_either_way_changes_nothing_on_the_engine(
     deploy(&world, "first").await;
     serves(&world, "first").await;
     let hour = 3_600_000;
+    let mut sessions = vec![sign_in(&world).await];
     for (round, shift) in [hour, -hour, 0].into_iter().enumerate() {
         push_slow(&mut world, 3 + u32::try_from(round).unwrap()).await;
         let text = format!("after {round}");
@@ -158,6 +115,16 @@ async fn a_clock_that_is_moved_an_hour_either_way_changes_nothing_on_the_engine(
         assert_eq!(world.number(fence).await, 1, "nothing was taken up twice");
         assert_eq!(world.text("SELECT state AS text FROM runs ORDER BY number DESC").await, "passed");
         assert_eq!(ready(&world).await.0, 200);
+        duties_are_held(&world, shift).await;
+        // Who signed in before goes on, also one who did so by a clock that was an hour ahead; and one may sign in.
+        for session in &sessions {
+            assert!(signed_in(&world, session).await, "signed out by a clock moved by {shift} ms");
+        }
+        sessions.push(sign_in(&world).await);
     }
-    proof("clock moved", "+1 h, -1 h and back under a run and a rollout each: 3 runs passed once, 0 taken up twice, 0 leaked");
+    let people = format!("{} sessions good throughout, duties kept by their holder", sessions.len());
+    proof(
+        "clock moved",
+        &format!("+1 h, -1 h and back under a run and a rollout each: 3 runs passed once, 0 taken up twice, 0 leaked; {people}"),
+    );
 }

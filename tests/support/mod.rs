@@ -17,4 +17,4 @@ pub(crate) mod queue;
 pub(crate) mod reads;
 
 pub(crate) use migrations::migrations;
-pub(crate) use proof::proof;
+pub(crate) use proof::{left_out, proof};

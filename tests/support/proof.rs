@@ -13,3 +13,10 @@ pub(crate) fn proof(name: &str, figures: &str) {
         OpenOptions::new().create(true).append(true).open(file).and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     written.expect("the file of BERTH_PROOFS can be written");
 }
+
+/// Says that a proof was left out, and why. Not where CI asks: what it says is to be true.
+pub(crate) fn left_out(name: &str, why: &str) {
+    let checked = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!checked, "{name} cannot be proven here, and CI is to prove it: {why}");
+    proof(name, &format!("left out: {why}"));
+}

@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, bake, context,
+    Context, bake, context, disk,
     file::Pipeline,
     log::{Log, telling},
     secrets,
@@ -45,7 +45,7 @@ pub async fn carry_out(
     }
     log.command(&format!("build {}", pipeline.made_from())).await?;
     let context = ctx.config.scratch().join(format!("{}-context.tar", run.id));
-    let built = match files(ctx, run, pipeline, &context).await {
+    let built = match files(ctx, run, pipeline, &context, cancel).await {
         Ok(Ok(())) => {
             let build = order(ctx, run, pipeline, context.clone(), until);
             let began = clock::now();
@@ -102,11 +102,24 @@ pub fn short(id: &str) -> &str {
 }
 
 /// The files the image is built from: those of the commit, or of a recipe what the stages left.
-async fn files(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to: &std::path::Path) -> git::Result<Result<(), PlatformError>> {
-    tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
+async fn files(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    to: &std::path::Path,
+    cancel: &CancellationToken,
+) -> git::Result<Result<(), PlatformError>> {
+    tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Unwritable)?;
+    let (repository, folder) = (ctx.repository(&run.repository_id), pipeline.context().0);
     match &pipeline.recipe {
-        Some(recipe) => Ok(bake::context(ctx, run, recipe, to).await),
-        None => git::archive(&ctx.repository(&run.repository_id), &run.commit, pipeline.context().0, to).await.map(Ok),
+        Some(recipe) => {
+            let made = disk::written(ctx, run, to, cancel, || bake::context(ctx, run, recipe, to)).await;
+            Ok(made.unwrap_or(Err(PlatformError::Cancelled)))
+        }
+        None => {
+            let made = disk::written(ctx, run, to, cancel, || git::archive(&repository, &run.commit, folder, to)).await;
+            made.map_or(Ok(Err(PlatformError::Cancelled)), |made| made.map(Ok))
+        }
     }
 }
 

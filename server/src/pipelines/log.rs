@@ -2,14 +2,19 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use app::model::{LineKind, StepId, TeamId};
+use app::{
+    error::Error,
+    model::{LineKind, StepId, TeamId},
+    said,
+};
 use tokio::{
     sync::mpsc::Receiver,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::Context;
 use crate::{
+    claim::LEASE,
     clock,
     platform::Output,
     secrets::Masks,
@@ -29,6 +34,12 @@ const CHUNK_AGE: Duration = Duration::from_millis(200);
 const LONGEST_LOG: usize = 128 << 20;
 /// The last lines that are kept in any case.
 const TAIL: usize = 40;
+/// What the store does not take, since its disk is full for instance, is offered again this often …
+const OFFER_AGAIN: Duration = Duration::from_secs(1);
+/// … and of what comes meanwhile this many bytes are kept. Beyond, lines are counted and left out.
+const MOST_WAITING: usize = 4 << 20;
+/// A log waits this long for its end to be taken: then the claim of its run has run out.
+const LONGEST_WAIT: Duration = LEASE;
 
 /// The text between two of these is a mark of Berth's own script: the number of the command that comes next.
 const MARK: char = '\u{1e}';
@@ -53,7 +64,27 @@ pub struct Log {
     command: Option<usize>,
     /// Values that never reach the store.
     masks: Masks,
+    held_up: Option<HeldUp>,
     lost: bool,
+}
+
+/// That the store takes nothing.
+struct HeldUp {
+    since: Instant,
+    /// When it is asked again.
+    again: Instant,
+    /// Whether its disk is full.
+    full: bool,
+    left_out: u64,
+}
+
+impl HeldUp {
+    /// What is said of it once it is over.
+    fn over(&self) -> String {
+        let why = if self.full { said::disk_was_full() } else { said::store_was_away() };
+        let seconds = self.since.elapsed().as_secs();
+        if self.left_out > 0 { said::log_gap(why, seconds, self.left_out) } else { said::log_late(why, seconds) }
+    }
 }
 
 /// How a step's script marks the commands it is about to run.
@@ -98,6 +129,7 @@ impl Log {
             marks: None,
             command: None,
             masks: Masks::default(),
+            held_up: None,
             lost: false,
         }
     }
@@ -124,13 +156,13 @@ impl Log {
         for line in text.lines() {
             self.add(LineKind::Note, line.to_owned());
         }
-        self.flush().await
+        self.offer().await
     }
 
     /// Writes a command about to run.
     pub async fn command(&mut self, text: &str) -> Result<(), StoreError> {
         self.add(LineKind::Command, text.to_owned());
-        self.flush().await
+        self.offer().await
     }
 
     /// Writes how it ended.
@@ -144,29 +176,32 @@ impl Log {
     pub async fn pump(&mut self, mut output: Receiver<Output>) -> Result<(), StoreError> {
         let mut result = Ok(());
         loop {
-            let deadline = self.pending_since.map(|since| since + CHUNK_AGE);
+            let deadline = self.due();
             let due = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await };
-            tokio::select! {
+            let offered = tokio::select! {
                 piece = output.recv() => match piece {
-                    Some(piece) => self.take(&piece),
+                    Some(piece) => {
+                        self.take(&piece);
+                        if self.pending_bytes >= CHUNK_BYTES && self.held_up.is_none() { self.offer().await } else { Ok(()) }
+                    }
                     None => break,
                 },
-                () = due, if deadline.is_some() => {
-                    if let Err(error) = self.flush().await { result = Err(error); }
-                }
-            }
-            if self.pending_bytes >= CHUNK_BYTES
-                && let Err(error) = self.flush().await
-            {
-                result = Err(error);
-            }
+                () = due, if deadline.is_some() => self.offer().await,
+            };
+            result = result.and(offered);
         }
         for (index, kind) in [(0, LineKind::Out), (1, LineKind::Err)] {
             if let Some(line) = self.lines[index].rest() {
                 self.line(kind, line);
             }
         }
-        self.flush().await.and(result)
+        self.offer().await.and(result)
+    }
+
+    /// When lines are to be written next.
+    fn due(&self) -> Option<Instant> {
+        let waited = self.pending_since.map(|since| since + CHUNK_AGE);
+        self.held_up.as_ref().map_or(waited, |held_up| waited.map(|waited| waited.max(held_up.again)))
     }
 
     /// Ends the log: what was left out is said, and its last lines follow.
@@ -179,7 +214,14 @@ impl Log {
             self.push(NewLine { at: clock::now(), kind: LineKind::Note, text });
             tail.into_iter().rev().take(shown).collect::<Vec<_>>().into_iter().rev().for_each(|line| self.push(line));
         }
-        self.flush().await
+        let began = Instant::now();
+        loop {
+            match self.flush().await {
+                Err(error) if error.may_pass() && began.elapsed() < LONGEST_WAIT => self.hold_up(error),
+                done => return done,
+            }
+            sleep(OFFER_AGAIN).await;
+        }
     }
 
     /// Whether the claim was lost: somebody else writes this log now.
@@ -229,10 +271,11 @@ impl Log {
         if self.tail.len() > TAIL {
             self.tail.pop_front();
         }
-        if self.written > LONGEST_LOG && !matches!(kind, LineKind::Note | LineKind::Exit) {
-            self.left_out += 1;
-        } else {
-            self.push(line);
+        match &mut self.held_up {
+            _ if matches!(kind, LineKind::Note | LineKind::Exit) => self.push(line),
+            Some(held_up) if self.pending_bytes > MOST_WAITING => held_up.left_out += 1,
+            _ if self.written > LONGEST_LOG => self.left_out += 1,
+            _ => self.push(line),
         }
     }
 
@@ -243,13 +286,52 @@ impl Log {
         self.pending.push(line);
     }
 
+    /// Writes what there is, or keeps it until the store takes something again.
+    async fn offer(&mut self) -> Result<(), StoreError> {
+        match self.flush().await {
+            Err(error) if error.may_pass() => {
+                self.hold_up(error);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn hold_up(&mut self, error: StoreError) {
+        let now = Instant::now();
+        if self.held_up.is_none() {
+            tracing::warn!(step = %self.step, %error, "its log waits: the store takes nothing");
+        }
+        let full = Error::from(error).code == "disk_full";
+        let held_up = self.held_up.get_or_insert(HeldUp { since: now, again: now, full, left_out: 0 });
+        (held_up.again, held_up.full) = (now + OFFER_AGAIN, held_up.full || full);
+    }
+
     async fn flush(&mut self) -> Result<(), StoreError> {
+        self.write().await?;
+        if let Some(held_up) = self.held_up.take()
+            && !self.lost
+        {
+            self.push(NewLine { at: clock::now(), kind: LineKind::Note, text: held_up.over() });
+            self.write().await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), StoreError> {
         if self.pending.is_empty() || self.lost {
             self.pending.clear();
             return Ok(());
         }
         let mut tx = self.ctx.db.begin().await?;
-        let written = logs::append(&mut tx, &self.step, self.fence, self.next, &self.pending).await?;
+        let mut written = logs::append(&mut tx, &self.step, self.fence, self.next, &self.pending).await?;
+        if !written && self.held_up.is_some() {
+            // An offer before may have been taken all the same, and its answer lost.
+            let total = logs::head(&mut tx, &self.step).await?.map_or(0, |(.., total)| total);
+            let taken = usize::try_from((total + 1).saturating_sub(self.next)).unwrap_or(usize::MAX).min(self.pending.len());
+            let (first, rest) = (self.next + taken as u64, &self.pending[taken..]);
+            written = taken > 0 && (rest.is_empty() || logs::append(&mut tx, &self.step, self.fence, first, rest).await?);
+        }
         tx.commit().await?;
         self.lost |= !written;
         self.next += self.pending.len() as u64;

@@ -11,6 +11,7 @@ pub mod build;
 pub mod collect;
 pub mod context;
 pub mod cron;
+mod disk;
 pub mod draft;
 pub mod file;
 pub mod intake;

@@ -12,7 +12,7 @@ use super::{Context, Halt, Left, Outcome, cancelled};
 use crate::{
     git,
     pipelines::{
-        build,
+        build, disk,
         file::{AFTER, Pipeline, PlannedStage},
     },
     platform::{PlatformError, Workspace},
@@ -142,12 +142,15 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
 
 async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome>, Left> {
     let archive = ctx.config.scratch().join(format!("{}.tar", run.id));
-    let made = async {
-        tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Start)?;
-        git::archive(&ctx.repository(&run.repository_id), &run.commit, "", &archive).await
+    let repository = ctx.repository(&run.repository_id);
+    let make = || async {
+        tokio::fs::create_dir_all(ctx.config.scratch()).await.map_err(git::GitError::Unwritable)?;
+        git::archive(&repository, &run.commit, "", &archive).await
     };
-    if let Err(error) = made.await {
-        return Ok(Some(Outcome::not(RunState::Errored, said::files_unread(error))));
+    match disk::written(ctx, run, &archive, halt.token(), make).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Ok(Some(Outcome::not(RunState::Errored, said::files_unread(error)))),
+        None => return Ok(Some(cancelled())),
     }
     let workspace = Workspace { run: run.id.clone(), team: run.team_id.clone() };
     let filled = patiently(halt, || ctx.platform.fill_workspace(&workspace, archive.clone(), halt.token().clone())).await;

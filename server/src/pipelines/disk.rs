@@ -1,0 +1,68 @@
+//! Berth's own disk under a run: where it is full, the run says so and waits until there is room.
+
+use std::{error::Error, path::Path, time::Duration};
+
+use app::{error::is_disk_full, said};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::store::{
+    StoreError,
+    runs::{self, RunRow},
+};
+
+/// It is tried again this often.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Writes a file that a run needs. Where there is no room for it, what there is of it is removed, and it is written again, until there
+/// is. None: it is not waited for any longer.
+pub(super) async fn written<T, E, F>(
+    ctx: &Context,
+    run: &RunRow,
+    file: &Path,
+    cancel: &CancellationToken,
+    write: impl Fn() -> F,
+) -> Option<Result<T, E>>
+where
+    E: Error + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut told = false;
+    loop {
+        let full = match write().await {
+            Err(error) if is_disk_full(&error) => error.to_string(),
+            done => {
+                if told {
+                    tell(ctx, run, None).await;
+                }
+                return Some(done);
+            }
+        };
+        tracing::warn!(run = %run.id, full, "waiting for room on the disk");
+        let _ = tokio::fs::remove_file(file).await;
+        if !told {
+            told = tell(ctx, run, Some(&said::waiting_disk())).await;
+        }
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            () = cancel.cancelled() => return None,
+        }
+    }
+}
+
+/// Writes down what a run waits for. False: the database had no room either.
+async fn tell(ctx: &Context, run: &RunRow, waits: Option<&str>) -> bool {
+    let told = async {
+        let mut tx = ctx.db.begin().await?;
+        runs::say(&mut tx, &run.id, run.fence, waits).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(())
+    };
+    let told = told.await;
+    if let Err(error) = &told {
+        tracing::debug!(%error, "what is waited for could not be written down");
+    }
+    ctx.run_changed(&run.team_id, &run.id);
+    told.is_ok()
+}
