@@ -103,6 +103,10 @@ async fn info_refs(
         .ok_or_else(|| Error::forbidden("dumb_http", "Berth speaks Git's smart protocol only. Use a `git` from this decade."))?;
     let (_, repository) = door.open(Asks::of(&request), &names, service).await?;
     let folder = door.control.repository_folder(&repository);
+    if service == Service::Receive {
+        // Here already: what is answered later, before the push itself is taken, `git` does not show.
+        git::has_room(&folder).await?;
+    }
     let refs = git::advertise(&folder, service, version_2(request.headers())).await?;
     Ok(answer(service, "advertisement", Body::from(refs)))
 }

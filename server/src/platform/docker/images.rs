@@ -192,6 +192,8 @@ impl Docker {
         match ended {
             Ok(()) => {}
             Err(PlatformError::Refused(why) | PlatformError::NotFound(why)) => {
+                // An engine that is stopped first ends what it builds, and says that this failed: nobody knows how it would have ended.
+                self.ping().await?;
                 return Err(self.build_failed(&why, reader.from.as_deref(), &build.team).await);
             }
             Err(other) => return Err(other),
