@@ -29,15 +29,18 @@ pub struct PageRoute {
     pub page: for<'a> fn(&'a Caller) -> Answering<'a>,
     /// What its forms do.
     pub form: Option<for<'a> fn(&'a Caller) -> Answering<'a>>,
+    /// The verbs its forms have in their field `do`; any other is refused before anything is looked at.
+    pub verbs: &'static [&'static str],
 }
 
 macro_rules! pages {
-    ($($path:literal $need:ident $page:ident $(:: $form:ident)?;)*) => {
+    ($($path:literal $need:ident $page:ident $(:: $form:ident [$($verb:literal)+])?;)*) => {
         &[$(PageRoute {
             path: $path,
             need: Need::$need,
             page: |caller| Box::pin($page::page(caller)),
             form: pages!(@form $page $($form)?),
+            verbs: &[$($($verb),+)?],
         }),*]
     };
     (@form $page:ident) => { None };
@@ -47,35 +50,37 @@ macro_rules! pages {
 /// The list.
 pub const PAGES: &[PageRoute] = pages! {
     "/"                                                              Nothing start;
-    "/setup/{token}"                                                 Nothing setup::form;
-    "/login"                                                         Nothing login::form;
-    "/logout"                                                        Nothing me::leave;
-    "/sign-in/{token}"                                               Nothing sign_in::form;
-    "/invite/{token}"                                                Nothing invite::form;
+    "/setup/{token}"                                                 Nothing setup::form ["create"];
+    "/login"                                                         Nothing login::form ["login"];
+    "/logout"                                                        Nothing me::leave [""];
+    "/sign-in/{token}"                                               Nothing sign_in::form ["sign-in"];
+    "/invite/{token}"                                                Nothing invite::form ["join"];
     "/welcome"                                                       Person  welcome;
-    "/me"                                                            Person  me::form;
-    "/tokens"                                                        Person  tokens::form;
+    "/me"                                                            Person  me::form ["language" "password" "everywhere"];
+    "/tokens"                                                        Person  tokens::form ["create" "revoke"];
     "/activity"                                                      Person  activity;
     "/search"                                                        Person  search;
     "/teams"                                                         Person  teams;
-    "/teams/new"                                                     Person  new_team::form;
+    "/teams/new"                                                     Person  new_team::form ["create"];
     "/teams/{team}"                                                  Person  team;
     "/teams/{team}/activity"                                         Person  activity;
-    "/teams/{team}/people"                                           Person  people::form;
-    "/teams/{team}/services/new"                                     Person  new_service::form;
-    "/teams/{team}/services/{service}"                               Person  service::form;
-    "/teams/{team}/services/{service}/runs"                          Person  runs::form;
-    "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form;
+    "/teams/{team}/people"                                           Person  people::form ["invite" "withdraw" "role" "remove"];
+    "/teams/{team}/services/new"                                     Person  new_service::form ["create"];
+    "/teams/{team}/services/{service}"                               Person  service::form ["promote" "add"];
+    "/teams/{team}/services/{service}/runs"                          Person  runs::form ["start"];
+    "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form ["cancel" "retry"];
     "/teams/{team}/services/{service}/candidates"                    Person  candidates;
-    "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form;
+    "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form ["hold" "let-go"];
     "/teams/{team}/services/{service}/candidates/{number}/compare/{other}" Person compare;
-    "/teams/{team}/services/{service}/ci"                            Person  ci::form;
-    "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form;
-    "/teams/{team}/services/{service}/settings"                      Person  settings::form;
-    "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
+    "/teams/{team}/services/{service}/ci"                            Person  ci::form ["mute" "guard" "unguard" "badges" "hide-badges"];
+    "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form ["check"];
+    "/teams/{team}/services/{service}/settings"                      Person  settings::form
+        ["move" "pushes" "secret" "forget-secret" "delete"];
+    "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form
+        ["deploy" "deploy-plan" "scale" "scale-plan" "config" "config-plan" "add-route" "remove-route"];
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
-    "/rollouts/{rollout}"                                            Person  rollout::form;
+    "/rollouts/{rollout}"                                            Person  rollout::form ["cancel" "rollback"];
     "/platform/environments"                                         Admin   environments;
     "/platform/hosts"                                                Admin   hosts;
-    "/platform/people"                                               Admin   users::form;
+    "/platform/people"                                               Admin   users::form ["suspend" "restore"];
 };

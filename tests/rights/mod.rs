@@ -14,4 +14,5 @@ mod sessions;
 mod started;
 mod state;
 mod strange;
+mod verbs;
 mod world;

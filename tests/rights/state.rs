@@ -1,6 +1,9 @@
 //! Everything a Berth knows: each row of each table, and the refs of each repository.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use server::{
     args,
@@ -15,25 +18,51 @@ const BESIDE: [&str; 4] = ["sessions", "leases", "idempotency_keys", "_sqlx_migr
 /// The columns of a token's row but its last use.
 const LAST_USED: &str = "last_used_at";
 
-/// Every table's rows as text, and `refs`: what is in the repositories' folders.
-pub(super) async fn everything(app: &TestApp) -> BTreeMap<String, Vec<String>> {
-    let mut all = BTreeMap::new();
-    for table in tables(app.db()).await {
-        let rows = rows(app.db(), &table).await;
-        all.insert(table, rows);
+/// Looks at all of it, as often as one likes: one statement.
+pub(super) struct Eye<'a> {
+    app: &'a TestApp,
+    sql: String,
+}
+
+impl<'a> Eye<'a> {
+    pub(super) async fn of(app: &'a TestApp) -> Self {
+        let mut parts = Vec::new();
+        for table in tables(app.db()).await {
+            let line = line(app.db(), &table).await;
+            parts.push(format!("SELECT '{table}' AS place, {line} AS line FROM {table} t"));
+        }
+        Self { app, sql: format!("{} ORDER BY 1, 2", parts.join(" UNION ALL ")) }
     }
-    let mut refs = Vec::new();
-    walk(&app.berth.config.repositories(), &mut refs);
-    refs.sort();
-    all.insert("refs".into(), refs);
-    all
+
+    /// Every table's rows as text, and `refs`: what is in the repositories' folders.
+    pub(super) async fn sees(&self) -> BTreeMap<String, Vec<String>> {
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in self.app.db().fetch_all(self.sql.as_str(), args![]).await.unwrap() {
+            all.entry(row.text("place").unwrap()).or_default().push(row.text("line").unwrap());
+        }
+        let mut refs = Vec::new();
+        walk(&self.app.berth.config.repositories(), &mut refs);
+        refs.sort();
+        all.insert("refs".into(), refs);
+        all
+    }
+}
+
+/// What an [`Eye`] sees, once.
+pub(super) async fn everything(app: &TestApp) -> BTreeMap<String, Vec<String>> {
+    Eye::of(app).await.sees().await
 }
 
 /// The tables that differ, with what is new or gone in each.
-pub(super) fn difference(before: &BTreeMap<String, Vec<String>>, after: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+pub(super) fn difference<'a>(before: &'a BTreeMap<String, Vec<String>>, after: &'a BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut found = Vec::new();
-    for (table, rows) in after {
-        let known = before.get(table).map(Vec::as_slice).unwrap_or_default();
+    if before == after {
+        return found;
+    }
+    let tables: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for table in tables {
+        let of = |all: &'a BTreeMap<String, Vec<String>>| all.get(table).map(Vec::as_slice).unwrap_or_default();
+        let (known, rows) = (of(before), of(after));
         found.extend(rows.iter().filter(|row| !known.contains(row)).map(|row| format!("{table} + {row}")));
         found.extend(known.iter().filter(|row| !rows.contains(row)).map(|row| format!("{table} - {row}")));
     }
@@ -49,17 +78,16 @@ async fn tables(db: &Db) -> Vec<String> {
     rows.iter().map(|row| row.text("name").unwrap()).filter(|name| !BESIDE.contains(&name.as_str())).collect()
 }
 
-async fn rows(db: &Db, table: &str) -> Vec<String> {
-    let line = match db {
+/// A row of a table as one text.
+async fn line(db: &Db, table: &str) -> String {
+    match db {
         Db::Sqlite { .. } => {
             let columns = db.fetch_all(format!("SELECT name FROM pragma_table_info('{table}')"), args![]).await.unwrap();
             let columns = columns.iter().map(|row| row.text("name").unwrap()).filter(|name| name != LAST_USED);
             columns.map(|column| format!("'{column}=' || quote({column})")).collect::<Vec<_>>().join(" || ' ' || ")
         }
         Db::Postgres(_) => format!("(to_jsonb(t) - '{LAST_USED}')::text"),
-    };
-    let rows = db.fetch_all(format!("SELECT {line} AS line FROM {table} t ORDER BY 1"), args![]).await.unwrap();
-    rows.iter().map(|row| row.text("line").unwrap()).collect()
+    }
 }
 
 fn walk(folder: &Path, found: &mut Vec<String>) {

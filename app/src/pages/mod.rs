@@ -49,12 +49,14 @@ use crate::{
 };
 use leptos::prelude::*;
 
-/// Sends a form; one that fails shows its page again, with the error beside the field and everything typed kept.
+/// Sends a form; one that fails shows its page again, with the error beside the field and everything typed kept. A verb that
+/// the page does not list is refused before anything else: no form of the page could say what is the matter with it.
 ///
 /// # Errors
 /// What has no place on the form.
 pub async fn submit(route: &PageRoute, caller: &mut Caller) -> Result<Answer> {
-    let Some(form) = route.form else { return Err(crate::caller::no_such_form()) };
+    let known = route.form.filter(|_| route.verbs.contains(&caller.verb()));
+    let Some(form) = known else { return Err(crate::caller::no_such_form()) };
     let problem = match form(caller).await {
         Err(problem) if belongs_on_form(&problem) => problem,
         answer => return answer,

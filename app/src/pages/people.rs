@@ -169,6 +169,8 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
     let of = UserId::from_text(form.get("of"));
     let done = match caller.verb() {
         "invite" => {
+            // The page is shown afterwards, with what is told once: who may not see it is refused before.
+            teams.members(actor, &team).await?;
             let made = teams.invite(actor, &team, form.get("email"), role()?).await?;
             return show(&caller.without_form(), Some(made)).await;
         }
