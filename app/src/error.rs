@@ -105,6 +105,14 @@ impl Error {
         Self::unavailable("disk_full", "The disk of Berth is full, so this was not done. Make room on it. Try again then.")
     }
 
+    /// What is stored of one thing does not read: it alone, named by the column.
+    pub fn unreadable(column: &str) -> Self {
+        let sentence = format!(
+            "What Berth has stored of this does not read (`{column}`). Everything else goes on; give the request id to your administrator."
+        );
+        Self { kind: Kind::Internal, code: "unreadable", sentence, field: None, retry_after_s: None, cause: None }
+    }
+
     /// A fault of ours: the sentence is fixed, the cause is for the log. A full disk is none, and is told as what it is: whatever
     /// meets it comes by here.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

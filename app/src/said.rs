@@ -225,6 +225,8 @@ said! {
     needed_by(path, failure): "`{path}`: {failure}" / "`{path}` 파일: {failure}";
     files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
+    unreadable_run(column): "What is stored of this run does not read ({column}), so it was ended. Run the commit again." / "저장된 실행을 읽을 수 없어서({column}) 끝냈어요. 커밋을 다시 실행하세요.";
+    unreadable_rollout(column): "What is stored of this rollout does not read ({column}), so it was ended. Deploy again." / "저장된 롤아웃을 읽을 수 없어서({column}) 끝냈어요. 다시 배포하세요.";
     pipeline_unread: "The run's pipeline does not read. Push again, or run the commit again." / "실행의 파이프라인을 읽을 수 없어요. 다시 푸시하거나 커밋을 다시 실행하세요.";
     packages_listed(count): "Its bill of materials lists {count} packages." / "구성 명세에 패키지 {count}개가 있어요.";
     packages_unknown: "It has no list of packages that can be read, so its bill of materials says that they are not known." / "읽을 수 있는 패키지 목록이 없어서 구성 명세에 알 수 없다고 적었어요.";

@@ -45,7 +45,10 @@ pub enum SecretsError {
 
 impl From<SecretsError> for Error {
     fn from(error: SecretsError) -> Self {
-        Self::internal(error)
+        match error {
+            SecretsError::Sealed => Self::unreadable("a sealed value").because(error),
+            error => Self::internal(error),
+        }
     }
 }
 

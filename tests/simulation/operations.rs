@@ -693,7 +693,7 @@ impl Subject {
                 let (_, target) = pick(&self.targets, op.a)?;
                 let list = releases::list(db, target, &page(op.b)).await?;
                 let briefs = rollouts::of_releases(db, target, 1, 100).await?;
-                Ok(format!("{list:?} {briefs:?} {:?}", releases::serving_after(db, &TargetId::from_text(""), 1_000).await?.len()))
+                Ok(format!("{list:?} {briefs:?} {:?}", releases::serving_after(db, &TargetId::from_text(""), 1_000).await?.releases.len()))
             }
             Kind::ListRuns => {
                 let service = pick(&self.services, op.a)?;

@@ -185,6 +185,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// A client of the Berth at this address, with this token.
+    pub(crate) fn of(base: &str, token: &str) -> Self {
+        Self { base: base.to_owned(), token: Some(token.to_owned()), headers: HeaderMap::new(), http: http() }
+    }
+
     /// The same with one more header.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value.parse().unwrap());

@@ -8,6 +8,7 @@ use app::{
 use server::http::router;
 
 /// What the addresses are made of.
+#[derive(Clone)]
 pub(crate) struct Sample {
     /// A team.
     pub(crate) team: String,

@@ -197,6 +197,7 @@ fn korean(error: &Error) -> Option<&'static str> {
         "unknown_form" => "알 수 없는 양식이에요. 페이지를 다시 열고 시도하세요.",
         "store_unavailable" | "store_busy" | "database" => "데이터베이스가 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",
         "engine_unavailable" | "engine" => "컨테이너 엔진이 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",
+        "unreadable" => "저장된 내용을 읽을 수 없어요. 다른 것은 그대로 동작해요. 요청 ID를 관리자에게 알려 주세요.",
         "disk_full" => "디스크가 가득 찼어요. 관리자에게 알려 주세요.",
         "busy" | "in_progress" => "지금은 바빠요. 잠시 뒤에 다시 해 보세요.",
         "email_taken" => "이미 쓰고 있는 이메일이에요. 로그인하거나 다른 주소를 쓰세요.",

@@ -70,7 +70,10 @@ impl SessionStore for Sessions {
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         let Some(text) = sessions::load(&self.db, &key(id), clock::now()).await.map_err(backend)? else { return Ok(None) };
-        let data = serde_json::from_str(&text).map_err(|error| Error::Decode(error.to_string()))?;
+        // One that does not read is none: whoever brings it signs in again.
+        let Ok(data) = serde_json::from_str(&text).inspect_err(|error| tracing::warn!(%error, "a session does not read")) else {
+            return Ok(None);
+        };
         // The store has judged the expiry; the layer sets a new one when it saves.
         let expiry_date = tower_sessions::cookie::time::OffsetDateTime::now_utc() + tower_sessions::cookie::time::Duration::minutes(1);
         Ok(Some(Record { id: *id, data, expiry_date }))

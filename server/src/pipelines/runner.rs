@@ -89,6 +89,10 @@ pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: Cancellati
     match result {
         Ok(()) => {}
         Err(Left::Leaving) => tracing::info!(run = %run.id, "left for the next holder"),
+        Err(Left::Store(StoreError::Unreadable { column, cause })) => {
+            tracing::warn!(run = %run.id, column, cause, "what is stored of it does not read; it is ended");
+            give_up(&ctx, &run, &column).await;
+        }
         Err(Left::Store(error)) => {
             tracing::warn!(run = %run.id, %error, "left as it is: the store does not answer");
             if error.may_pass() {
@@ -102,6 +106,21 @@ pub async fn carry_out(ctx: Context, run: RunRow, claim: Claim, stop: Cancellati
     }
     ctx.run_changed(&run.team_id, &run.id);
     ended
+}
+
+/// Ends a run of which something does not read: whoever took it up again would get no further. What it left is swept.
+async fn give_up(ctx: &Context, run: &RunRow, column: &str) {
+    let ended = async {
+        let mut tx = ctx.db.begin().await?;
+        if runs::standing(&mut tx, &run.id, run.fence).await?.is_some() {
+            runs::give_up(&mut tx, &run.id, column).await?;
+        }
+        tx.commit().await
+    };
+    if let Err(error) = ended.await {
+        tracing::warn!(run = %run.id, %error, "its end could not be written");
+    }
+    ctx.wake.duty(Duty::Runs);
 }
 
 /// Lets go of a run after a while, so that it is taken up again; tries until the store takes it.

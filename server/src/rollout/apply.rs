@@ -113,8 +113,23 @@ pub async fn carry_out(ctx: Context, row: RolloutRow, stop: CancellationToken) {
     }
 }
 
-/// Ends a rollout that could not even be loaded.
+/// Ends a rollout that could not even be loaded; where what it is told of does not read either, without telling of it.
 async fn end_broken(ctx: &Context, id: &RolloutId, fence: i64, sentence: &str) -> Result<()> {
+    match end_told(ctx, id, fence, sentence).await {
+        Err(error) if error.code == "unreadable" => {
+            let mut tx = ctx.db.begin().await?;
+            rollouts::give_up(&mut tx, id, sentence).await?;
+            tx.commit().await?;
+            ctx.wake.changed(None, format!("rollout:{id}"));
+            ctx.wake.duty(Duty::Rollouts);
+            ctx.wake.duty(Duty::Keep);
+            Ok(())
+        }
+        told => told,
+    }
+}
+
+async fn end_told(ctx: &Context, id: &RolloutId, fence: i64, sentence: &str) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     let Some(row) = rollouts::row(&mut tx, id).await? else { return Ok(()) };
     if !rollouts::finish(&mut tx, id, fence, RolloutState::Failed, Some(sentence), &[]).await? {

@@ -76,6 +76,7 @@ impl From<sqlx::Error> for StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match &error {
+            StoreError::Unreadable { column, .. } => Self::unreadable(column).because(error.to_string()),
             StoreError::Taken(_) => Self::conflict("taken", "Something of that name is already there. Choose another name.").because(error),
             StoreError::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed) => {
                 Self::unavailable("store_unavailable", "The database does not answer. Try again in a moment.").because(error)

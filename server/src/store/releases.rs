@@ -190,24 +190,54 @@ pub async fn list(q: impl Query, target: &TargetId, page: &PageRequest) -> Resul
     Ok(paged(readable(&rows, read), page, |release| release.number.to_string()))
 }
 
-const SERVING: &str = "SELECT r.* FROM targets t JOIN releases r ON r.id = t.release_id JOIN services s ON s.id = t.service_id
+const SERVING: &str =
+    "SELECT r.*, t.id AS serving_target FROM targets t JOIN releases r ON r.id = t.release_id JOIN services s ON s.id = t.service_id
  WHERE s.deleted_at IS NULL";
 
-/// The releases that these targets serve, where they serve one: what the keeper compares with the engines. One that does not
-/// read is an error of the whole: left out, it would look like something nobody asked for.
-pub async fn serving(q: impl Query, targets: &[TargetId]) -> Result<Vec<ReleaseRow>> {
+/// What targets serve.
+#[derive(Debug, Default)]
+pub struct Serving {
+    /// Their releases, where they serve one.
+    pub releases: Vec<ReleaseRow>,
+    /// The targets whose release does not read: what runs of them is left alone. As if they served none, it would look like
+    /// something nobody asked for.
+    pub unreadable: Vec<TargetId>,
+    /// The last target that was looked at.
+    pub last: Option<TargetId>,
+}
+
+impl Serving {
+    fn of(rows: &[Row]) -> Result<Self> {
+        let mut serving = Self::default();
+        for row in rows {
+            let target = TargetId::from_text(row.text("serving_target")?);
+            match read(row) {
+                Ok(release) => serving.releases.push(release),
+                Err(error) => {
+                    tracing::warn!(%target, %error, "the release it serves does not read; what runs is left alone");
+                    serving.unreadable.push(target.clone());
+                }
+            }
+            serving.last = Some(target);
+        }
+        Ok(serving)
+    }
+}
+
+/// The releases that these targets serve: what the keeper compares with the engines.
+pub async fn serving(q: impl Query, targets: &[TargetId]) -> Result<Serving> {
     if targets.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Serving::default());
     }
     let places: Vec<String> = (1..=targets.len()).map(|n| format!("${n}")).collect();
     let sql = format!("{SERVING} AND t.id IN ({})", places.join(", "));
-    q.fetch_all(sql, targets.iter().map(Value::from).collect()).await?.iter().map(read).collect()
+    Serving::of(&q.fetch_all(sql, targets.iter().map(Value::from).collect()).await?)
 }
 
 /// As [`serving`], of every target of the platform: at most `limit` of those after this one.
-pub async fn serving_after(q: impl Query, target: &TargetId, limit: usize) -> Result<Vec<ReleaseRow>> {
+pub async fn serving_after(q: impl Query, target: &TargetId, limit: usize) -> Result<Serving> {
     let sql = format!("{SERVING} AND t.id > $1 ORDER BY t.id LIMIT $2");
-    q.fetch_all(sql, args![target, limit]).await?.iter().map(read).collect()
+    Serving::of(&q.fetch_all(sql, args![target, limit]).await?)
 }
 
 /// Replaces the reference an outside image was asked for by with the id it meant.

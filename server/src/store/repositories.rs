@@ -69,12 +69,12 @@ const SELECT: &str = "SELECT r.id, r.team_id, t.name AS team, r.name, r.default_
 /// The one repository that these rows are of, a row for each of its services.
 fn read(rows: &[Row]) -> Result<Option<RepositoryRow>> {
     let Some(row) = rows.first() else { return Ok(None) };
-    let mut services = Vec::new();
-    for row in rows {
-        if let Some(id) = row.text_opt("service_id")? {
-            services.push(BuiltHere { id: ServiceId::from_text(id), name: row.parsed("service")? });
-        }
-    }
+    // A service whose name does not read makes no runs; the others of the repository do.
+    let services = readable(rows, |row| {
+        let Some(id) = row.text_opt("service_id")? else { return Ok(None) };
+        Ok(Some(BuiltHere { id: ServiceId::from_text(id), name: row.parsed("service")? }))
+    });
+    let services = services.into_iter().flatten().collect();
     Ok(Some(RepositoryRow {
         id: RepositoryId::from_text(row.text("id")?),
         team_id: TeamId::from_text(row.text("team_id")?),

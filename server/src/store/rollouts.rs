@@ -8,7 +8,7 @@ use app::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Db, Query, Row, Tx, Value,
+    Db, Query, Row, StoreError, Tx, Value,
     board::{Look, SERVICES},
     db::{Result, readable},
     leases,
@@ -118,9 +118,49 @@ pub async fn enqueue(
 }
 
 /// Claims the next rollout, if one waits: a queued one whose target has none under way, or one whose holder went silent; never
-/// one that is in its own hands.
+/// one that is in its own hands. One that does not read is ended on the way: it would hold up all others.
 pub async fn claim(db: &Db, holder: &str, now: Timestamp, hands: &Hands) -> Result<Option<RolloutRow>> {
-    let mut tx = db.begin().await?;
+    loop {
+        let mut tx = db.begin().await?;
+        let Some(row) = next(&mut tx, holder, now, hands).await? else { return Ok(None) };
+        let claimed = match read(&row) {
+            Ok(claimed) => Some(claimed),
+            Err(StoreError::Unreadable { column, cause }) => {
+                let id = RolloutId::from_text(row.text("id")?);
+                tracing::warn!(rollout = %id, column, cause, "a rollout does not read and is ended");
+                give_up(&mut tx, &id, &said::unreadable_rollout(&column)).await?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        tx.commit().await?;
+        if claimed.is_some() {
+            return Ok(claimed);
+        }
+    }
+}
+
+/// Ends a rollout without looking at what is stored of it; what serves is what is wanted again.
+pub async fn give_up(tx: &mut Tx, id: &RolloutId, failure: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE rollouts SET state = 'failed', failure = $1, now_doing = NULL, lease_until = NULL, finished_at = $2, fence = fence + 1
+          WHERE id = $3 AND finished_at IS NULL",
+        args![failure, clock::now(), id],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE targets SET wanted_release_id = release_id,
+           replicas = COALESCE((SELECT r.replicas FROM releases r WHERE r.id = targets.release_id), replicas)
+         WHERE id = (SELECT o.target_id FROM rollouts o WHERE o.id = $1)
+           AND wanted_release_id = (SELECT o.release_id FROM rollouts o WHERE o.id = $1)",
+        args![id],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes the next rollout's row.
+async fn next(tx: &mut Tx, holder: &str, now: Timestamp, hands: &Hands) -> Result<Option<Row>> {
     tx.lock("claim:rollouts").await?;
     let own = hands.full_of();
     let sql = format!(
@@ -134,16 +174,12 @@ pub async fn claim(db: &Db, holder: &str, now: Timestamp, hands: &Hands) -> Resu
     let mut args = args![now];
     args.extend(own.iter().map(Value::from));
     let Some(row) = tx.fetch_opt(sql, args).await? else { return Ok(None) };
-    let row = tx
-        .fetch_opt(
-            "UPDATE rollouts SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2,
-               started_at = COALESCE(started_at, $3) WHERE id = $4 RETURNING *",
-            args![holder, now.plus(LEASE), now, row.text("id")?],
-        )
-        .await?;
-    let claimed = row.as_ref().map(read).transpose()?;
-    tx.commit().await?;
-    Ok(claimed)
+    tx.fetch_opt(
+        "UPDATE rollouts SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2,
+           started_at = COALESCE(started_at, $3) WHERE id = $4 RETURNING *",
+        args![holder, now.plus(LEASE), now, row.text("id")?],
+    )
+    .await
 }
 
 /// Lets go of what a former life of this holder held, so that it need not wait for the lease to run out.

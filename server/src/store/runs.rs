@@ -12,7 +12,7 @@ use app::{
 };
 
 use super::{
-    Db, Query, Row, Tx, Value,
+    Db, Query, Row, StoreError, Tx, Value,
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
@@ -340,8 +340,26 @@ pub async fn superseded_by(q: impl Query, run: &RunId) -> Result<Option<i64>> {
 
 /// Claims the next run, if one waits and this holder has fewer than `limit` under way: a queued one with none before it on
 /// its branch and room in its group, or one whose holder went silent; never one that it has in its own hands. Teams with less
-/// under way come first.
+/// under way come first. One that does not read is ended on the way: nobody could carry it out, and it would hold up all others.
 pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &Hands) -> Result<Option<RunRow>> {
+    loop {
+        match claim_next(db, holder, limit, now, hands).await? {
+            Claimed::Run(run) => return Ok(Some(*run)),
+            Claimed::Nothing => return Ok(None),
+            Claimed::Unreadable => {}
+        }
+    }
+}
+
+/// What a claim came to.
+enum Claimed {
+    Run(Box<RunRow>),
+    Nothing,
+    /// The next one did not read, and was ended.
+    Unreadable,
+}
+
+async fn claim_next(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &Hands) -> Result<Claimed> {
     let mut tx = db.begin().await?;
     tx.lock("claim:runs").await?;
     let own = hands.full_of();
@@ -353,21 +371,45 @@ pub async fn claim(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: &
         .await?
         .map_or(Ok(0), |row| row.num::<usize>("n"))?;
     if held.max(own.len()) >= limit {
-        return Ok(None);
+        return Ok(Claimed::Nothing);
     }
-    let Some(id) = next(&mut tx, now, &own).await? else { return Ok(None) };
+    let Some(id) = next(&mut tx, now, &own).await? else { return Ok(Claimed::Nothing) };
     tx.execute(
         "UPDATE runs SET state = 'running', holder = $1, fence = fence + 1, lease_until = $2, started_at = COALESCE(started_at, $3), waits = NULL
           WHERE id = $4",
         args![holder, now.plus(LEASE), now, &id],
     )
     .await?;
-    let claimed = tx.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![&id]).await?.as_ref().map(read).transpose()?;
-    if let Some(run) = &claimed {
-        together::follow(&mut tx, run, now).await?;
-    }
+    let row = tx.fetch_opt(format!("{ROW} WHERE r.id = $1"), args![&id]).await?;
+    let claimed = match row.as_ref().map_or_else(|| Err(unreadable("repository_id", "it leads nowhere")), read) {
+        Ok(run) => {
+            together::follow(&mut tx, &run, now).await?;
+            Claimed::Run(Box::new(run))
+        }
+        Err(StoreError::Unreadable { column, cause }) => {
+            tracing::warn!(run = id, column, cause, "a run does not read and is ended");
+            give_up(&mut tx, &RunId::from_text(id), &column).await?;
+            Claimed::Unreadable
+        }
+        Err(error) => return Err(error),
+    };
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// Ends a run of which something does not read, and what was to come to one version with it. Whoever holds it loses it.
+pub async fn give_up(tx: &mut Tx, run: &RunId, column: &str) -> Result<()> {
+    let rows = tx
+        .fetch_all(
+            "UPDATE runs SET state = 'errored', failure = $1, finished_at = $2, lease_until = NULL, waits = NULL, fence = fence + 1
+              WHERE (id = $3 OR lead_id = $3) AND finished_at IS NULL RETURNING id",
+            args![said::unreadable_run(column), clock::now(), run],
+        )
+        .await?;
+    for row in &rows {
+        skip_rest(tx, &RunId::from_text(row.text("id")?)).await?;
+    }
+    Ok(())
 }
 
 /// The run that is given next: one whose holder went silent; else of the team with the least under way the oldest that nothing
@@ -396,9 +438,9 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
          SELECT r.id FROM waiting w
            JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL
                   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = q.service_id AND o.branch = q.branch
-                        AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < q.number))
+                        AND o.finished_at IS NULL AND (o.state = 'running' OR (o.state = 'queued' AND o.number < q.number)))
                   AND {carries} AND NOT EXISTS (SELECT 1 FROM runs m JOIN runs o ON o.service_id = m.service_id AND o.branch = m.branch
-                      WHERE m.lead_id = q.id AND o.finished_at IS NULL AND (o.state = 'running' OR o.number < m.number))
+                      WHERE m.lead_id = q.id AND o.finished_at IS NULL AND (o.state = 'running' OR (o.state = 'queued' AND o.number < m.number)))
                   AND (q.lead_id IS NOT NULL OR q.concurrency IS NULL OR NOT EXISTS ({full}))
                   AND NOT EXISTS (SELECT 1 FROM runs m WHERE m.lead_id = q.id AND m.concurrency IS NOT NULL AND EXISTS ({each_full}))
                 ORDER BY q.created_at, q.id LIMIT 1)

@@ -80,7 +80,7 @@ pub async fn insert_into(tx: &mut Tx, service: &Service) -> Result<()> {
 pub async fn beside(q: impl Query, service: &Service) -> Result<Vec<ServiceName>> {
     let sql = "SELECT name FROM services WHERE repository_id = $1 AND id <> $2 AND deleted_at IS NULL ORDER BY name";
     let rows = q.fetch_all(sql, args![&service.repository_id, &service.id]).await?;
-    rows.iter().map(|row| row.parsed("name")).collect()
+    Ok(readable(&rows, |row| row.parsed("name")))
 }
 
 /// Builds a service from another repository in future. Its runs so far stay with the one they came from, where their commits

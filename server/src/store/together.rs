@@ -175,7 +175,9 @@ pub(super) async fn names(q: impl Query, leads: &[String]) -> Result<BTreeMap<St
         places.join(", ")
     );
     for row in q.fetch_all(sql, leads.iter().map(super::Value::from).collect::<Vec<_>>()).await? {
-        names.entry(row.text("lead_id")?).or_default().push(row.parsed("name")?);
+        if let Ok(name) = row.parsed("name") {
+            names.entry(row.text("lead_id")?).or_default().push(name);
+        }
     }
     Ok(names)
 }

@@ -35,10 +35,15 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 }
 
 async fn pass(ctx: &Context) -> Result<()> {
+    let mut first = Ok(());
     for service in services::to_delete(&ctx.db).await? {
-        take_down(ctx, &service).await?;
+        // One that cannot go yet holds up no other.
+        if let Err(error) = take_down(ctx, &service).await {
+            tracing::warn!(%service, ?error, "it cannot be taken down yet");
+            first = first.and(Err(error));
+        }
     }
-    Ok(())
+    first
 }
 
 async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {

@@ -100,7 +100,9 @@ async fn pass(ctx: &Context, memory: &mut Memory) -> Result<Duration> {
     let whole = memory.whole.is_none_or(|at| at.elapsed() >= WHOLE);
     let mut look = Looking { ctx, memory: &mut *memory, observed, routed, rest: LAZY };
     for some in concerned.chunks(AT_ONCE) {
-        let mut serving = by_target(releases::serving(&ctx.db, some).await?);
+        let serving = releases::serving(&ctx.db, some).await?;
+        moving.extend(serving.unreadable);
+        let mut serving = by_target(serving.releases);
         // Looked at before and after: what was a rollout at the first look or became one until the second is left alone.
         moving.extend(rollouts::moving_targets(&ctx.db).await?);
         for target in some.iter().filter(|target| !moving.contains(target)) {
@@ -110,10 +112,10 @@ async fn pass(ctx: &Context, memory: &mut Memory) -> Result<Duration> {
     let mut after = whole.then(|| TargetId::from_text(""));
     while let Some(from) = after.take() {
         let serving = releases::serving_after(&ctx.db, &from, AT_ONCE).await?;
-        after = serving.last().map(|release| release.target_id.clone());
+        after = serving.last;
         moving.extend(rollouts::moving_targets(&ctx.db).await?);
         let left = |release: &&ReleaseRow| !moving.contains(&release.target_id) && concerned.binary_search(&release.target_id).is_err();
-        for release in serving.iter().filter(left) {
+        for release in serving.releases.iter().filter(left) {
             look.at(&release.target_id, Some(release)).await;
         }
     }

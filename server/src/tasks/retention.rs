@@ -47,7 +47,11 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 async fn pass(ctx: &Context, now: Timestamp) -> Result<(), RetentionError> {
     let age = i64::try_from(POLICY.age.as_millis()).unwrap_or(i64::MAX);
     for service in candidates::services_with_old(&ctx.db, Timestamp(now.0.saturating_sub(age))).await? {
-        give_up(ctx, &service, now).await?;
+        match give_up(ctx, &service, now).await {
+            // What does not read of one service keeps its images, and no others.
+            Err(error @ StoreError::Unreadable { .. }) => tracing::warn!(%service, %error, "its candidates cannot be judged"),
+            given_up => given_up?,
+        }
     }
     remove(ctx).await
 }

@@ -11,9 +11,9 @@ use crate::{
     pipelines::{build::short, file::Pipeline, intake::run_path, vouch::Baked},
     rollout::request::deploy_candidate,
     store::{
-        Tx,
+        StoreError, Tx,
         candidates::{self, NewCandidate},
-        db::Result,
+        db::{Result, unreadable},
         events::{self, NewEvent},
         runs::{self, RunRow, StageRow},
         targets,
@@ -143,7 +143,10 @@ async fn deploy(tx: &mut Tx, run: &RunRow, candidate: &Candidate) -> std::result
     for target in targets::of_service(&mut *tx, &run.service_id).await? {
         if target.environment.auto_deploy {
             let asked = deploy_candidate(tx, &target, candidate, &run.pushed_by, &reason).await;
-            asked.map_err(|error| Left::Store(crate::store::StoreError::Address(error.to_string())))?;
+            asked.map_err(|error| match error.code {
+                "unreadable" => Left::Store(unreadable(target.environment.name.as_str(), error)),
+                _ => Left::Store(StoreError::Address(error.to_string())),
+            })?;
             deployed.push(format!("target:{}", target.id));
         }
     }
