@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// In everything of the second team, in lower case.
-const MARK: &str = "zq7canary";
+pub(super) const MARK: &str = "zq7canary";
 /// In the values of its variables and in its secrets.
 const VALUE: &str = "zq7canary-value-of-a-variable";
 /// As long as the mark, and of nobody.
-const NOBODY: &str = "zq7nobodyy";
+pub(super) const NOBODY: &str = "zq7nobodyy";
 
 /// What the server logs, all of it.
 #[derive(Clone, Default)]
@@ -69,13 +69,13 @@ impl Log {
 }
 
 /// What the second team has, by what stands for it in paths.
-struct Marked {
-    ids: Vec<(&'static str, String)>,
+pub(super) struct Marked {
+    pub(super) ids: Vec<(&'static str, String)>,
     event: String,
 }
 
 /// The second team, with one of everything.
-async fn marked(app: &TestApp) -> Marked {
+pub(super) async fn marked(app: &TestApp) -> Marked {
     let owner = app.client(&format!("owner@{MARK}.test")).await;
     app.fake.on_task(|_| Some(Script { lines: vec![(false, format!("{MARK} says a step"))], ..Script::default() }));
     app.fake.set_image("shell", Behaviour::default());

@@ -315,6 +315,11 @@ pub(super) fn form(verb: &str, fields: &[(&str, &str)], fill: impl Fn(&str) -> S
     format!("do={verb}{}", all.collect::<String>()).into_bytes()
 }
 
+/// The forms of the pages: path, verb and fields, with names for what is filled in.
+pub(super) fn forms() -> impl Iterator<Item = (&'static str, &'static str, &'static [(&'static str, &'static str)])> {
+    SENT.iter().map(|(path, verb, fields, ..)| (*path, *verb, *fields))
+}
+
 /// The pages and their forms.
 pub(super) fn pages(world: &World) -> Vec<Door> {
     let need = |path: &str| PAGES.iter().find(|page| page.path == path).map(|page| page.need);

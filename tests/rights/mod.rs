@@ -3,9 +3,11 @@
 mod canary;
 mod cast;
 mod doors;
+mod fuzzed;
 mod host;
 mod images;
 mod matrix;
+mod mixed;
 mod passwords;
 mod rest;
 mod schema;

@@ -156,13 +156,13 @@ fn encoded(text: &str) -> String {
 
 /// What was asked, and the codes it was refused with.
 #[derive(Default)]
-struct Tally {
-    asked: usize,
-    codes: BTreeMap<String, u16>,
+pub(super) struct Tally {
+    pub(super) asked: usize,
+    pub(super) codes: BTreeMap<String, u16>,
 }
 
 impl Tally {
-    fn rest(&mut self, what: &str, answer: &Answer) {
+    pub(super) fn rest(&mut self, what: &str, answer: &Answer) {
         self.asked += 1;
         assert!(answer.status < 500, "{what:.300} answered {}: {}", answer.status, answer.text);
         if answer.status < 400 {
@@ -176,7 +176,7 @@ impl Tally {
         assert_eq!(status, answer.status, "{what:.300}: `{code}` is one status");
     }
 
-    fn page(&mut self, what: &str, answer: &Answer) {
+    pub(super) fn page(&mut self, what: &str, answer: &Answer) {
         self.asked += 1;
         assert!(answer.status < 500, "{what:.300} answered {}: {:.2000}", answer.status, answer.text);
         assert!(!answer.text.contains("<script>alert(1)") && !answer.text.contains("<img src=x>"), "{what:.300}: not escaped");
