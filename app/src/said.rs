@@ -28,7 +28,7 @@ said! {
     // Plans.
     plan_command: "Run the release command once, from the new image." / "새 이미지로 릴리스 명령을 한 번 실행해요.";
     plan_more(count, old): "Start {count} beside the {old} that serve." / "요청을 처리하는 {old}개 옆에 {count}를 시작해요.";
-    plan_more_than_one(count): "Start {count} beside the one that serves." / "요청을 처리하는 하나 옆에 {count}를 시작해요.";
+    plan_more_beside_one(count): "Start {count} beside the one that serves." / "요청을 처리하는 하나 옆에 {count}를 시작해요.";
     plan_fewer(count): "Keep {count}; the edge stops sending requests to the rest." / "{count}를 남겨요. 나머지에는 요청을 보내지 않아요.";
     plan_same: "Change nothing that runs." / "실행 중인 것은 그대로 두어요.";
     plan_beside(count, to, from): "Start {count} of release {to} beside release {from}." / "릴리스 {from} 옆에 릴리스 {to}의 {count}를 시작해요.";
