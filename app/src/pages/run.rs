@@ -191,7 +191,7 @@ fn stages(caller: &Caller, run: &Run) -> AnyView {
         .iter()
         .map(|stage| {
             let attempt = (stage.attempt > 1).then(|| format!(" · {}", t.attempt(stage.attempt)));
-            let given = stage.steps.iter().all(|step| step.failure.is_some());
+            let given = !stage.steps.is_empty() && stage.steps.iter().all(|step| step.failure.is_some());
             let body = view! { {status(run_tone(stage.state), word_in(t, run, stage.state, given))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt} };
             Mark { tone: run_tone(stage.state), name: stage.name.clone(), body: body.into_any() }
         })

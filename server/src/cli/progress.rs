@@ -253,7 +253,7 @@ impl RunTeller {
 
 /// The word of a stage. What a run that did not pass never came to was skipped by nobody: where it was, its steps say why.
 fn word_of(run: &Run, stage: &Stage) -> &'static str {
-    let given = stage.steps.iter().all(|step| step.failure.is_some());
+    let given = !stage.steps.is_empty() && stage.steps.iter().all(|step| step.failure.is_some());
     match stage.state {
         RunState::Skipped if !given && !matches!(run.state, RunState::Passed | RunState::Skipped) => "not reached",
         state => state.name(),
