@@ -225,7 +225,7 @@ fn untold(text: &str) -> usize {
     let failure = |problem: &Problem| said::file::and_more(problem, 2);
     let told = |said: &str| said::in_korean(said).filter(|korean| is_korean(korean));
     let missing = problems.iter().flat_map(|problem| [problem.sentence.clone(), problem.to_string(), failure(problem)]);
-    missing.filter(|said| told(said).is_none()).map(|said| eprintln!("{said}\n    {:?}", said::in_korean(&said))).count()
+    missing.filter(|said| told(said).is_none()).inspect(|said| eprintln!("{said}\n    {:?}", said::in_korean(said))).count()
 }
 
 /// Whether a sentence is Korean as a whole: what other letters it has stand in back-ticks, are names of the grammar, or are what
