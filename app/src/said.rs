@@ -5,11 +5,12 @@
 use std::fmt::Display;
 
 /// Writes a sentence in both languages: `name(a, b): "… {a}" / "… {b}";`. What fills a hole may be a sentence of the list
-/// itself, unless the hole is called `line` or `name…`: that is somebody else's text.
+/// itself, unless the hole is called `line` or `name…`: that is somebody else's text. It must be one in `problem`; in `each…` are
+/// several things with commas between, any of which may be one, and in `each_said` the first is one for certain.
 macro_rules! said {
     ($($name:ident $(($($arg:ident),+))?: $en:literal / $ko:literal;)*) => {
         $( said!(@ $name $(($($arg),+))? $en); )*
-        const TABLE: &[(&str, &str)] = &[$(($en, $ko)),*];
+        pub(super) const TABLE: &[(&str, &str)] = &[$(($en, $ko)),*];
     };
     (@ $name:ident $en:literal) => {
         #[doc = $en]
@@ -21,10 +22,13 @@ macro_rules! said {
     };
 }
 
+pub mod file;
+
 said! {
     // Plans.
     plan_command: "Run the release command once, from the new image." / "새 이미지로 릴리스 명령을 한 번 실행해요.";
     plan_more(count, old): "Start {count} beside the {old} that serve." / "요청을 처리하는 {old}개 옆에 {count}를 시작해요.";
+    plan_more_beside_one(count): "Start {count} beside the one that serves." / "요청을 처리하는 하나 옆에 {count}를 시작해요.";
     plan_fewer(count): "Keep {count}; the edge stops sending requests to the rest." / "{count}를 남겨요. 나머지에는 요청을 보내지 않아요.";
     plan_same: "Change nothing that runs." / "실행 중인 것은 그대로 두어요.";
     plan_beside(count, to, from): "Start {count} of release {to} beside release {from}." / "릴리스 {from} 옆에 릴리스 {to}의 {count}를 시작해요.";
@@ -94,6 +98,7 @@ said! {
     engine_full(line): "The host's disk is full: {line}" / "호스트의 디스크가 가득 찼어요: {line}";
     cannot_start(line): "The container could not be started: {line}" / "컨테이너를 시작할 수 없었어요: {line}";
     not_there(name): "{name} is not there (any more)." / "{name}: (이제) 없어요.";
+    image_not_found(name): "The image {name} was not found." / "{name} 이미지를 찾을 수 없어요.";
     image_missing(name, hint): "The image {name} was not found. {hint}" / "{name} 이미지를 찾을 수 없어요. {hint}";
     not_pulled(line, hint): "It could not be pulled ({line}). {hint}" / "내려받을 수 없었어요({line}). {hint}";
     images_none: "The engine has no images with a name; build or load one." / "엔진에 이름 있는 이미지가 없어요. 하나를 빌드하거나 불러오세요.";
@@ -163,9 +168,9 @@ said! {
     not_for(names): "not for {names}" / "{names} 이벤트는 제외";
 
     // What a push comes to for a service.
-    plan_because(stages, why): "{stages}, because {why}" / "실행: {stages}. 이유: {why}";
+    plan_because(each_stage, why): "{each_stage}, because {why}" / "실행: {each_stage}. 이유: {why}";
     why_draft: "berth.yaml is changed by it" / "berth.yaml이 바뀌어요";
-    draft_where_touched(stages): "{stages}, where something it is made of changed" / "서비스를 이루는 파일이 바뀌면 실행: {stages}";
+    draft_where_touched(each_stage): "{each_stage}, where something it is made of changed" / "서비스를 이루는 파일이 바뀌면 실행: {each_stage}";
     draft_describes_others(name): "It would fail: berth.yaml does not describe {name}." / "실패해요. berth.yaml에 {name} 서비스가 없어요.";
     why_first: "there is no candidate of it yet" / "아직 후보가 없어요";
     why_missing(number): "the commit of candidate {number} is not in the repository" / "후보 {number}번의 커밋이 저장소에 없어요";
@@ -328,13 +333,52 @@ pub fn in_korean(text: &str) -> Option<String> {
     // Two in a row first: a hole of the second would take the first.
     let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain(text.match_indices("” ").map(|(at, found)| at + found.len() - 1));
     let mut several = ends.filter_map(|at| Some(format!("{} {}", whole(&text[..at])?, in_korean(text[at..].trim_start())?)));
-    several.next().or_else(|| whole(text))
+    let order = || text.contains(" (skipped: ").then(|| each(text));
+    several.next().or_else(|| whole(text)).or_else(order)
+}
+
+/// All sentences.
+fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().chain(file::TABLE).copied()
 }
 
 /// The sentence of the list that fits with the most letters of its own.
 fn whole(text: &str) -> Option<String> {
-    let fitting = TABLE.iter().filter_map(|(en, ko)| Some((letters(en), filled(ko, &fit(en, text)?))));
+    let fitting = table().filter_map(|(en, ko)| Some((letters(en), filled(ko, &fit(en, text)?))));
     fitting.max_by_key(|(letters, _)| *letters).map(|(_, said)| said)
+}
+
+/// Things with commas between, each said by itself. What is no sentence belongs to the one before, if that ends in a list.
+fn each(text: &str) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut open = String::new();
+    for part in parts(text) {
+        let longer = format!("{open}, {part}");
+        let (alone, going_on) = (whole(part), whole(&longer).filter(|_| !open.is_empty()));
+        match (alone, going_on, said.last_mut()) {
+            (None, Some(going_on), Some(last)) => (*last, open) = (going_on, longer),
+            (None, ..) => said.push(part.to_owned()),
+            (Some(alone), ..) => {
+                said.push(alone);
+                open = part.to_owned();
+            }
+        }
+    }
+    said.join(", ")
+}
+
+/// What stands between the commas that are in no bracket.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    text.split(move |c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+    .map(str::trim_start)
 }
 
 /// How many letters of a sentence are its own.
@@ -361,8 +405,17 @@ fn fit<'a>(pattern: &'a str, text: &'a str) -> Option<Filled<'a>> {
         // The same hole twice is the same text twice.
         let same = filled.iter().all(|(name, other)| *name != hole || *other == value);
         filled.push((hole, value));
-        same.then_some(filled)
+        (same && may_fill(hole, value)).then_some(filled)
     })
+}
+
+/// Whether a text may stand in a hole: in some of them only sentences may.
+fn may_fill(hole: &str, value: &str) -> bool {
+    match hole {
+        "problem" => whole(value).is_some(),
+        "each_said" => parts(value).next().is_some_and(|first| whole(first).is_some()),
+        _ => true,
+    }
 }
 
 fn filled(pattern: &str, values: &Filled<'_>) -> String {
@@ -372,12 +425,22 @@ fn filled(pattern: &str, values: &Filled<'_>) -> String {
         said.push_str(before);
         let Some((hole, after)) = after.split_once('}') else { break };
         let value = values.iter().find(|(name, _)| *name == hole).map_or("", |(_, value)| value);
-        let own = hole == "line" || hole.starts_with("name");
-        said.push_str(&if own { value.to_owned() } else { whole(value).unwrap_or_else(|| value.to_owned()) });
+        said.push_str(&in_hole(hole, value));
         rest = after;
     }
     said.push_str(rest);
     said
+}
+
+/// What fills a hole, in Korean.
+fn in_hole(hole: &str, value: &str) -> String {
+    if hole == "line" || hole.starts_with("name") {
+        value.to_owned()
+    } else if hole.starts_with("each") {
+        each(value)
+    } else {
+        whole(value).unwrap_or_else(|| value.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -393,13 +456,16 @@ mod tests {
 
     #[test]
     fn every_sentence_is_found_again() {
-        for (en, ko) in TABLE {
+        for (en, ko) in table() {
             assert_eq!(holes(en), holes(ko), "{en}");
             assert!(ko.chars().any(|c| ('가'..='힣').contains(&c)), "no Korean: {ko}");
-            let (mut text, mut wanted) = ((*en).to_owned(), (*ko).to_owned());
+            let (mut text, mut wanted) = (en.to_owned(), ko.to_owned());
             for (at, hole) in holes(en).into_iter().enumerate() {
-                text = text.replace(&format!("{{{hole}}}"), &format!("x{at}"));
-                wanted = wanted.replace(&format!("{{{hole}}}"), &format!("x{at}"));
+                let sentence = (was_cancelled(), "취소됐어요.".to_owned());
+                let (english, korean) =
+                    if ["problem", "each_said"].contains(&hole) { sentence } else { (format!("x{at}"), format!("x{at}")) };
+                text = text.replace(&format!("{{{hole}}}"), &english);
+                wanted = wanted.replace(&format!("{{{hole}}}"), &korean);
             }
             assert_eq!(in_korean(&text).as_deref(), Some(wanted.as_str()), "{text}");
         }
@@ -427,10 +493,28 @@ mod tests {
                 "인스턴스 1개가 0.3초 동안 계속 정상이었어요(포트 8080에 GET /health).",
             ),
             (reason_promoted(reason_candidate(4), "dev"), "dev 환경에서 승격한 후보 4"),
+            (
+                file::at(4, 5, file::key_near("stagess", file::in_service(), "stages")),
+                "berth.yaml 4줄 5칸: `stagess`: 서비스에 없는 키예요. `stages` 말인가요?",
+            ),
+            (
+                file::and_more(file::at(4, 5, file::at_most("drain", "24h")), 2),
+                "berth.yaml 4줄 5칸: `drain`: `24h`보다 길 수 없어요. (그 밖에 2개 더 있어요. `berth lint`로 모두 볼 수 있어요)",
+            ),
+            (
+                "stage slow runs unit (pg, 16) (only for push, manual), e2e beside db, cache, at most 10m, only on main, release/*, not for tag".into(),
+                "slow 단계에서 실행: unit (pg, 16)(조건: push, manual 이벤트에서만), e2e, 사이드카 db, cache, 최대 10m, main, release/* 브랜치에서만, tag 이벤트는 제외",
+            ),
+            (
+                plan_because("fast, slow (skipped: only on main, release/*), image", why_draft()),
+                "실행: fast, slow(건너뜀: main, release/* 브랜치에서만), image. 이유: berth.yaml이 바뀌어요",
+            ),
+            ("slow (skipped: not for tag), image".into(), "slow(건너뜀: tag 이벤트는 제외), image"),
         ] {
             assert_eq!(in_korean(&text).as_deref(), Some(wanted), "{text}");
         }
-        for foreign in ["", "no such table: orders", "Hello. World.", "여기"] {
+        for foreign in ["", "no such table: orders", "Hello. World.", "여기", "a, b (c), d", "fast, slow, image", "berth.yaml:1:1: Hello."]
+        {
             assert_eq!(in_korean(foreign), None, "{foreign}");
         }
     }

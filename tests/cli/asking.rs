@@ -66,6 +66,9 @@ async fn teams_services_and_tokens_are_made_and_listed() {
     person.berth("token list").await.fine().says(0, "read,git");
     person.berth(&format!("token revoke {id}")).await.fine();
     person.berth(&format!("token revoke {id}")).await.says(1, "no such token");
+    person.berth("token create laptop --scope read").await.fine();
+    person.berth("token revoke laptop").await.fine().says(0, "laptop (");
+    person.berth("token revoke laptop").await.says(1, "no such token");
     person.berth("token create ci --scope everything").await.says(2, "a scope is one of");
     person.berth("events --team navy").await.fine().says(0, "service.created");
 }
@@ -80,6 +83,11 @@ async fn routes_are_added_and_taken_back() {
     assert_eq!(person.berth("route list hello --json").await.fine().json().as_array().unwrap().len(), 4);
     person.berth("route remove www.example.org --service hello").await.fine();
     person.berth("route remove www.example.org --service hello").await.says(1, "does not lead");
+    for path in ["/", "/shop"] {
+        person.berth(&format!("route add www.example.org --path {path} --env dev --service hello")).await.fine();
+    }
+    person.berth("route remove www.example.org/shop --service hello").await.fine();
+    person.berth("route list hello").await.fine().says(0, "http://www.example.org");
     let shown = person.berth("open hello --env dev --print").await.fine();
     assert!(shown.out.starts_with("http://hello-demo.dev.localhost:"), "{}", shown.out);
 }

@@ -16,7 +16,9 @@ use crate::{
 /// A screen as a complete HTML document.
 pub fn document(caller: &Caller, screen: Screen) -> String {
     let t = caller.lang;
-    let title = format!("{} · Berth", screen.title);
+    // Of two teams, the pages of the same name are told apart by their tabs too.
+    let team = screen.place.team.iter().filter(|team| screen.title.split(" · ").all(|part| part != team.as_str()));
+    let title = team.fold(screen.title.clone(), |title, team| format!("{title} · {team}")) + " · Berth";
     let assets = caller.assets.clone();
     let islands = assets.bundle.is_some();
     let bundle = assets.bundle.map(|(script, wasm)| view! { <meta name="berth-bundle" content=script data-wasm=wasm /> });

@@ -93,12 +93,14 @@ pub struct Field<'a> {
     pub hint: &'a str,
     /// Whether it must be filled.
     pub required: bool,
+    /// Whether one begins to type there as the page opens: the first field of a page that is a form and nothing else.
+    pub first: bool,
 }
 
 impl<'a> Field<'a> {
     /// A line of text that must be filled.
     pub fn text(name: &'a str, label: &'a str) -> Self {
-        Self { name, label, kind: "text", fill: "off", value: "", hint: "", required: true }
+        Self { name, label, kind: "text", fill: "off", value: "", hint: "", required: true, first: false }
     }
 
     /// The field, shown.
@@ -110,6 +112,7 @@ impl<'a> Field<'a> {
         let said: Vec<String> =
             [(!self.hint.is_empty()).then(|| hint_id.clone()), error.as_ref().map(|_| error_id.clone())].into_iter().flatten().collect();
         let described = (!said.is_empty()).then(|| said.join(" "));
+        let focused = error.is_some() || self.first && form.caller.problem.is_none();
         let plain = matches!(self.name, "name" | "repository" | "branch" | "environment" | "host" | "path" | "image" | "confirm");
         view! {
             <div class="field">
@@ -125,7 +128,7 @@ impl<'a> Field<'a> {
                     spellcheck=plain.then_some("false")
                     aria-describedby=described
                     aria-invalid=error.as_ref().map(|_| "true")
-                    autofocus=error.is_some()
+                    autofocus=focused
                 />
                 {(!self.hint.is_empty()).then(|| view! { <span class="hint" id=hint_id>{self.hint.to_owned()}</span> })}
                 {error.map(|error| view! { <span class="error" id=error_id role="alert">{error}</span> })}

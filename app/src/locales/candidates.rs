@@ -53,10 +53,10 @@ sentences! {
     compare_no_shape: "Run the same way." / "실행 방식이 같아요.";
     compare_config(environment): "Variables in {environment}" / "{environment} 환경의 변수";
     compare_no_config: "Run with the same variables." / "같은 변수로 실행돼요.";
-    compare_config_sets(before, after): "Config {before}, then {after}" / "설정 {before}에서 {after}(으)로";
-    compare_config_newest: "the newest (it never ran here)" / "최신 설정(여기서 실행된 적 없음)";
+    compare_config_sets(before, after): "config before: {before}; after: {after}" / "구성 이전: {before}, 이후: {after}";
+    compare_config_newest: "the newest, as it never ran here" / "최신 구성(여기서 실행된 적 없음)";
     compare_not_shown: "not shown" / "표시 안 함";
-    compare_size(before, after): "{before} MiB, then {after} MiB" / "{before} MiB에서 {after} MiB(으)로";
+    compare_size(before, after): "{before} MiB before, {after} MiB after" / "{before} MiB에서 {after} MiB(으)로";
     compare_added: "added" / "추가";
     compare_removed: "removed" / "제거";
     compare_changed: "changed" / "변경";

@@ -4,7 +4,7 @@ use super::sentences;
 
 sentences! {
     first_title: "Berth waits for its administrator" / "Berth가 관리자를 기다리고 있어요";
-    first_how: "Open the one-time link that berth serve printed when it started. It looks like this:" / "berth serve를 시작할 때 출력된 일회용 링크를 여세요. 이렇게 생겼어요:";
+    first_how: "Open the one-time link that `berth serve` printed when it started. It looks like this:" / "`berth serve`를 시작할 때 출력된 일회용 링크를 여세요. 이렇게 생겼어요:";
     first_where: "No link any more? Start the server again: it prints a fresh one until somebody has used it." / "링크를 잃어버렸나요? 서버를 다시 시작하면 누군가 사용할 때까지 새 링크를 출력해요.";
     setup_title: "Welcome to Berth" / "Berth에 오신 것을 환영해요";
     setup_below: "You are the first one here, and so its administrator. This link works once." / "첫 사용자이므로 관리자가 돼요. 이 링크는 한 번만 쓸 수 있어요.";
@@ -20,7 +20,7 @@ sentences! {
     login_do: "Sign in" / "로그인";
     login_help: "No account? An owner of your team can invite you." / "계정이 없나요? 팀 소유자에게 초대를 요청하세요.";
     link_title: "Sign in with this link" / "이 링크로 로그인";
-    link_below: "The link works once and ends your need for a password just now." / "한 번만 쓸 수 있는 링크예요. 지금은 비밀번호가 필요 없어요.";
+    link_below: "The link works once. It takes the place of your password this time." / "한 번만 쓸 수 있는 링크예요. 지금은 비밀번호가 필요 없어요.";
     invited_to(team): "Join {team}" / "{team} 팀에 참여하기";
     invited_by(by, role, email): "{by} invites you as {role}. The invitation is for {email}." / "{by} 님이 {role} 역할로 초대했어요. 초대받은 주소는 {email}이에요.";
     invited_do: "Join the team" / "팀에 참여하기";
@@ -31,6 +31,7 @@ sentences! {
     new_team_below: "A team owns services. You become its owner and can invite others." / "팀은 서비스를 소유해요. 소유자가 되어 다른 사람을 초대할 수 있어요.";
     new_team_do: "Create team" / "팀 만들기";
     role_of(name): "Role of {name}" / "{name} 님의 역할";
+    only_owner: "A team needs an owner: make somebody else one first." / "팀에는 소유자가 있어야 해요. 먼저 다른 사람을 소유자로 정하세요.";
     leave: "Leave" / "나가기";
     leave_says: "You lose sight of the team at once. An owner can invite you again." / "바로 팀을 볼 수 없게 돼요. 소유자가 다시 초대할 수 있어요.";
     remove_member_says(name): "{name} loses sight of the team at once, and their tokens with them." / "{name} 님은 바로 팀을 볼 수 없고, 토큰도 쓸 수 없게 돼요.";

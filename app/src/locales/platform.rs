@@ -8,11 +8,12 @@ sentences! {
     welcome_below: "From here to the first service that runs:" / "첫 서비스를 실행하기까지 남은 일이에요.";
     welcome_engine: "Container engine" / "컨테이너 엔진";
     welcome_engine_done(version): "An engine answers: version {version}." / "엔진이 응답해요. 버전은 {version}이에요.";
-    welcome_engine_how: "No engine answers. Start Docker, then berth doctor says what is still missing." / "응답하는 엔진이 없어요. Docker를 시작한 뒤 berth doctor로 확인하세요.";
+    welcome_engine_how: "No engine answers. Start Docker, then `berth doctor` says what is still missing." / "응답하는 엔진이 없어요. Docker를 시작한 뒤 `berth doctor`로 확인하세요.";
     welcome_environments(names): "Every service can run in {names}." / "모든 서비스를 {names} 환경에서 실행할 수 있어요.";
     welcome_team: "A team" / "팀";
     welcome_team_done(team): "You are in {team}." / "{team} 팀에 속해 있어요.";
     welcome_service: "The first service" / "첫 서비스";
+    welcome_service_later: "First the team; then give it a name, push to it, and see it live in the first environment." / "먼저 팀을 만드세요. 그다음 이름을 정하고 푸시하면 첫 환경에서 바로 실행돼요.";
     welcome_service_how: "Give it a name, push to it, and see it live in the first environment." / "이름을 정하고 푸시하면 첫 환경에서 바로 실행돼요.";
 
     activity_below: "Who did what, newest first." / "누가 무엇을 했는지 최신순으로 보여 줘요.";

@@ -44,7 +44,7 @@ sentences! {
     pushed_by(by): "pushed by {by}" / "{by} 님이 푸시,";
     on_tag(tag): "of the tag {tag}" / "태그 {tag},";
     by_schedule: "by its schedule," / "예약된 시각에 실행,";
-    event: "What began it" / "시작한 것";
+    event: "Begun by" / "시작한 것";
     event_push: "A push" / "푸시";
     event_tag: "A tag" / "태그";
     event_pull_request: "A proposed change" / "제안된 변경";
@@ -66,6 +66,7 @@ sentences! {
     attempt(number): "attempt {number}" / "{number}번째 시도";
     exit(code): "Exit {code}" / "종료 코드 {code}";
     no_log_yet: "No step has begun yet. Its log shows here line by line." / "아직 시작한 스텝이 없어요. 시작하면 로그가 한 줄씩 보여요.";
+    no_log: "No step was begun, so there is no log." / "시작한 스텝이 없어서 로그가 없어요.";
     log_of(step): "Log of {step}" / "{step} 로그";
     log_download: "Download" / "내려받기";
     log_download_says: "The whole log as text" / "전체 로그를 텍스트로";
@@ -101,7 +102,6 @@ sentences! {
     address: "Address" / "주소";
     still_serves(number): "v{number} serves as before." / "v{number}이 그대로 요청을 처리해요.";
     superseded_says: "A newer release took its place before it was proven." / "검증되기 전에 더 새로운 릴리스로 대체됐어요.";
-    since_good(commits, tests): "What is different since the last good run: {commits} commits, {tests} tests that fail now" / "마지막 성공 이후 달라진 것: 커밋 {commits}개, 새로 실패한 테스트 {tests}개";
     since_good_run(number): "Run {number} passed" / "{number}번 실행은 성공했어요";
     since_good_no_commit: "The same commit: it passed then." / "같은 커밋이에요. 그때는 성공했어요.";
     since_good_fails(test): "fails now: {test}" / "새로 실패: {test}";
@@ -134,6 +134,16 @@ impl super::Lang {
             RunEvent::Manual => self.event_manual(),
             RunEvent::Api => self.event_api(),
         }
+    }
+
+    /// "What is different since the last good run: 2 commits, 1 test that fails now"
+    pub fn since_good(self, commits: usize, tests: usize) -> String {
+        if self == Self::Ko {
+            return format!("마지막 성공 이후 달라진 것: 커밋 {commits}개, 새로 실패한 테스트 {tests}개");
+        }
+        let commits = if commits == 1 { "1 commit".to_owned() } else { format!("{commits} commits") };
+        let tests = if tests == 1 { "1 test that fails now".to_owned() } else { format!("{tests} tests that fail now") };
+        format!("What is different since the last good run: {commits}, {tests}")
     }
 
     /// "212 lines"

@@ -10,6 +10,7 @@ sentences! {
     last_run: "Last run" / "마지막 실행";
     no_run_yet: "no push yet" / "아직 푸시 없음";
     not_here: "not here" / "없음";
+    board_legend: "v is the number of a release, c that of the candidate it was made from." / "v는 릴리스 번호, c는 그 릴리스를 만든 후보의 번호예요.";
     nothing_deployed: "Nothing was deployed here yet." / "아직 배포한 것이 없어요.";
 
     new_service: "New service" / "새 서비스";
@@ -56,20 +57,20 @@ sentences! {
     built_beside: "Built beside it" / "함께 빌드하는 서비스";
     move_title: "Move to another repository" / "다른 저장소로 옮기기";
     move_below: "The service is built from there in future. Its runs, candidates and releases stay as they are." / "앞으로 그 저장소에서 빌드해요. 실행, 후보, 릴리스는 그대로 남아요.";
-    move_create: "Make it, where there is none of this name" / "그 이름의 저장소가 없으면 만들기";
+    move_create: "Create the repository if there is none of this name" / "그 이름의 저장소가 없으면 만들기";
     move_does: "Move the service" / "서비스 옮기기";
     pushes: "Newer pushes" / "새 푸시";
     pushes_below: "On every branch but the default one a newer push takes the place of the runs that wait. Each of the default branch is run, unless you decide otherwise." / "기본 브랜치가 아니면 새 푸시가 대기 중인 실행을 대체해요. 기본 브랜치는 따로 정하지 않으면 푸시마다 실행해요.";
     pushes_default: "On the default branch too" / "기본 브랜치에서도 대체";
     pushes_running: "Cancel what is under way too" / "진행 중인 실행도 취소";
-    pushes_keep: "Keep it so" / "저장";
+    pushes_keep: "Save" / "저장";
     secrets: "Secrets of steps" / "스텝의 시크릿";
     secrets_below: "A step with `secrets: [NAME]` is given the value as a variable. It is kept sealed, hidden in logs, and never shown again." / "`secrets: [NAME]`이 있는 스텝에 값을 변수로 넣어 줘요. 값은 봉인해 보관하고 로그에서 가리며 다시 보여 주지 않아요.";
     secrets_empty: "No secret is kept. Steps get what their file says alone." / "보관한 시크릿이 없어요. 스텝은 파일에 적힌 값만 받아요.";
     secret_name: "Name" / "이름";
     secret_name_hint: "That of the variable, for example DEPLOY_KEY." / "변수 이름이에요. 예: DEPLOY_KEY";
     secret_value: "Value" / "값";
-    secret_value_hint: "It takes the place of the one of this name." / "같은 이름의 값을 대신해요.";
+    secret_value_hint: "One line or several. It takes the place of the one of this name." / "여러 줄도 쓸 수 있어요. 같은 이름의 값을 대신해요.";
     secret_keep: "Keep the secret" / "시크릿 보관";
     secret_forget: "Forget" / "삭제";
     secret_forget_this(name): "Forget {name}" / "{name} 삭제";
@@ -92,7 +93,7 @@ sentences! {
     what_runs_in(environment): "What runs in {environment}" / "{environment} 환경에서 실행 중인 것";
     an_image: "An image from outside" / "외부 이미지";
     image: "Image" / "이미지";
-    image_hint: "Only for an image from outside: a name the engine has or can pull." / "외부 이미지일 때만 적으세요. 엔진에 있거나 받을 수 있는 이름이에요.";
+    image_hint: "For an image from outside: a name the engine has or can pull." / "외부 이미지의 이름이에요. 엔진에 있거나 받을 수 있어야 해요.";
     scale: "Scale" / "규모 조정";
     scale_hint: "Instances of each process, 0 to 100." / "프로세스별 인스턴스 수예요. 0에서 100까지예요.";
     config: "Variables" / "변수";
@@ -144,6 +145,16 @@ impl super::Lang {
         match self {
             Self::En => format!("{services} service{} in {environments} environment{}.", s(services), s(environments)),
             Self::Ko => format!("환경 {environments}개에 서비스 {services}개가 있어요."),
+        }
+    }
+
+    /// "Release 5 of candidate 2", for `v5 · c2`.
+    pub fn version_says(self, release: u64, candidate: Option<u64>) -> String {
+        match (self, candidate) {
+            (Self::En, Some(candidate)) => format!("Release {release} of candidate {candidate}"),
+            (Self::En, None) => format!("Release {release}"),
+            (Self::Ko, Some(candidate)) => format!("후보 {candidate}의 릴리스 {release}"),
+            (Self::Ko, None) => format!("릴리스 {release}"),
         }
     }
 

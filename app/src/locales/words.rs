@@ -46,7 +46,6 @@ sentences! {
     cancel: "Cancel" / "취소";
     filter: "Filter" / "거르기";
     show_all: "Show all" / "모두 보기";
-    look: "Look" / "보기";
     look_again: "Look again" / "새로 보기";
     preview: "Preview" / "미리 보기";
     would_happen: "This would happen:" / "이렇게 진행돼요:";

@@ -20,7 +20,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let fields = match known {
         true => ().into_any(),
         false => view! {
-            {Field { fill: "name", ..Field::text("name", t.your_name()) }.show(&form)}
+            {Field { fill: "name", first: true, ..Field::text("name", t.your_name()) }.show(&form)}
             {Field { kind: "password", fill: "new-password", hint: t.password_hint(), ..Field::text("password", t.password()) }.show(&form)}
         }
         .into_any(),

@@ -27,7 +27,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 {form.names()}
                 <input type="hidden" name="to" value=to />
                 {form.trouble(&["email"])}
-                {Field { kind: "email", fill: "username", ..Field::text("email", t.email()) }.show(&form)}
+                {Field { kind: "email", fill: "username", first: true, ..Field::text("email", t.email()) }.show(&form)}
                 {Field { kind: "password", fill: "current-password", ..Field::text("password", t.password()) }.show(&form)}
                 {submit("main wide", t.login_do())}
             </form>

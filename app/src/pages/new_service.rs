@@ -21,11 +21,12 @@ services:
       - name: fast
         steps:
           - name: unit
-            image: rust:1.95
-            run: [\"cargo test --lib\"]
-    image: { dockerfile: Dockerfile }
+            image: debian:12
+            run: [\"./test.sh\"]
     processes:
-      web: { port: 8080, health: { path: /health } }
+      web:
+        port: 8080
+        health: { path: / }
 ";
 
 /// The form, and what comes next beside it.
@@ -54,7 +55,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                     <li>{t.then_promote()}</li>
                 </ol>
                 <p class="small soft">{t.sample_below()}</p>
-                {code_block(t, SAMPLE)}
+                <div class="as-is">{code_block(t, SAMPLE)}</div>
             </aside>
         </div>
     };
@@ -95,7 +96,7 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
         <form method="post" class="card pad stack">
             {form.names()}
             {form.trouble(&["name", "description", "repository"])}
-            {Field { hint: t.name_hint(), ..Field::text("name", t.name()) }.show(form)}
+            {Field { hint: t.name_hint(), first: true, ..Field::text("name", t.name()) }.show(form)}
             {Field { required: false, value: &described, hint: t.description_hint(), ..Field::text("description", t.description()) }.show(form)}
             {Field { required: false, value: &repository, hint: t.repository_hint(), ..Field::text("repository", t.repository()) }.show(form)}
             <fieldset>

@@ -69,15 +69,19 @@ fn role_options(t: Lang, chosen: &str) -> AnyView {
 fn list(caller: &Caller, members: &[Member], owner: bool) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let me = caller.me.as_ref().map(|me| me.id.clone());
+    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
     let rows = members
         .iter()
         .map(|member| {
             let own = me.as_ref() == Some(&member.user);
-            let role = match owner {
+            // A team keeps an owner: the only one neither leaves nor becomes something else.
+            let only = member.role == Role::Owner && owners == 1;
+            let role = match owner && !only {
                 true => change_role(caller, member),
                 false => t.role(member.role).into_any(),
             };
-            let out = (owner || own).then(|| {
+            let why = (owner && only).then(|| view! { <span class="small faint block">{t.only_owner()}</span> });
+            let out = (!only && (owner || own)).then(|| {
                 let form = Formed::of(caller, "remove", member.user.as_str());
                 let (open, says) =
                     if own { (t.leave(), t.leave_says().to_owned()) } else { (t.remove(), t.remove_member_says(&member.name)) };
@@ -90,7 +94,7 @@ fn list(caller: &Caller, members: &[Member], owner: bool) -> AnyView {
                         {own.then(|| view! { " "<span class="chip">{t.you()}</span> })}
                         <span class="small faint block">{member.email.clone()}</span>
                     </th>
-                    <td data-label=t.col_role()>{role}</td>
+                    <td data-label=t.col_role()><div>{role}{why}</div></td>
                     <td data-label=t.col_since() class="small soft">{when(t, now, member.since)}</td>
                     <td class="acts">{out}</td>
                 </tr>

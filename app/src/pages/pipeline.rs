@@ -169,7 +169,7 @@ fn trouble(t: Lang, problem: &DraftProblem, lines: &[&str]) -> AnyView {
     view! {
         <li>
             <a href=format!("#{TEXT}") data-line=problem.line.to_string() data-column=problem.column.to_string()>{t.pipeline_place(problem.line, problem.column)}</a>
-            <p lang="en">{sentence(t, &problem.sentence)}</p>
+            <p>{sentence(t, &problem.sentence)}</p>
             {line.map(|line| view! { <code class="cut small">{line}</code> })}
         </li>
     }

@@ -36,7 +36,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let chosen = chosen(caller, &run);
     let log = match chosen {
         Some(step) => log_of(caller, &path, step).await?,
-        None => empty(t.no_log_yet(), ()),
+        None => empty(if run.state.ended() { t.no_log() } else { t.no_log_yet() }, ()),
     };
     let tail = tail(caller, &run).await?;
     let results = super::run_results::cards(caller, &run).await?;
@@ -191,7 +191,8 @@ fn stages(caller: &Caller, run: &Run) -> AnyView {
         .iter()
         .map(|stage| {
             let attempt = (stage.attempt > 1).then(|| format!(" · {}", t.attempt(stage.attempt)));
-            let body = view! { {status(run_tone(stage.state), run_word(t, stage.state))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt} };
+            let given = !stage.steps.is_empty() && stage.steps.iter().all(|step| step.failure.is_some());
+            let body = view! { {status(run_tone(stage.state), word_in(t, run, stage.state, given))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt} };
             Mark { tone: run_tone(stage.state), name: stage.name.clone(), body: body.into_any() }
         })
         .collect();
@@ -207,6 +208,16 @@ fn stages(caller: &Caller, run: &Run) -> AnyView {
         marks.push(Mark { tone, name: t.rollout().to_owned(), body: body.into_any() });
     }
     line(t.stages(), marks)
+}
+
+/// The word of a stage or a step within its run. What a run that did not pass never came to was skipped by nobody: where a
+/// reason is given, it was.
+fn word_in(t: Lang, run: &Run, state: RunState, given: bool) -> &'static str {
+    let stopped = matches!(run.state, RunState::Failed | RunState::Errored | RunState::TimedOut | RunState::Lost | RunState::Cancelled);
+    match state {
+        RunState::Skipped if stopped && !given => t.not_reached(),
+        _ => run_word(t, state),
+    }
 }
 
 /// The steps of every stage, side by side; each leads to its log.
@@ -225,7 +236,7 @@ fn steps(caller: &Caller, path: &str, run: &Run, chosen: Option<&Step>) -> AnyVi
                     let exit = step.exit_code.filter(|code| *code != 0).map(|code| t.exit(code));
                     view! {
                         <a class="step" href=format!("{path}?step={}#log", step.id) aria-current=here>
-                            <span class="spread"><b>{step.name.clone()}</b>{kind_of(t, step)}{status(run_tone(step.state), exit.unwrap_or_else(|| run_word(t, step.state).to_owned()))}</span>
+                            <span class="spread"><b>{step.name.clone()}</b>{kind_of(t, step)}{status(run_tone(step.state), exit.unwrap_or_else(|| word_in(t, run, step.state, step.failure.is_some()).to_owned()))}</span>
                             <span class="small faint spread"><span class="cut">{step.image.clone()}</span>{took(t, now, step)}</span>
                         </a>
                     }

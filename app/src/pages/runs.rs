@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{page_of, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Field, Formed, empty, head, pager, run_word, submit},
+    components::{Field, Formed, empty, head, pager, run_word, sentence, submit},
     error::Result,
     locales::Lang,
     model::{PageRequest, Role, RunFilter, RunInput, RunState, ServiceName, StartRun, TeamName, Triggers},
@@ -254,7 +254,7 @@ fn others(t: Lang, triggers: &Triggers) -> AnyView {
         <section class="card narrow" id="triggers">
             <header><h2>{t.triggers()}</h2></header>
             <div class="body">
-                <p class="soft">{t.triggers_below()}</p>
+                <p class="soft">{sentence(t, t.triggers_below())}</p>
                 {tags}
                 {super::service::schedules(t, &triggers.schedules)}
                 {none}

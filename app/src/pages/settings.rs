@@ -8,6 +8,7 @@ use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, sentence, submit, when},
     error::{Error, Result},
+    locales::Lang,
     model::{Move, PushPolicy, Role, ServiceName, StepSecret, TeamName},
     way::Way,
 };
@@ -159,7 +160,6 @@ fn secrets_card(caller: &Caller, secrets: Option<&[StepSecret]>) -> AnyView {
         .collect_view();
     let list = if secrets.is_empty() { empty(t.secrets_empty(), ()) } else { view! { <ul class="plain">{rows}</ul> }.into_any() };
     let form = Formed::new(caller, "secret");
-    let value = Field { kind: "password", fill: "off", hint: t.secret_value_hint(), ..Field::text("value", t.secret_value()) };
     view! {
         <section class="card narrow" id="secrets">
             <header><h2>{t.secrets()}</h2></header>
@@ -170,11 +170,38 @@ fn secrets_card(caller: &Caller, secrets: Option<&[StepSecret]>) -> AnyView {
                     {form.names()}
                     {form.trouble(&["name", "value"])}
                     {Field { hint: t.secret_name_hint(), ..Field::text("name", t.secret_name()) }.show(&form)}
-                    {value.show(&form)}
+                    {sealed(t, &form)}
                     {submit("", t.secret_keep())}
                 </form>
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// The field of a secret: keys have several lines. What is typed there is hidden, and never sent back.
+fn sealed(t: Lang, form: &Formed<'_>) -> AnyView {
+    let error = form.error("value");
+    let described = if error.is_some() { "secret-value-hint secret-value-error" } else { "secret-value-hint" };
+    view! {
+        <div class="field">
+            <label for="secret-value">{t.secret_value()}</label>
+            <textarea
+                id="secret-value"
+                name="value"
+                class="sealed"
+                rows="2"
+                required=true
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                aria-describedby=described
+                aria-invalid=error.as_ref().map(|_| "true")
+                autofocus=error.is_some()
+            ></textarea>
+            <span class="hint" id="secret-value-hint">{t.secret_value_hint()}</span>
+            {error.map(|error| view! { <span class="error" id="secret-value-error" role="alert">{error}</span> })}
+        </div>
     }
     .into_any()
 }
@@ -191,9 +218,9 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             Ok(Answer::Go(format!("{}/settings?done=moved", path_of(&team, &name))))
         }
         "secret" => {
-            // As it was typed: a space at its end may be part of it.
-            let value = caller.form.raw("value").unwrap_or_default();
-            services.set_secret(actor, &team, &name, caller.form.get("name"), value).await?;
+            // As it was typed: a space at its end may be part of it. Browsers end its lines with two characters.
+            let value = caller.form.raw("value").unwrap_or_default().replace("\r\n", "\n");
+            services.set_secret(actor, &team, &name, caller.form.get("name"), &value).await?;
             Ok(Answer::Go(format!("{}/settings?done=saved#secrets", path_of(&team, &name))))
         }
         "pushes" => {

@@ -23,7 +23,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             <form method="post" class="stack">
                 {form.names()}
                 {form.trouble(&["name", "email", "password"])}
-                {Field { fill: "name", ..Field::text("name", t.your_name()) }.show(&form)}
+                {Field { fill: "name", first: true, ..Field::text("name", t.your_name()) }.show(&form)}
                 {Field { kind: "email", fill: "username", ..Field::text("email", t.email()) }.show(&form)}
                 {Field { kind: "password", fill: "new-password", hint: t.password_hint(), ..Field::text("password", t.password()) }.show(&form)}
                 {submit("main wide", t.setup_do())}

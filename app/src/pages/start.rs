@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::code_block,
+    components::sentence,
     error::Result,
 };
 
@@ -23,8 +23,8 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let body = view! {
         <div class="card pad">
             <h1>{t.first_title()}</h1>
-            <p class="soft">{t.first_how()}</p>
-            {code_block(t, &format!("{}/setup/…", caller.url))}
+            <p class="soft">{sentence(t, t.first_how())}</p>
+            <div class="block"><pre tabindex="0"><code>{format!("{}/setup/…", caller.url)}</code></pre></div>
             <p class="small faint">{t.first_where()}</p>
         </div>
     };

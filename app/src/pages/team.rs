@@ -101,6 +101,7 @@ fn grid(caller: &Caller, team: &TeamName, board: &Board) -> AnyView {
             </thead>
             <tbody>{rows}</tbody>
         </table>
+        <p class="pad small faint">{t.board_legend()}</p>
     }
     .into_any()
 }
@@ -170,11 +171,12 @@ pub(super) fn versions(t: Lang, now: Timestamp, target: &Target) -> AnyView {
     let of_candidate = |candidate: Option<u64>| candidate.map(|number| format!(" · c{number}"));
     if let Some(rollout) = target.rollout.as_ref().filter(|_| target.health == TargetHealth::Moving) {
         let from = rollout.from.map(|from| format!("v{from} → "));
-        return view! { <span class="rel">{from}"v"{rollout.to.to_string()}{of_candidate(rollout.candidate)}</span> }.into_any();
+        let says = t.version_says(rollout.to, rollout.candidate);
+        return view! { <span class="rel" title=says>{from}"v"{rollout.to.to_string()}{of_candidate(rollout.candidate)}</span> }.into_any();
     }
     match &target.release {
         Some(release) => view! {
-            <span class="rel">
+            <span class="rel" title=t.version_says(release.number, release.candidate)>
                 "v"{release.number.to_string()}{of_candidate(release.candidate)}" · "{when_short(t, now, release.created_at)}
             </span>
         }

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 
 use crate::{
     caller::{Answer, Caller, Screen},
-    components::{Tone, head, status},
+    components::{Tone, head, sentence, status},
     error::Result,
+    locales::Lang,
     model::{EngineState, PageRequest},
     way::Way,
 };
@@ -31,7 +32,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             word: t.ready(),
             what: t.nav_environments().to_owned(),
             how: t.welcome_environments(&names),
-            button: Some(("/platform/environments".into(), t.look())),
+            button: Some(("/platform/environments".into(), t.nav_environments())),
         });
     }
     let team = me.teams.first().map(|team| team.name.clone());
@@ -53,10 +54,10 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         tone: if has_service { Tone::Ok } else { Tone::Warn },
         word: if has_service { t.ready() } else { t.to_do() },
         what: t.welcome_service().to_owned(),
-        how: t.welcome_service_how().to_owned(),
+        how: if team.is_some() { t.welcome_service_how() } else { t.welcome_service_later() }.to_owned(),
         button: team.filter(|_| !has_service).map(|team| (format!("/teams/{team}/services/new"), t.new_service())),
     });
-    let rows = items.into_iter().map(row).collect_view();
+    let rows = items.into_iter().map(|item| row(t, item)).collect_view();
     let body = view! {
         {head(t.welcome_title(&me.name), t.welcome_below(), ())}
         <ol class="card checklist">{rows}</ol>
@@ -83,21 +84,22 @@ async fn engine(caller: &Caller) -> Item {
             Some(host) => t.welcome_engine_done(host.engine.as_deref().unwrap_or("?")),
             None => t.welcome_engine_how().to_owned(),
         },
-        button: Some(("/platform/hosts".into(), t.look())),
+        button: Some(("/platform/hosts".into(), t.nav_hosts())),
     }
 }
 
-fn row(item: Item) -> AnyView {
+fn row(t: Lang, item: Item) -> AnyView {
     let button = item.button.map(|(path, word)| {
         let class = if item.tone == Tone::Warn { "btn main" } else { "btn" };
         view! { <a class=class href=path>{word}</a> }
     });
+    let how = sentence(t, &item.how);
     view! {
         <li>
             {status(item.tone, item.word)}
             <div>
                 <h2>{item.what}</h2>
-                <p class="soft">{item.how}</p>
+                <p class="soft">{how}</p>
             </div>
             {button}
         </li>

@@ -39,7 +39,12 @@ use super::{
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 the run or rollout did not succeed.\n\
+    after_help = "First steps:\n  \
+                  berth serve                        a Berth of your own, on this machine\n  \
+                  berth login http://127.0.0.1:8080  who you are, on this machine\n  \
+                  berth service create hello --remote\n  \
+                  berth push                         tests, builds and runs the commit you are on\n\n\
+                  Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 the run or rollout did not succeed.\n\
                   Team and service are taken from the Git remote or the berth.yaml of the folder you stand in."
 )]
 pub struct Cli {

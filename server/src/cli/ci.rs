@@ -91,8 +91,12 @@ fn show(report: &CiReport) {
     report.answers.iter().for_each(answer);
     if let Some(environment) = &report.environment {
         output::line(&format!("\ndelivery to {environment}"));
-        let row = |one: &Measured| vec![name(one.measure).to_owned(), value(one), format!("{} (DORA {})", one.definition, one.year)];
-        output::table(&["MEASURE", "VALUE", "WHAT IT IS"], &report.measures.iter().map(row).collect::<Vec<_>>());
+        let row = |one: &Measured| vec![name(one.measure).to_owned(), value(one)];
+        output::table(&["MEASURE", "VALUE"], &report.measures.iter().map(row).collect::<Vec<_>>());
+        output::line("");
+        for one in &report.measures {
+            output::line(&format!("{} (DORA {}): {}", name(one.measure), one.year, one.definition));
+        }
     }
     if report.guards_red {
         output::line("\nPushes onto a red default branch are refused unless they say that they mend it: git push -o fix");

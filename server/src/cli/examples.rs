@@ -131,8 +131,12 @@ pub(super) fn with_examples(command: Command) -> Command {
 fn added(command: Command, path: &[&str], lines: &[(&str, &str)]) -> Command {
     match path {
         [] => {
-            let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
-            let lines: Vec<String> = lines.iter().map(|(line, says)| format!("  {line:width$}  {says}")).collect();
+            let longest = |of: fn(&(&str, &str)) -> usize| lines.iter().map(of).max().unwrap_or(0);
+            let (width, beside) = (longest(|(line, _)| line.chars().count()), longest(|(_, says)| says.chars().count()));
+            // Side by side where both fit into the usual terminal.
+            let gap = if width + beside + 4 <= 80 { " ".repeat(2) } else { format!("\n{}", " ".repeat(6)) };
+            let pad = if gap.starts_with(' ') { width } else { 0 };
+            let lines: Vec<String> = lines.iter().map(|(line, says)| format!("  {line:pad$}{gap}{says}")).collect();
             command.after_help(format!("Examples:\n{}", lines.join("\n")))
         }
         [first, rest @ ..] => {

@@ -39,10 +39,13 @@ impl Failure {
         let sentence = text("detail").or_else(|| text("title")).unwrap_or_else(|| {
             format!("The server answered {status} with no reason. Is this the address of a Berth? Look at `berth context list`.")
         });
-        let hint = if status == 401 { " Sign in with `berth login URL`, or set BERTH_TOKEN." } else { "" };
+        let code = text("code");
+        // Who is signing in knows how.
+        let asks = status == 401 && code.as_deref() != Some("wrong_credentials");
+        let hint = if asks { " Sign in with `berth login URL`, or set BERTH_TOKEN." } else { "" };
         Self {
             sentence: format!("{sentence}{hint}"),
-            code: text("code"),
+            code,
             field: text("field"),
             request: text("request_id").or_else(|| text("request")).or(request),
             status: Some(status),

@@ -29,10 +29,12 @@ pub(super) fn push(arguments: &[String], url: &str) -> Done<bool> {
     let helper = format!("credential.helper={}", helper()?);
     // The empty helper makes Git forget those of the configuration.
     let status = Command::new("git")
-        .args(["-c", "credential.helper=", "-c", &helper, "push", "--porcelain", "-o", "no-wait"])
+        .args(["-c", "credential.helper=", "-c", &helper, "push", "-o", "no-wait"])
         .args(arguments)
         .env("BERTH_URL", url)
         .env("GIT_TERMINAL_PROMPT", "0")
+        // The standard output is for what berth itself says.
+        .stdout(io::stderr())
         .status();
     status.map(|status| status.success()).map_err(|error| Failure::new(format!("git cannot be started: {error}. Install Git.")))
 }

@@ -50,7 +50,12 @@ use self::{args::Command, failure::Done, session::Session};
 
 /// Everything that can be typed, with examples.
 pub fn command() -> clap::Command {
-    examples::with_examples(Cli::command())
+    examples::with_examples(named_alone(Cli::command()))
+}
+
+/// The help names the variables of the environment; what they hold now is no part of it.
+fn named_alone(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(named_alone)
 }
 
 /// Runs the command line of this process.

@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::failure::{Done, Failure};
 
+/// The least room for which a cell is cut.
+const LEAST: usize = 16;
+
 /// Prints a document.
 pub(super) fn json(document: &impl Serialize) -> Done<()> {
     let text = serde_json::to_string_pretty(document).map_err(|error| Failure::new(error.to_string()))?;
@@ -90,18 +93,22 @@ pub(super) fn health(health: TargetHealth) -> String {
     }
 }
 
-/// Prints columns; the last one takes what is left of the line.
+/// Prints columns; on a terminal the last one is cut at the end of the line.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    let mut widths: Vec<usize> = head.iter().map(|cell| seen(cell)).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(seen(cell));
         }
     }
+    let before: usize = widths.split_last().map_or(0, |(_, others)| others.iter().map(|width| width + 2).sum());
+    // Where next to nothing is left of the line, it is better wrapped than lost.
+    let room = columns.and_then(|columns| columns.checked_sub(before)).filter(|room| *room >= LEAST).unwrap_or(usize::MAX);
     let print = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
-            text.push_str(cell);
+        for (place, (cell, width)) in cells.zip(&widths).enumerate() {
+            text.push_str(&if place + 1 == widths.len() { cut(cell, room) } else { cell.to_owned() });
             text.extend(std::iter::repeat_n(' ', width.saturating_sub(seen(cell)) + 2));
         }
         line(text.trim_end());
@@ -117,16 +124,54 @@ pub(super) fn listing(head: &[&str], rows: &[Vec<String>], nothing: &str) {
     if rows.is_empty() { line(nothing) } else { table(head, rows) }
 }
 
-/// Characters that take room: colours do not.
+/// The room a cell takes: colours take none, and some letters that of two.
 fn seen(cell: &str) -> usize {
+    places(cell).map(|(_, room)| room).sum()
+}
+
+/// The characters of a cell and the room each takes.
+fn places(cell: &str) -> impl Iterator<Item = (char, usize)> {
     let mut hidden = false;
-    cell.chars()
-        .filter(|character| {
-            let counts = !hidden && *character != '\x1b';
-            hidden = (hidden || *character == '\x1b') && *character != 'm';
-            counts
-        })
-        .count()
+    cell.chars().map(move |character| {
+        let counts = !hidden && character != '\x1b';
+        hidden = (hidden || character == '\x1b') && character != 'm';
+        (character, if counts { room_of(character) } else { 0 })
+    })
+}
+
+/// Hangul, ideographs, full-width forms and emoji take the room of two letters; what stands on another takes none.
+const fn room_of(character: char) -> usize {
+    match character as u32 {
+        0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+/// A cell that takes at most so much room; what it lost is marked.
+fn cut(cell: &str, room: usize) -> String {
+    if seen(cell) <= room {
+        return cell.to_owned();
+    }
+    let (mut text, mut taken, mut coloured) = (String::new(), 0, false);
+    for (character, width) in places(cell) {
+        if taken + width + 1 > room && width > 0 {
+            break;
+        }
+        taken += width;
+        coloured |= character == '\x1b';
+        text.push(character);
+    }
+    text.push('…');
+    if coloured { text + "\x1b[0m" } else { text }
 }
 
 /// `3 min ago`.
@@ -195,6 +240,22 @@ mod tests {
     fn colours_take_no_room() {
         assert_eq!(seen("\x1b[32m✓ healthy\x1b[0m"), 9);
         assert_eq!(seen("plain"), 5);
+        assert_eq!(seen("안녕 hi"), 7);
+        assert_eq!(seen("e\u{301}"), 1);
+    }
+
+    #[test]
+    fn a_cell_is_cut_where_the_line_ends() {
+        for (cell, room, cut_to) in [
+            ("plain", 5, "plain"),
+            ("plainer", 5, "plai…"),
+            ("안녕하세요", 6, "안녕…"),
+            ("안녕하세요", 10, "안녕하세요"),
+            ("\x1b[32m✓ 4\x1b[0m Revert it", 8, "\x1b[32m✓ 4\x1b[0m Rev…\x1b[0m"),
+        ] {
+            assert_eq!(cut(cell, room), cut_to, "{cell}");
+            assert!(seen(&cut(cell, room)) <= room, "{cell}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::model::{Change, Phase, Rollout, RolloutId, RolloutState, Run, RunState};
+use app::model::{Change, Phase, Rollout, RolloutId, RolloutState, Run, RunState, Stage};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -227,8 +227,8 @@ impl RunTeller {
         for (place, stage) in run.stages.iter().enumerate() {
             if stage.state.ended() && self.told.insert(format!("{place}/{}", stage.attempt)) {
                 let took = stage.started_at.zip(stage.finished_at).map(|(from, to)| lasting(to.since(from))).unwrap_or_default();
-                let state = mark(output::of_run(stage.state), stage.state.name());
-                self.ticker.fact(&format!("  {state}  stage {}  {took}", stage.name));
+                let state = mark(output::of_run(stage.state), word_of(run, stage));
+                self.ticker.fact(format!("  {state}  stage {}  {took}", stage.name).trim_end());
             }
         }
         let doing = run.stages.iter().find(|stage| stage.state == RunState::Running).map(|stage| format!("stage {}", stage.name));
@@ -248,6 +248,15 @@ impl RunTeller {
             run.candidate.iter().for_each(|candidate| self.ticker.fact(&format!("  candidate {candidate}")));
         }
         ended
+    }
+}
+
+/// The word of a stage. What a run that did not pass never came to was skipped by nobody: where it was, its steps say why.
+fn word_of(run: &Run, stage: &Stage) -> &'static str {
+    let given = !stage.steps.is_empty() && stage.steps.iter().all(|step| step.failure.is_some());
+    match stage.state {
+        RunState::Skipped if !given && !matches!(run.state, RunState::Passed | RunState::Skipped) => "not reached",
+        state => state.name(),
     }
 }
 

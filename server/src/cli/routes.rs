@@ -34,7 +34,7 @@ pub(super) enum RouteCommand {
     List(OfService),
     /// Take a host name back
     Remove {
-        /// The host name, or the route's id
+        /// The host name, with its path if it has one; or the route's id
         route: String,
         /// The service, or TEAM/SERVICE [default: that of this folder]
         #[arg(long, value_name = "SERVICE")]
@@ -63,17 +63,18 @@ pub(super) async fn run(command: RouteCommand, session: &Session) -> Done<()> {
                 );
             }
             let row = |(environment, route): &(EnvironmentName, Route)| {
-                let kind = if route.default { "made with the service" } else { "added" };
-                vec![environment.to_string(), route.url.clone(), kind.to_owned(), route.id.to_string()]
+                let made = if route.default { "with the service" } else { "by hand" };
+                vec![environment.to_string(), made.to_owned(), route.url.clone()]
             };
-            output::table(&["ENVIRONMENT", "ADDRESS", "", "ID"], &all.iter().map(row).collect::<Vec<_>>());
+            output::table(&["ENVIRONMENT", "MADE", "ADDRESS"], &all.iter().map(row).collect::<Vec<_>>());
             Ok(())
         }
         RouteCommand::Remove { route, service } => {
             let service = session.service_path(&OfService { service }).await?;
             let all = routes(session, &service).await?;
-            let found = all.iter().find(|(_, one)| one.host == route || one.id.as_str() == route);
-            let Some((_, found)) = found else {
+            let exact = all.iter().find(|(_, one)| one.id.as_str() == route || named(one, &route));
+            let of_host: Vec<_> = all.iter().filter(|(_, one)| one.host == route).collect();
+            let Some((_, found)) = exact.or(if let [one] = of_host.as_slice() { Some(*one) } else { None }) else {
                 return Err(Failure::new(format!("{route} does not lead to this service. See `berth route list`.")));
             };
             session.client.delete(&format!("{service}/routes/{}", path_part(found.id.as_str()))).await?;
@@ -83,6 +84,12 @@ pub(super) async fn run(command: RouteCommand, session: &Session) -> Done<()> {
             Ok(())
         }
     }
+}
+
+/// Whether this is what the route is called: its host name, with its path unless that is all of the host.
+fn named(route: &Route, text: &str) -> bool {
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    text == format!("{}{}", route.host, route.path.trim_end_matches('/'))
 }
 
 async fn routes(session: &Session, service: &str) -> Done<Vec<(EnvironmentName, Route)>> {

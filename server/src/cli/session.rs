@@ -57,6 +57,13 @@ impl Session {
         if self.json { output::json(&answer) } else { show(answer) }
     }
 
+    /// Says something beside the answer; nothing with `--json`.
+    pub(super) fn say(&self, line: &str) {
+        if !self.json {
+            output::line(line);
+        }
+    }
+
     /// The team: as typed, else of the folder, else one's only one.
     pub(super) async fn team(&self) -> Done<TeamName> {
         if let Some(team) = &self.team {
@@ -93,7 +100,8 @@ impl Session {
         match place::of_file() {
             Some(service) => Ok((self.team().await?, service)),
             None => Err(Failure::new(
-                "Which service? Name it, or stand in a folder with a Git remote to Berth or a berth.yaml that names one service.",
+                "Which service? Name it (`berth service list` shows them), or stand in a folder with a Git remote to Berth or a \
+                 berth.yaml that names one service.",
             )),
         }
     }

@@ -61,7 +61,11 @@ pub(super) async fn deploy(deploy: Deploy, session: &Session) -> Done<ExitCode> 
     let source = match (deploy.image, deploy.candidate) {
         (Some(image), _) => Source::Image(image),
         (None, Some(candidate)) => Source::Candidate(candidate),
-        (None, None) => Source::Candidate(newest_candidate(session, &path).await?),
+        (None, None) => {
+            let newest = newest_candidate(session, &path).await?;
+            session.say(&format!("candidate {newest} → {}", deploy.to.env));
+            Source::Candidate(newest)
+        }
     };
     go(session, &path, &deploy.to.env, &source, deploy.how).await
 }
@@ -82,6 +86,7 @@ pub(super) async fn promote(promote: Promote, session: &Session) -> Done<ExitCod
             before(&environments, &promote.to)?
         }
     };
+    session.say(&format!("what runs in {from} → {}", promote.to));
     go(session, &path, &promote.to, &Source::From(from), promote.how).await
 }
 
@@ -108,6 +113,7 @@ pub(super) async fn rollback(rollback: Rollback, session: &Session) -> Done<Exit
                 .ok_or_else(|| Failure::new(format!("Nothing was proven in {environment} before what runs now. See `berth releases`.")))?
         }
     };
+    session.say(&format!("what release {to} had → {environment}"));
     go(session, &path, environment, &Source::Release(to), rollback.how).await
 }
 

@@ -4,7 +4,12 @@ use app::model::{CreatedToken, Scope, TeamName, Token};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{args, client, failure::Done, output, session::Session};
+use super::{
+    args, client,
+    failure::{Done, Failure},
+    output,
+    session::Session,
+};
 
 /// `berth token …`.
 #[derive(Subcommand)]
@@ -27,8 +32,9 @@ pub(super) enum TokenCommand {
     List,
     /// End a token at once
     Revoke {
-        /// Its id
-        id: String,
+        /// Its name, its beginning as `berth token list` shows it, or its id
+        #[arg(value_name = "TOKEN")]
+        token: String,
     },
 }
 
@@ -48,18 +54,35 @@ pub(super) async fn run(command: TokenCommand, session: &Session) -> Done<()> {
         TokenCommand::List => session.show(session.client.get("/tokens").await?, |answer| {
             let tokens: Vec<Token> = client::rows(answer)?;
             output::listing(
-                &["ID", "TOKEN", "SCOPES", "LAST USED", "NAME"],
+                &["TOKEN", "SCOPES", "LAST USED", "NAME"],
                 &tokens.iter().map(row).collect::<Vec<_>>(),
                 "You have no token that is still good. `berth token create NAME` makes one.",
             );
             Ok(())
         }),
-        TokenCommand::Revoke { id } => {
-            session.client.delete(&format!("/tokens/{}", path_part(&id))).await?;
+        TokenCommand::Revoke { token } => {
+            let all: Vec<Token> = client::rows(session.client.get("/tokens").await?)?;
+            let found = named(&all, &token)?;
+            session.client.delete(&format!("/tokens/{}", path_part(found.id.as_str()))).await?;
             if !session.json {
-                output::line("Revoked.");
+                output::line(&format!("{} ({}…) is revoked.", found.name, found.prefix));
             }
             Ok(())
+        }
+    }
+}
+
+/// The one token that is meant.
+fn named<'t>(all: &'t [Token], text: &str) -> Done<&'t Token> {
+    let beginning = text.trim_end_matches('…');
+    let exact = all.iter().find(|token| token.id.as_str() == text || token.prefix == beginning);
+    let of_name: Vec<&Token> = all.iter().filter(|token| token.name == text).collect();
+    match (exact, of_name.as_slice()) {
+        (Some(token), _) => Ok(token),
+        (None, [token]) => Ok(*token),
+        (None, []) => Err(Failure::new(format!("You have no such token as {text}. See `berth token list`."))),
+        (None, several) => {
+            Err(Failure::new(format!("{} of your tokens are named {text}. Say which by its beginning: `berth token list`.", several.len())))
         }
     }
 }
@@ -70,7 +93,7 @@ fn row(token: &Token) -> Vec<String> {
         scopes.push_str(&format!(" in {team}"));
     }
     let used = token.last_used_at.map_or_else(|| "never".to_owned(), output::ago);
-    vec![token.id.to_string(), format!("{}…", token.prefix), scopes, used, token.name.clone()]
+    vec![format!("{}…", token.prefix), scopes, used, token.name.clone()]
 }
 
 /// Typed text as one part of a path.

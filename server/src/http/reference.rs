@@ -125,14 +125,14 @@ fn head(title: &str) -> String {
     if let Some(style) = assets::url("main.css") {
         let _ = write!(out, "<link rel=\"stylesheet\" href=\"{style}\">");
     }
-    out + "</head><body class=\"reference\"><main>"
+    out + "</head><body class=\"reference\"><header><a class=\"brand\" href=\"/\">Berth</a></header><main>"
 }
 
 /// The parts of a `berth.yaml` as a page: the schema, written out.
 fn file_written(document: &Value) -> String {
     let mut out = head("berth.yaml") + "<h1>What may stand in a berth.yaml</h1>";
     let _ = write!(out, "<p>{}</p>", prose(text(document, "description")));
-    out.push_str("<p>For editors: <a href=\"/schema/berth.v1.json\">/schema/berth.v1.json</a> (JSON Schema). <code>berth lint</code> checks a file offline.</p>");
+    out.push_str("<p>For editors: <a href=\"/schema/berth.v1.json\">/schema/berth.v1.json</a> (JSON Schema). <code>berth lint</code> checks a file offline.</p><h2>Its parts</h2>");
     let mut parts = serde_json::Map::from_iter([("File".to_owned(), document.clone())]);
     parts.extend(document.get("$defs").and_then(Value::as_object).into_iter().flatten().map(|(name, part)| (name.clone(), part.clone())));
     let parts = serde_json::json!({ "components": { "schemas": parts } });

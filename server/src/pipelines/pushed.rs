@@ -271,9 +271,7 @@ async fn refuse_without_dockerfile(folder: &Path, commit: &str, outcomes: &mut [
     for pipeline in outcomes.iter_mut().filter_map(|outcome| outcome.pipeline.as_mut()) {
         let path = pipeline.dockerfile_path();
         if pipeline.needs_dockerfile() && !there.contains(&path) {
-            let sentence =
-                format!("There is no `{path}` at this commit, so no image can be built. Add it, or name another under `image:`.");
-            pipeline.refused.push(sentence);
+            pipeline.refused.push(said::file::no_dockerfile(path));
         }
     }
     Ok(())
@@ -284,7 +282,7 @@ pub(super) fn summary(problems: &[Problem]) -> String {
     let Some(first) = problems.first() else { return String::new() };
     match problems.len() - 1 {
         0 => first.to_string(),
-        more => format!("{first} (and {more} more; `berth lint` shows them all)"),
+        more => said::file::and_more(first, more),
     }
 }
 

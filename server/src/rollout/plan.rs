@@ -460,6 +460,7 @@ pub fn sentences(desired: &Desired, from: Option<(u64, u32)>, to: u64, same_gene
     let old = from.map_or(0, |(_, n)| n as usize);
     if same_generation {
         match count.cmp(&old) {
+            std::cmp::Ordering::Greater if old == 1 => plan.push(said::plan_more_beside_one(said::instances(count - 1))),
             std::cmp::Ordering::Greater => plan.push(said::plan_more(said::instances(count - old), old)),
             std::cmp::Ordering::Less => plan.push(said::plan_fewer(said::instances(count))),
             std::cmp::Ordering::Equal => plan.push(said::plan_same()),

@@ -22,7 +22,7 @@ pub(super) fn card(there: &There<'_>) -> AnyView {
             });
             view! {
                 <li class="spread">
-                    <a class="wrap" href=route.url.clone()>{route.host.clone()}{(route.path != "/").then(|| route.path.clone())}</a>
+                    <a class="wrap" href=route.url.clone()>{breaking(&route.host)}{(route.path != "/").then(|| route.path.clone())}</a>
                     {route.default.then(|| view! { <span class="chip">{t.made_by_berth()}</span> })}
                     {out}
                 </li>
@@ -54,6 +54,12 @@ pub(super) fn card(there: &There<'_>) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// A host name, which may be broken after its dots.
+fn breaking(host: &str) -> AnyView {
+    let parts = host.split_inclusive('.').map(|part| view! { {part.to_owned()}<wbr /> });
+    parts.collect_view().into_any()
 }
 
 /// The path of the form; the whole host where it is left out.

@@ -284,6 +284,20 @@ fn stored_sentences_are_said_in_the_language_of_the_reader() {
 }
 
 #[test]
+fn what_a_run_never_came_to_was_skipped_by_nobody() {
+    let html = show(&Fake::default(), Lang::En, "/teams/shop/services/orders/runs/57", true);
+    assert_eq!(html.matches("Not reached").count(), 2, "its image and its candidate: {html}");
+    assert!(html.contains("<title>Run 57 · orders · shop · Berth</title>"), "{html}");
+}
+
+#[test]
+fn the_only_owner_of_a_team_is_told_why_nothing_can_be_changed() {
+    let html = show(&Fake::default(), Lang::En, "/teams/shop/people", true);
+    assert!(html.contains("A team needs an owner"), "{html}");
+    assert_eq!(html.matches("value=\"role\"").count(), 2, "the others have their form: {html}");
+}
+
+#[test]
 fn a_secret_is_shown_once_in_the_answer() {
     let form = [("do", "create"), ("name", "laptop"), ("scopes", "git"), ("days", "90")];
     let screen = screen(send(Lang::En, "/tokens", true, &form).unwrap());

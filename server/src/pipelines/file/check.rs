@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use app::model::Timestamp;
+use app::{model::Timestamp, said::file as said};
 
 use super::{
     AFTER_AT_MOST, Problem,
-    duration::{LONGEST, Span},
+    duration::{LONGEST, Span, say},
     inputs::unfit,
     matrix,
     recipe::is_plain,
@@ -25,9 +25,7 @@ pub(super) fn problems(root: &Node) -> Vec<Problem> {
     let services = root.get("services").map(Node::entries).unwrap_or_default();
     for (name, service) in services {
         if services.len() > 1 && service.get("path").is_none() {
-            found.push(
-                name.at.problem(format!("`{}` is one of several services, so it needs a `path`: the folder it lives in.", name.name)),
-            );
+            found.push(name.at.problem(said::needs_path(&name.name)));
         }
         check_service(service, &mut found);
     }
@@ -41,7 +39,7 @@ fn check_paths_differ<'n>(services: impl Iterator<Item = &'n Node>, found: &mut 
         let Some(path) = node.text() else { continue };
         let path = path.trim_end_matches('/');
         if seen.contains(&path) {
-            found.push(node.problem(format!("`{path}` is the folder of another service too. Each service has its own.")));
+            found.push(node.problem(said::folder_taken(path)));
         }
         seen.push(path);
     }
@@ -64,7 +62,7 @@ fn check_service(service: &Node, found: &mut Vec<Problem>) {
     for (name, process) in service.get("processes").map(Node::entries).unwrap_or_default() {
         check_process(&name.name, name.at.line, process, found);
         if name.name != "web" && process.get("command").is_none() {
-            found.push(name.at.problem(format!("`{}` needs a `command`: only `web` runs the image's own.", name.name)));
+            found.push(name.at.problem(said::needs_command(&name.name)));
         }
     }
     for (_, job) in service.get("jobs").map(Node::entries).unwrap_or_default() {
@@ -81,16 +79,16 @@ fn check_on(service: &Node, found: &mut Vec<Problem>) {
     for glob in on.get("tag").map(Node::items).unwrap_or_default() {
         let Some(text) = glob.text() else { continue };
         if text.is_empty() {
-            found.push(glob.problem("A tag has a name. Write one, or a glob such as `v*`."));
+            found.push(glob.problem(said::empty_tag()));
         } else if let Some(name) = text.strip_prefix("refs/tags/") {
-            found.push(glob.problem(format!("Tags are known by their names alone here. Write `{name}`.")));
+            found.push(glob.problem(said::tag_alone(name)));
         } else if let Err(error) = globset::Glob::new(text) {
-            found.push(glob.problem(format!("`{text}` is no glob: {}.", error.kind())));
+            found.push(glob.problem(said::no_glob(text, error.kind())));
         }
     }
     let schedules = on.get("schedule").map(Node::items).unwrap_or_default();
     if let Some(beyond) = schedules.get(MOST_SCHEDULES) {
-        found.push(beyond.problem(format!("A service has at most {MOST_SCHEDULES} schedules. Take out the others.")));
+        found.push(beyond.problem(said::most_schedules(MOST_SCHEDULES)));
     }
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for schedule in schedules {
@@ -100,7 +98,7 @@ fn check_on(service: &Node, found: &mut Vec<Problem>) {
         let zone = schedule.get("time_zone").and_then(Node::text).unwrap_or("UTC");
         let Some(cron) = node.text() else { continue };
         if seen.contains(&(cron, zone)) {
-            found.push(node.problem(format!("`{cron}` stands here already. Once is enough.")));
+            found.push(node.problem(said::once(cron)));
         }
         seen.push((cron, zone));
     }
@@ -111,26 +109,26 @@ fn check_inputs(service: &Node, found: &mut Vec<Problem>) {
     let Some(inputs) = service.get("inputs") else { return };
     check_own(inputs, found);
     if let Some((beyond, _)) = inputs.entries().get(MOST_INPUTS) {
-        found.push(beyond.at.problem(format!("A run takes at most {MOST_INPUTS} inputs. Take out the others.")));
+        found.push(beyond.at.problem(said::most_inputs(MOST_INPUTS)));
     }
     for (name, input) in inputs.entries() {
         let options = input.get("options").map(Node::items).unwrap_or_default();
         for (index, option) in options.iter().enumerate() {
             let Some(text) = option.text() else { continue };
             if options[..index].iter().any(|before| before.text() == Some(text)) {
-                found.push(option.problem(format!("`{text}` stands here already. Once is enough.")));
+                found.push(option.problem(said::once(text)));
             }
         }
         let Some(default) = input.get("default") else { continue };
         if input.get("required").is_some_and(|required| matches!(required.data, Data::Bool(true))) {
-            found.push(default.problem(format!("`{}` is `required`, so its `default` is never used. Keep one of them.", name.name)));
+            found.push(default.problem(said::never_used(&name.name)));
         }
         let Some(text) = default.text() else { continue };
         if !options.is_empty() && !options.iter().any(|option| option.text() == Some(text)) {
-            found.push(default.problem(format!("`{text}` is none of the `options` of `{}`. Take one of them.", name.name)));
+            found.push(default.problem(said::no_option(text, &name.name)));
         }
-        if let Some(why) = unfit(text) {
-            found.push(default.problem(format!("`default` {why}")));
+        if let Some(why) = unfit("default", text) {
+            found.push(default.problem(why));
         }
     }
 }
@@ -140,21 +138,21 @@ fn check_zone(holder: &Node, found: &mut Vec<Problem>) {
     // What does not even look like one is refused by the schema.
     if let Some(name) = node.text().filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-/".contains(&b)) && !is_zone(name))
     {
-        found.push(node.problem(format!("`{name}` is no time zone. Write for example `Asia/Seoul`.")));
+        found.push(node.problem(said::no_zone(name)));
     }
 }
 
 fn check_stages(service: &Node, found: &mut Vec<Problem>) {
     let stages = service.get("stages").map(Node::items).unwrap_or_default();
-    check_unique(stages, "stage", found);
+    check_unique(stages, said::stage_twice, found);
     for stage in stages {
         if let Some(name) = stage.get("name").filter(|name| name.text() == Some("image")) {
-            found.push(name.problem("`image` is the stage in which Berth builds the image. Give this one another name."));
+            found.push(name.problem(said::stage_image()));
         }
         check_timeout(stage, found);
         check_condition(stage, found);
         let steps = stage.get("steps").map(Node::items).unwrap_or_default();
-        check_unique(steps, "step", found);
+        check_unique(steps, said::step_twice, found);
         for step in steps {
             check_step(step, found);
             check_condition(step, found);
@@ -168,12 +166,12 @@ fn check_stages(service: &Node, found: &mut Vec<Problem>) {
     }
 }
 
-fn check_unique(nodes: &[Node], noun: &str, found: &mut Vec<Problem>) {
+fn check_unique<'n>(nodes: &'n [Node], twice: impl Fn(&'n str) -> String, found: &mut Vec<Problem>) {
     let mut seen: Vec<&str> = Vec::new();
     for node in nodes.iter().filter_map(|node| node.get("name")) {
         let Some(name) = node.text() else { continue };
         if seen.contains(&name) {
-            found.push(node.problem(format!("There is a {noun} named `{name}` already. Give this one another name.")));
+            found.push(node.problem(twice(name)));
         }
         seen.push(name);
     }
@@ -193,13 +191,13 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
     }
     for command in step.get("run").map(Node::items).unwrap_or_default() {
         if command.text().is_some_and(|text| text.trim().is_empty()) {
-            found.push(command.problem("This command is empty. Write one, or leave it out."));
+            found.push(command.problem(said::empty_command()));
         }
     }
     if let Some(retry) = step.get("retry")
         && let (Some(codes), None) = (retry.key("exit_codes"), retry.get("failed"))
     {
-        found.push(codes.at.problem("`exit_codes` says which codes `failed` is for, and that is missing. Add for example `failed: 1`."));
+        found.push(codes.at.problem(said::codes_alone()));
     }
 }
 
@@ -207,7 +205,7 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
 fn check_after(holder: &Node, before: &[Node], found: &mut Vec<Problem>) {
     let after = holder.get("on_failure").map(Node::items).unwrap_or_default();
     let first = found.len();
-    check_unique(&[before, after].concat(), "step", found);
+    check_unique(&[before, after].concat(), said::step_twice, found);
     // What the steps before have among themselves is said already.
     let place = after.first().map_or(usize::MAX, |node| node.at.line);
     let said = found.split_off(first);
@@ -221,7 +219,7 @@ fn check_after(holder: &Node, before: &[Node], found: &mut Vec<Problem>) {
 fn check_most(step: &Node, most: Duration, found: &mut Vec<Problem>) {
     let Some(node) = step.get("timeout") else { return };
     if node.text().and_then(Span::read).is_some_and(|Span(span)| span > most && span <= LONGEST) {
-        found.push(node.problem(format!("`timeout` of a step after a failure is at most `{}`.", super::duration::say(most))));
+        found.push(node.problem(said::after_at_most(say(most))));
     }
 }
 
@@ -232,9 +230,9 @@ fn check_condition(holder: &Node, found: &mut Vec<Problem>) {
     for glob in lists.into_iter().flatten().flat_map(Node::items) {
         let Some(text) = glob.text() else { continue };
         if text.is_empty() {
-            found.push(glob.problem("A branch has a name. Write one, or a glob such as `release/*`."));
+            found.push(glob.problem(said::empty_branch()));
         } else if let Err(error) = globset::Glob::new(text) {
-            found.push(glob.problem(format!("`{text}` is no glob: {}.", error.kind())));
+            found.push(glob.problem(said::no_glob(text, error.kind())));
         }
     }
 }
@@ -247,20 +245,20 @@ fn check_matrix(step: &Node, found: &mut Vec<Problem>) {
         let values_of = values.items();
         combinations = combinations.saturating_mul(values_of.len());
         if values_of.is_empty() {
-            found.push(values.problem("A variable of `matrix` needs at least one value."));
+            found.push(values.problem(said::no_values()));
         }
         for (index, value) in values_of.iter().enumerate() {
             let Some(text) = value.text() else { continue };
             if values_of[..index].iter().any(|before| before.text() == Some(text)) {
-                found.push(value.problem(format!("`{text}` stands here already. Each value makes a step of its own.")));
+                found.push(value.problem(said::value_twice(text)));
             }
             if text.is_empty() || text.chars().count() > 40 || text.chars().any(char::is_control) {
-                found.push(value.problem("A value of `matrix` is part of a step's name: one line of 1 to 40 characters."));
+                found.push(value.problem(said::value_form()));
             }
         }
     }
     if combinations > matrix::MOST {
-        found.push(matrix.problem(format!("This makes {combinations} steps of one; at most {} are. Take out values.", matrix::MOST)));
+        found.push(matrix.problem(said::many_steps(combinations, matrix::MOST)));
     }
 }
 
@@ -274,7 +272,7 @@ fn check_variables(holder: &Node, found: &mut Vec<Problem>) {
 fn check_own(variables: &Node, found: &mut Vec<Problem>) {
     for (key, _) in variables.entries() {
         if key.name.starts_with("BERTH_") {
-            found.push(key.at.problem(format!("`{}` is set by Berth. Choose a name that does not start with `BERTH_`.", key.name)));
+            found.push(key.at.problem(said::set_by_berth(&key.name)));
         }
     }
 }
@@ -287,10 +285,10 @@ fn check_span(holder: &Node, key: &str, least: Duration, found: &mut Vec<Problem
     let Some(node) = holder.get(key) else { return };
     let Some(Span(span)) = node.text().and_then(Span::read) else { return };
     if span < least {
-        found.push(node.problem(format!("`{key}` is at least `{}`.", super::duration::say(least))));
+        found.push(node.problem(said::at_least(key, say(least))));
     }
     if span > LONGEST {
-        found.push(node.problem(format!("`{key}` is at most `24h`.")));
+        found.push(node.problem(said::at_most(key, say(LONGEST))));
     }
 }
 
@@ -302,26 +300,22 @@ fn check_image(image: &Node, found: &mut Vec<Problem>) {
         }
     }
     if let (None, Some(base)) = (image.get("recipe"), image.key("base")) {
-        found.push(base.at.problem("`base` goes with a `recipe`: a Dockerfile names its own."));
+        found.push(base.at.problem(said::base_alone()));
     }
     if let Some(artifact) = image.get("artifact")
         && artifact.text().is_some_and(|path| !is_plain(path))
     {
-        found.push(
-            artifact.problem("The name of an `artifact` has letters, digits and `.`, `_`, `+`, `~`, `-` alone, and begins with no dot."),
-        );
+        found.push(artifact.problem(said::artifact_form()));
     }
     match (image.key("recipe"), image.get("artifact")) {
-        (Some(recipe), None) => found.push(recipe.at.problem("`recipe` needs an `artifact`: the path of what is baked.")),
-        (None, Some(artifact)) => {
-            found.push(artifact.problem("`artifact` goes with a `recipe`: `jar`, `wheel`, `gem`, `binary`, `deb` or `static`."));
-        }
+        (Some(recipe), None) => found.push(recipe.at.problem(said::recipe_alone())),
+        (None, Some(artifact)) => found.push(artifact.problem(said::artifact_alone())),
         _ => {}
     }
     if image.get("recipe").is_some() {
         for key in ["dockerfile", "context", "target", "args"] {
             if let Some(key) = image.key(key) {
-                found.push(key.at.problem(format!("`{}` goes with a Dockerfile, and here is a `recipe`. Keep one of them.", key.name)));
+                found.push(key.at.problem(said::of_dockerfile(&key.name)));
             }
         }
     }
@@ -338,37 +332,35 @@ fn check_process(name: &str, line: usize, process: &Node, found: &mut Vec<Proble
     check_span(health, "start_within", Duration::from_secs(1), found);
     let asked: Vec<_> = ["path", "tcp", "command"].into_iter().filter_map(|key| health.key(key)).collect();
     if let [first, second, ..] = asked.as_slice() {
-        found.push(
-            second.at.problem(format!("Health is told by one of `path`, `tcp` and `command`, and `{}` is there already.", first.name)),
-        );
+        found.push(second.at.problem(said::health_twice(&first.name)));
     }
     let needs_port = asked.iter().find(|key| key.name != "command");
     if let Some(key) = needs_port
         && name != "web"
         && process.get("port").is_none()
     {
-        found.push(key.at.problem(format!("`{}` needs a port to ask, and `{name}` (line {line}) has none. Add `port`.", key.name)));
+        found.push(key.at.problem(said::needs_port(&key.name, name, line)));
     }
 }
 
 fn check_absolute(node: &Node, found: &mut Vec<Problem>) {
     let Some(path) = node.text() else { return };
     if !path.starts_with('/') || path == "/" || path.split('/').any(|part| part == ".." || part == ".") || path.contains(['\0', ':', ',']) {
-        found.push(node.problem(format!("`{path}` is not the absolute path of a folder. Write for example `/var/cache/app`.")));
+        found.push(node.problem(said::no_folder(path)));
     }
 }
 
 fn check_inside(node: &Node, found: &mut Vec<Problem>) {
     let Some(path) = node.text() else { return };
     if path.starts_with('/') || path.contains(['\0', '\\']) || path.split('/').any(|part| part == "..") {
-        found.push(node.problem(format!("`{path}` leaves the repository. Write a path relative to its root, without `..`.")));
+        found.push(node.problem(said::leaves(path)));
     }
 }
 
 fn check_glob(node: &Node, found: &mut Vec<Problem>) {
     let Some(glob) = node.text() else { return };
     if let Err(error) = globset::Glob::new(glob) {
-        found.push(node.problem(format!("`{glob}` is no glob: {}.", error.kind())));
+        found.push(node.problem(said::no_glob(glob, error.kind())));
     }
     check_inside(node, found);
 }
@@ -376,27 +368,27 @@ fn check_glob(node: &Node, found: &mut Vec<Problem>) {
 fn check_schedule(node: &Node, found: &mut Vec<Problem>) {
     let Some(text) = node.text() else { return };
     let fields: Vec<&str> = text.split_whitespace().collect();
-    let ranges = [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7)];
+    let ranges = [
+        (said::unit_minute(), 0, 59),
+        (said::unit_hour(), 0, 23),
+        (said::unit_day(), 1, 31),
+        (said::unit_month(), 1, 12),
+        (said::unit_weekday(), 0, 7),
+    ];
     if fields.len() != ranges.len() {
-        found.push(
-            node.problem(format!("A schedule has five fields (minute, hour, day, month, day of the week), and this has {}.", fields.len())),
-        );
+        found.push(node.problem(said::five_fields(fields.len())));
         return;
     }
-    for (field, (noun, low, high)) in fields.iter().zip(ranges) {
+    for (field, (unit, low, high)) in fields.iter().zip(ranges) {
         if !cron_field(field, low, high) {
-            found.push(node.problem(format!(
-                "`{field}` is no {noun} of a schedule: numbers from {low} to {high}, `*`, `a-b`, `*/n` and lists of them."
-            )));
+            found.push(node.problem(said::no_field(field, unit, low, high)));
             return;
         }
     }
     // In whatever time zone, and whenever that is asked.
     match Cron::new(text, "UTC") {
-        None => found.push(
-            node.problem(format!("`{text}` is no schedule: a range begins with the smaller number, and `*/n` stays within the field.")),
-        ),
-        Some(cron) if cron.next(Timestamp(0)).is_none() => found.push(node.problem(format!("`{text}` never comes: there is no such day."))),
+        None => found.push(node.problem(said::no_schedule(text))),
+        Some(cron) if cron.next(Timestamp(0)).is_none() => found.push(node.problem(said::never_comes(text))),
         Some(_) => {}
     }
 }

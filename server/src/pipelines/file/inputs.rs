@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use app::{
     error::{Error, Result},
     model::RunInput,
+    said,
 };
 
 /// The longest value, in bytes.
 const LONGEST: usize = 4_096;
 
-/// Why a text is no value, as the rest of a sentence; none where it is one.
-pub(super) fn unfit(text: &str) -> Option<&'static str> {
+/// Why a text is no value of what has this name; none where it is one.
+pub(super) fn unfit(name: &str, text: &str) -> Option<String> {
     if text.len() > LONGEST {
-        return Some("is too long: a value has at most 4096 bytes.");
+        return Some(said::file::value_long(name, LONGEST));
     }
-    text.contains('\0').then_some("holds a zero byte, which no environment variable may.")
+    text.contains('\0').then(|| said::file::value_zero(name))
 }
 
 /// What a run is given that nobody asked for: what its file says.
@@ -66,8 +67,8 @@ fn unknown(name: &str, takes: &[&[RunInput]]) -> String {
 
 fn check(input: &RunInput, value: &str) -> Result<()> {
     let invalid = |sentence: String| Err(Error::invalid("invalid_input", sentence).at(format!("inputs.{}", input.name)));
-    if let Some(why) = unfit(value) {
-        return invalid(format!("`{}` {why}", input.name));
+    if let Some(why) = unfit(&input.name, value) {
+        return invalid(why);
     }
     if !input.options.is_empty() && !input.options.iter().any(|option| option == value) {
         return invalid(format!("`{}` is one of {}.", input.name, input.options.join(", ")));

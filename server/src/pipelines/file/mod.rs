@@ -16,6 +16,7 @@ mod terms;
 pub mod types;
 mod yaml;
 
+use app::said;
 use serde::Serialize;
 
 pub use condition::{When, wants_tag};
@@ -52,7 +53,7 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{FILE_NAME}:{}:{}: {}", self.line, self.column, self.sentence)
+        f.write_str(&said::file::at(self.line, self.column, &self.sentence))
     }
 }
 
@@ -87,7 +88,7 @@ pub fn parse(text: &str) -> Result<types::File, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    serde_json::from_value(value).map_err(|error| vec![node.problem(format!("The file does not read: {error}."))])
+    serde_json::from_value(value).map_err(|error| vec![node.problem(said::file::does_not_read(error))])
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What a file asks for, in sentences.
 
+use app::said::file as said;
+
 use super::{
     duration::say,
     matrix,
-    types::{BuildMode, FailureStep, File, Input, Job, Process, Service, Step},
+    types::{BuildMode, Condition, FailureStep, File, Input, Job, Process, Service, Stage, Step},
 };
 
 /// The plan of a file: who comes to one version, one line a service, and what it runs.
@@ -20,63 +22,69 @@ pub fn together(file: &File) -> Option<String> {
 /// That services come to one version, in a few words.
 pub fn at_one_version(names: impl IntoIterator<Item: std::fmt::Display>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    format!("together: {} at one version", names.join(", "))
+    said::together(names.join(", "))
 }
 
 /// The plan of a service.
 pub(super) fn plan_of(name: &str, service: &Service) -> Vec<String> {
-    let mut order: Vec<String> = service.stages.iter().map(|stage| stage.name.clone()).collect();
-    order.push("image".to_owned());
-    let mut lines = vec![format!("{name}: {}", order.join(", "))];
+    said_of(service).into_iter().map(|says| format!("{name}: {says}")).collect()
+}
+
+fn said_of(service: &Service) -> Vec<String> {
+    let order = service.stages.iter().map(|stage| stage.name.as_str()).chain(["image"]);
+    let mut lines = vec![order.collect::<Vec<_>>().join(", ")];
     for stage in &service.stages {
-        let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| with_condition(&step)).collect();
-        let limit = stage.timeout.map(|span| format!(", at most {}", say(span.0))).unwrap_or_default();
-        let beside: Vec<&str> = stage.sidecars.keys().map(String::as_str).collect();
-        let beside = if beside.is_empty() { String::new() } else { format!(" beside {}", beside.join(", ")) };
-        let condition = stage.condition.as_ref().map(|condition| format!(", {}", condition.says())).unwrap_or_default();
-        lines.push(format!("{name}: stage {} runs {}{beside}{limit}{condition}", stage.name, steps.join(", ")));
+        lines.push(stage_line(stage));
         if !stage.on_failure.is_empty() {
-            lines.push(format!("{name}: where stage {} failed, once: {}", stage.name, after(&stage.on_failure)));
+            lines.push(said::after_stage(&stage.name, after(&stage.on_failure)));
         }
     }
     if !service.on_failure.is_empty() {
-        lines.push(format!("{name}: where a stage failed, once: {}", after(&service.on_failure)));
+        lines.push(said::after_any(after(&service.on_failure)));
     }
     if service.stages.is_empty() {
-        lines.push(format!("{name}: nothing is tested"));
+        lines.push(said::untested());
     }
     if !service.on.tag.is_empty() {
-        lines.push(format!("{name}: runs on tags {}", service.on.tag.join(", ")));
+        lines.push(said::on_tags(service.on.tag.join(", ")));
     }
-    lines.extend(service.on.schedule.iter().map(|schedule| format!("{name}: runs at {} ({})", schedule.cron, schedule.zone())));
-    lines.extend(service.inputs.iter().map(|(input, shape)| input_line(name, input, shape)));
-    if let Some(timeout) = service.timeout {
-        lines.push(format!("{name}: all of it at most {}", say(timeout.0)));
-    }
-    if let Some(concurrency) = &service.concurrency {
-        lines.push(format!("{name}: at most {} at once in the group {}", concurrency.limit.unwrap_or(1), concurrency.group));
-    }
-    if let Some(command) = &service.release {
-        lines.push(format!("{name}: before traffic moves, once: {}", command.join(" ")));
-    }
-    lines.extend(service.processes.iter().map(|(process, shape)| process_line(name, process, shape)));
-    lines.extend(service.jobs.iter().map(|(job, shape)| job_line(name, job, shape)));
+    lines.extend(service.on.schedule.iter().map(|schedule| said::on_schedule(&schedule.cron, schedule.zone())));
+    lines.extend(service.inputs.iter().map(|(name, input)| input_line(name, input)));
+    lines.extend(service.timeout.map(|timeout| said::in_all(say(timeout.0))));
+    lines.extend(service.concurrency.as_ref().map(|of| said::in_group(of.limit.unwrap_or(1), &of.group)));
+    lines.extend(service.release.as_ref().map(|command| said::release_runs(command.join(" "))));
+    lines.extend(service.processes.iter().map(|(name, process)| process_line(name, process)));
+    lines.extend(service.jobs.iter().map(|(name, job)| job_line(name, job)));
     lines
 }
 
-fn input_line(service: &str, name: &str, input: &Input) -> String {
-    let required = input.required.then(|| "required".to_owned());
-    let default = input.default.as_ref().map(|default| format!("{default:?} where not given"));
-    let options = (!input.options.is_empty()).then(|| format!("one of {}", input.options.join(", ")));
-    let said: Vec<String> = [required, default, options].into_iter().flatten().collect();
-    let said = if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) };
-    format!("{service}: takes {name}{said}")
+fn stage_line(stage: &Stage) -> String {
+    let steps: Vec<String> = stage.steps.iter().flat_map(matrix::expand).map(|step| with_condition(&step)).collect();
+    let steps = steps.join(", ");
+    let beside: Vec<&str> = stage.sidecars.keys().map(String::as_str).collect();
+    let steps = if beside.is_empty() { steps } else { said::step_beside(steps, beside.join(", ")) };
+    let limit = stage.timeout.map(|span| said::no_longer(say(span.0)));
+    let condition = stage.condition.as_ref().map(Condition::says);
+    let all: Vec<String> = [Some(steps), limit, condition].into_iter().flatten().collect();
+    said::stage_runs(&stage.name, all.join(", "))
+}
+
+fn input_line(name: &str, input: &Input) -> String {
+    let options = input.options.join(", ");
+    match (input.required, &input.default, input.options.is_empty()) {
+        (true, _, true) => said::takes_required(name),
+        (true, _, false) => said::takes_required_one(name, options),
+        (false, Some(default), true) => said::takes_default(name, format_args!("{default:?}")),
+        (false, Some(default), false) => said::takes_default_one(name, format_args!("{default:?}"), options),
+        (false, None, true) => said::takes(name),
+        (false, None, false) => said::takes_one(name, options),
+    }
 }
 
 /// A step's name, and in which runs it is wanted.
 fn with_condition(step: &Step) -> String {
     match &step.condition {
-        Some(condition) => format!("{} ({})", step.name, condition.says()),
+        Some(condition) => said::step_where(&step.name, condition.says()),
         None => step.name.clone(),
     }
 }
@@ -85,14 +93,18 @@ fn after(steps: &[FailureStep]) -> String {
     steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn process_line(service: &str, name: &str, process: &Process) -> String {
-    let command = process.command.as_ref().map_or_else(|| "the image's own command".to_owned(), |command| command.join(" "));
-    let port = process.port.map(|port| format!(" on port {port}")).unwrap_or_default();
-    format!("{service}: process {name} runs {command}{port}")
+fn process_line(name: &str, process: &Process) -> String {
+    let command = process.command.as_ref().map_or_else(said::own_command, |command| command.join(" "));
+    match process.port {
+        Some(port) => said::process_on(name, command, port),
+        None => said::process_runs(name, command),
+    }
 }
 
-fn job_line(service: &str, name: &str, job: &Job) -> String {
-    let when = job.schedule.as_deref().map_or_else(|| "when asked".to_owned(), |schedule| format!("at {schedule}"));
-    let zone = job.time_zone.as_deref().unwrap_or("UTC");
-    format!("{service}: job {name} runs {} {when} ({zone})", job.command.join(" "))
+fn job_line(name: &str, job: &Job) -> String {
+    let (command, zone) = (job.command.join(" "), job.time_zone.as_deref().unwrap_or("UTC"));
+    match &job.schedule {
+        Some(schedule) => said::job_runs(name, command, schedule, zone),
+        None => said::job_asked(name, command, zone),
+    }
 }

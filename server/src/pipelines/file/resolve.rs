@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use app::model::{Health, HealthCheck, Process, RunInput, Shape};
+use app::{
+    model::{Health, HealthCheck, Process, RunInput, Shape},
+    said,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FILE_NAME, PlannedRecipe, Problem, When, matrix, parse,
+    PlannedRecipe, Problem, When, matrix, parse,
     plan::plan_of,
     terms::Terms,
     types::{self, BuildContext, Condition, File, StepNetwork},
@@ -146,7 +149,7 @@ impl PlannedStage {
     fn order(&self) -> String {
         let why = self.steps.first().and_then(|step| step.skipped.as_deref());
         match why.filter(|_| self.is_skipped()) {
-            Some(why) => format!("{} (skipped: {why})", self.name),
+            Some(why) => said::file::skipped(&self.name, why),
             None => self.name.clone(),
         }
     }
@@ -219,18 +222,11 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
     let (name, found) = file.services.get_key_value(service).or_else(|| file.services.first_key_value())?;
     let mut refused = refusals(found);
     if name != service {
-        refused.insert(
-            0,
-            format!(
-                "{FILE_NAME} describes `{name}`, and `{service}` is built from this repository. Rename it under `services:` to `{service}`."
-            ),
-        );
+        refused.insert(0, said::file::describes_other(name, service));
     }
     let image = found.image.clone().unwrap_or_default();
     if image.recipe.is_some() && found.stages.is_empty() {
-        refused.push(
-            "A `recipe` bakes what a stage leaves in the workspace, and there is no stage. Add one that makes the artifact.".to_owned(),
-        );
+        refused.push(said::file::recipe_no_stage());
     }
     Some(Pipeline {
         path: clean_path(found.path.as_deref().unwrap_or(".")),
@@ -253,13 +249,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
 
 /// A repository without a file: an image from its Dockerfile, and no tests.
 fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
-    let refused = if has_dockerfile {
-        Vec::new()
-    } else {
-        vec![format!(
-            "This commit has neither a Dockerfile nor a {FILE_NAME}, so there is nothing to build. Add a Dockerfile at the root of the repository."
-        )]
-    };
+    let refused = if has_dockerfile { Vec::new() } else { vec![said::file::nothing_to_build()] };
     Pipeline {
         path: String::new(),
         stages: Vec::new(),
@@ -273,9 +263,9 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         shape: Shape { processes: BTreeMap::from([("web".to_owned(), Process::default())]), release: None },
         inputs: Vec::new(),
         terms: Terms::default(),
-        notes: vec![format!("There is no {FILE_NAME}: the image is built and nothing is tested.")],
+        notes: vec![said::file::no_file()],
         refused,
-        plan: vec![format!("{service}: image"), format!("{service}: nothing is tested")],
+        plan: vec![format!("{service}: image"), format!("{service}: {}", said::file::untested())],
     }
 }
 
@@ -400,12 +390,7 @@ fn health(health: &types::Health) -> Health {
 
 /// What the grammar has and this version does not run: refused at the start of the run, never left out in silence.
 fn refusals(service: &types::Service) -> Vec<String> {
-    let asked = [(!service.jobs.is_empty(), "`jobs`", "Take them out")];
-    asked
-        .into_iter()
-        .filter(|(there, _, _)| *there)
-        .map(|(_, what, instead)| format!("This version of Berth does not run {what} yet. {instead} until it does."))
-        .collect()
+    (!service.jobs.is_empty()).then(said::file::no_jobs_yet).into_iter().collect()
 }
 
 /// What changes nothing about the result, and is not done yet: said in the log.

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use app::said::file as said;
 use jsonschema::{
     ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
@@ -11,7 +12,7 @@ use schemars::{
     generate::SchemaSettings,
     transform::{Transform, transform_subschemas},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Problem,
@@ -65,7 +66,7 @@ fn validator() -> Option<&'static Validator> {
 /// What the schema has against the document.
 pub(super) fn problems(root: &Node, value: &Value) -> Vec<Problem> {
     let Some(validator) = validator() else {
-        return vec![root.problem("Berth cannot read its own schema; this is a fault of Berth.")];
+        return vec![root.problem(said::own_schema())];
     };
     validator.iter_errors(value).flat_map(|error| say(root, &error)).collect()
 }
@@ -82,8 +83,8 @@ fn segments(pointer: &str) -> Vec<String> {
 /// How the reader knows the value: the last key on the way to it.
 fn label(path: &[String]) -> String {
     match path.iter().rposition(|part| part.parse::<usize>().is_err()) {
-        None => "The file".to_owned(),
-        Some(last) if last + 1 < path.len() => format!("An item of `{}`", path[last]),
+        None => said::the_file(),
+        Some(last) if last + 1 < path.len() => said::item_of(&path[last]),
         Some(last) => format!("`{}`", path[last]),
     }
 }
@@ -96,20 +97,16 @@ fn say(root: &Node, error: &ValidationError<'_>) -> Vec<Problem> {
     let one = |sentence: String| vec![node.problem(sentence)];
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected.iter().map(|key| unknown_key(node, key, &holder)).collect(),
-        ValidationErrorKind::Required { property } => {
-            one(format!("`{}` is missing in {}.", property.as_str().unwrap_or_default(), title(&holder)))
-        }
+        ValidationErrorKind::Required { property } => one(said::key_missing(property.as_str().unwrap_or_default(), title(&holder))),
         ValidationErrorKind::Type { kind } => one(wrong_type(&label, kind, node)),
         ValidationErrorKind::Enum { options } => one(not_an_option(&label, node, options)),
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
             one(not_an_option(&label, node, &constants(&holder)))
         }
-        ValidationErrorKind::Constant { expected_value } => one(format!("{label} is {expected_value}; this Berth reads no other.")),
+        ValidationErrorKind::Constant { expected_value } => one(said::is_constant(label, expected_value)),
         ValidationErrorKind::Minimum { .. } | ValidationErrorKind::Maximum { .. } => one(out_of_range(&label, node, &holder)),
-        ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => {
-            one(format!("{label} is empty. Name at least one."))
-        }
-        ValidationErrorKind::MinLength { .. } => one(format!("{label} is empty. Write something, or leave it out.")),
+        ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => one(said::names_none(label)),
+        ValidationErrorKind::MinLength { .. } => one(said::is_empty(label)),
         ValidationErrorKind::Pattern { .. } => one(format!("`{}` {}", node.text().unwrap_or_default(), pattern_message(&holder))),
         ValidationErrorKind::PropertyNames { error } => {
             let key = error.instance().as_str().unwrap_or_default().to_owned();
@@ -117,7 +114,7 @@ fn say(root: &Node, error: &ValidationError<'_>) -> Vec<Problem> {
             let message = pattern_message(names);
             vec![key_at(node, &key).problem(format!("`{key}` {message}"))]
         }
-        other => one(format!("{label} does not fit the schema ({}).", other.keyword())),
+        other => one(said::misfit(label, other.keyword())),
     }
 }
 
@@ -139,8 +136,8 @@ fn key_at(node: &Node, key: &str) -> At {
 fn unknown_key(node: &Node, key: &str, holder: &Value) -> Problem {
     let known: Vec<&str> = holder["properties"].as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     let sentence = match nearest(key, &known) {
-        Some(near) => format!("`{key}` is not known in {}. Did you mean `{near}`?", title(holder)),
-        None => format!("`{key}` is not known in {}. Known are {}.", title(holder), listed(&known)),
+        Some(near) => said::key_near(key, title(holder), near),
+        None => said::key_unknown(key, title(holder), said::listed(&known)),
     };
     key_at(node, key).problem(sentence)
 }
@@ -156,50 +153,40 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, candidate)| candidate)
 }
 
-fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => quoted.concat(),
-    }
-}
-
 fn wrong_type(label: &str, kind: &TypeKind, node: &Node) -> String {
     let wanted = match kind {
-        TypeKind::Single(one) => kind_noun(&one.to_string()),
-        TypeKind::Multiple(_) => "something else",
+        TypeKind::Single(one) => one.to_string(),
+        TypeKind::Multiple(_) => String::new(),
     };
     match &node.data {
-        Data::Null => format!("{label} has no value. It takes {wanted}."),
-        Data::Number(number) if wanted == "a text" => format!("{label} takes a text. Put {number} in quotes."),
-        Data::Bool(bool) if wanted == "a text" => format!("{label} takes a text. Put {bool} in quotes."),
-        Data::Text(text) if wanted == "a list" => {
-            format!("{label} takes a list. Write `[{}]`.", serde_json::to_string(text).unwrap_or_default())
-        }
-        data => format!("{label} takes {wanted}, and this is {}.", data_noun(data)),
+        Data::Null => said::no_value(label, kind_noun(&wanted)),
+        Data::Number(number) if wanted == "string" => said::needs_quotes(label, number),
+        Data::Bool(bool) if wanted == "string" => said::needs_quotes(label, bool),
+        Data::Text(text) if wanted == "array" => said::takes_list(label, json!([text])),
+        data => said::other_kind(label, kind_noun(&wanted), data_noun(data)),
     }
 }
 
-fn kind_noun(kind: &str) -> &'static str {
+fn kind_noun(kind: &str) -> String {
     match kind {
-        "string" => "a text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "`true` or `false`",
-        "array" => "a list",
-        "object" => "a map",
-        _ => "nothing",
+        "string" => said::kind_text(),
+        "integer" => said::kind_whole(),
+        "number" => said::kind_number(),
+        "boolean" => said::kind_bool(),
+        "array" => said::kind_list(),
+        "object" => said::kind_map(),
+        _ => said::kind_other(),
     }
 }
 
-fn data_noun(data: &Data) -> &'static str {
+fn data_noun(data: &Data) -> String {
     match data {
-        Data::Null => "nothing",
-        Data::Bool(_) => "`true` or `false`",
-        Data::Number(_) => "a number",
-        Data::Text(_) => "a text",
-        Data::List(_) => "a list",
-        Data::Map(_) => "a map",
+        Data::Null => app::said::nothing(),
+        Data::Bool(_) => said::kind_bool(),
+        Data::Number(_) => said::kind_number(),
+        Data::Text(_) => said::kind_text(),
+        Data::List(_) => said::kind_list(),
+        Data::Map(_) => said::kind_map(),
     }
 }
 
@@ -212,16 +199,16 @@ fn constants(holder: &Value) -> Value {
 fn not_an_option(label: &str, node: &Node, options: &Value) -> String {
     let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let Some(text) = node.text() else {
-        return format!("{label} takes one of {}, and this is {}.", listed(&options), data_noun(&node.data));
+        return said::option_kind(label, said::listed(&options), data_noun(&node.data));
     };
     match nearest(text, &options) {
-        Some(near) => format!("{label} takes no `{text}`. Did you mean `{near}`?"),
-        None => format!("{label} takes no `{text}`. It takes {}.", listed(&options).replace(" and ", " or ")),
+        Some(near) => said::option_near(label, text, near),
+        None => said::option_unknown(label, text, said::choice(&options)),
     }
 }
 
 fn out_of_range(label: &str, node: &Node, holder: &Value) -> String {
-    format!("{label} is {} to {}, and this is {}.", holder["minimum"], holder["maximum"], node.to_json())
+    said::out_of_range(label, &holder["minimum"], &holder["maximum"], node.to_json())
 }
 
 fn pattern_message(holder: &Value) -> &str {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use app::model::RunEvent;
+use app::{model::RunEvent, said};
 
 use super::*;
 
@@ -206,13 +206,37 @@ fn every_mistake_has_its_sentence_and_place() {
         ("a: &a [*a]\n".into(), "1:8 This alias stands inside the very value it names. Take it out."),
     ];
     let mut wrong = String::new();
+    let mut english = 0;
     for (text, expected) in &cases {
+        english += untold(text);
         let found: Vec<String> = lint(text).problems.iter().map(|p| format!("{}:{} {}", p.line, p.column, p.sentence)).collect();
         if found.join("\n") != *expected {
             let _ = writeln!(wrong, "--- {text}\nexpected {expected}\nfound    {}", found.join("\n         "));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    println!("proof  sentences of a berth.yaml: {} broken files, {english} sentences without their Korean", cases.len());
+    assert_eq!(english, 0);
+}
+
+/// How many problems of a file are not said in Korean: each by itself, and as the reason why a run failed.
+fn untold(text: &str) -> usize {
+    let Err(problems) = parse(text) else { return 0 };
+    let failure = |problem: &Problem| said::file::and_more(problem, 2);
+    let told = |said: &str| said::in_korean(said).filter(|korean| is_korean(korean));
+    let missing = problems.iter().flat_map(|problem| [problem.sentence.clone(), problem.to_string(), failure(problem)]);
+    missing.filter(|said| told(said).is_none()).inspect(|said| eprintln!("{said}\n    {:?}", said::in_korean(said))).count()
+}
+
+/// Whether a sentence is Korean as a whole: what other letters it has stand in back-ticks, are names of the grammar, or are what
+/// another program said.
+fn is_korean(said: &str) -> bool {
+    let own: String = said.split('`').step_by(2).collect();
+    let foreign = ["글로브가 아니에요: ", "YAML 형식이 아니에요: "].iter().find_map(|lead| Some(own.find(lead)? + lead.len()));
+    let own = &own[..foreign.unwrap_or(own.len())];
+    let mut words = own.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let names = ["berth", "yaml", "YAML", "Berth", "Dockerfile", "on", "if", "not", "retry", "health", "image", "concurrency"];
+    own.chars().any(|c| ('가'..='힣').contains(&c)) && words.all(|word| names.contains(&word))
 }
 
 #[test]
@@ -327,6 +351,19 @@ fn what_a_run_does_not_want_is_marked_with_the_reason() {
     );
     assert!(all.plan.iter().any(|line| line.ends_with("unit (postgres) (only for push, manual), at most 10m")), "{:?}", all.plan);
     assert!(all.plan.iter().any(|line| line.ends_with("where stage slow failed, once: dump")), "{:?}", all.plan);
+}
+
+#[test]
+fn what_a_file_asks_for_is_said_in_korean() {
+    let mut lines = lint(WHOLE).plan;
+    lines.extend(lint(&WHOLE.replace("separate", "together")).plan.into_iter().take(1));
+    for line in &lines {
+        let (_, says) = line.split_once(": ").unwrap();
+        let order = !says.contains(' ') || says == "fast, slow, image";
+        let korean = said::in_korean(says).unwrap_or_default();
+        let english = [" runs ", " at ", "most", "where", "only", "beside", "takes", "once", "command", "asked", " on "];
+        assert!(order || !korean.is_empty() && !english.iter().any(|word| korean.contains(word)), "{says}: {korean}");
+    }
 }
 
 #[test]

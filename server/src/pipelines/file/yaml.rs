@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use app::said::file as said;
 use saphyr::Scalar;
 use saphyr_parser::{Event, Parser, ScanError, Span};
 use serde_json::{Map, Number, Value};
@@ -116,7 +117,7 @@ impl Node {
 pub(super) fn read(text: &str) -> Result<Node, Problem> {
     let start = At { line: 1, column: 1 };
     if text.len() > MAX_BYTES {
-        return Err(start.problem(format!("The file is larger than {} KiB.", MAX_BYTES / 1024)));
+        return Err(start.problem(said::too_large(MAX_BYTES / 1024)));
     }
     let mut reader = Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
     let mut document = None;
@@ -124,16 +125,14 @@ pub(super) fn read(text: &str) -> Result<Node, Problem> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             Event::DocumentStart(_) if document.is_some() => {
-                return Err(at.problem("A second document begins here. Keep one, without `---` between."));
+                return Err(at.problem(said::second_document()));
             }
             Event::DocumentStart(_) => {}
             event => document = Some(reader.node(event, at, 0)?),
         }
     }
     match document {
-        None | Some(Node { data: Data::Null, .. }) => {
-            Err(start.problem("The file is empty. Start with `version: 1` and `services:`, or delete it to build the Dockerfile alone."))
-        }
+        None | Some(Node { data: Data::Null, .. }) => Err(start.problem(said::empty_file())),
         Some(node) => Ok(node),
     }
 }
@@ -154,40 +153,40 @@ impl<'t> Reader<'t> {
     }
 
     fn expect(&mut self, at: At) -> Result<(Event<'t>, At), Problem> {
-        self.next()?.ok_or_else(|| at.problem("The file ends in the middle of this."))
+        self.next()?.ok_or_else(|| at.problem(said::ends_within()))
     }
 
     fn count(&mut self, at: At, size: usize) -> Result<(), Problem> {
         self.nodes += size;
         if self.nodes > MAX_NODES {
-            return Err(at.problem(format!("The file has more than {MAX_NODES} values, its aliases followed. Make it smaller.")));
+            return Err(at.problem(said::many_values(MAX_NODES)));
         }
         Ok(())
     }
 
     fn node(&mut self, event: Event<'t>, at: At, depth: usize) -> Result<Node, Problem> {
         if depth > MAX_DEPTH {
-            return Err(at.problem("The file nests too deep here."));
+            return Err(at.problem(said::too_deep()));
         }
         let before = self.nodes;
         self.count(at, 1)?;
         let (anchor, data) = match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id).cloned() else {
-                    return Err(at.problem("This alias stands inside the very value it names. Take it out."));
+                    return Err(at.problem(said::alias_within()));
                 };
                 self.count(at, node.size)?;
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let Some(scalar) = Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref()) else {
-                    return Err(at.problem("This tag does not fit its value. Leave the tag out."));
+                    return Err(at.problem(said::tag_misfit()));
                 };
                 (anchor, scalar_data(scalar, at)?)
             }
             Event::SequenceStart(anchor, _) => (anchor, self.list(at, depth)?),
             Event::MappingStart(anchor, _) => (anchor, self.map(at, depth)?),
-            _ => return Err(at.problem("A value is missing here.")),
+            _ => return Err(at.problem(said::value_missing())),
         };
         let node = Node { at, data, size: self.nodes - before };
         if anchor > 0 {
@@ -220,7 +219,7 @@ impl<'t> Reader<'t> {
             if key.name == "<<" {
                 merged.extend(merge_sources(value)?);
             } else if let Some((first, _)) = entries.iter().find(|(k, _)| k.name == key.name) {
-                return Err(key.at.problem(format!("`{}` stands here a second time; the first is in line {}.", key.name, first.at.line)));
+                return Err(key.at.problem(said::key_twice(&key.name, first.at.line)));
             } else {
                 entries.push((key, value));
             }
@@ -242,7 +241,7 @@ fn merge_sources(node: Node) -> Result<Vec<(Key, Node)>, Problem> {
         Data::List(items) => {
             items.into_iter().map(merge_sources).collect::<Result<Vec<_>, _>>().map(|lists| lists.into_iter().flatten().collect())
         }
-        _ => Err(at.problem("`<<` takes a map, or a list of maps.")),
+        _ => Err(at.problem(said::merge_takes())),
     }
 }
 
@@ -251,7 +250,7 @@ fn key_of(node: Node, at: At) -> Result<Key, Problem> {
         Data::Text(text) => text,
         Data::Number(number) => number.to_string(),
         Data::Bool(bool) => bool.to_string(),
-        _ => return Err(at.problem("A key is a text.")),
+        _ => return Err(at.problem(said::key_is_text())),
     };
     Ok(Key { at, name })
 }
@@ -261,14 +260,12 @@ fn scalar_data(scalar: Scalar<'_>, at: At) -> Result<Data, Problem> {
         Scalar::Null => Data::Null,
         Scalar::Boolean(bool) => Data::Bool(bool),
         Scalar::Integer(int) => Data::Number(int.into()),
-        Scalar::FloatingPoint(float) => {
-            Data::Number(Number::from_f64(*float).ok_or_else(|| at.problem("This is no number that can be counted with."))?)
-        }
+        Scalar::FloatingPoint(float) => Data::Number(Number::from_f64(*float).ok_or_else(|| at.problem(said::no_number()))?),
         Scalar::String(text) => Data::Text(text.into_owned()),
     })
 }
 
 fn not_yaml(error: &ScanError) -> Problem {
     let at = At { line: error.marker().line(), column: error.marker().col() + 1 };
-    at.problem(format!("This is not YAML: {}.", error.info()))
+    at.problem(said::not_yaml(error.info()))
 }
