@@ -19,9 +19,9 @@ use crate::{
     model::{
         Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
-        NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, Role, Rollout, RolloutId, Route, RouteId, Run,
-        RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target, Team, TeamId,
-        TeamName, Timestamp, Token, TokenId, Triggers, UserId,
+        NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, RetryFrom, Role, Rollout, RolloutId, Route,
+        RouteId, Run, RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target,
+        Team, TeamId, TeamName, Timestamp, Token, TokenId, Triggers, UserId,
     },
 };
 
@@ -380,8 +380,11 @@ pub trait Runs: Send + Sync {
     /// `unknown_branch`, `unknown_input`, `missing_input`, `invalid_input`.
     async fn start(&self, actor: &Actor, team: &TeamName, service: &ServiceName, start: StartRun) -> Result<RunBrief>;
 
-    /// Runs the commit of an ended run again, as a new run.
-    async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief>;
+    /// Runs the commit of an ended run again, as a new run: from its start, or going on where it failed.
+    ///
+    /// # Errors
+    /// `not_ended`; `not_failed`, `nothing_ran`, `pipeline_changed` and `files_gone` where a run cannot go on from it.
+    async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64, from: RetryFrom) -> Result<RunBrief>;
 
     /// Lines of a step's log, from line `from` (counted from 1), at most `limit` (1 to 5,000).
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange>;

@@ -159,6 +159,7 @@ said! {
     reason_schedule(cron, zone): "its schedule: {cron} ({zone})" / "예약된 시각: {cron}({zone})";
     reason_asked(by, branch): "{by} asked for a run of {branch}" / "{by} 님이 {branch} 브랜치의 실행을 요청";
     superseded(number): "Run {number} took its place: it is of a newer push to the branch." / "브랜치에 새로 푸시된 실행 {number}번으로 대체됐어요.";
+    reason_goes_on(by, number, stage): "{by} asked to go on from run {number}, at the stage {stage}" / "{by} 님이 실행 {number}번에서 이어서 실행을 요청, {stage} 단계부터";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
     // Why a stage or a step is not wanted in a run.
@@ -229,6 +230,8 @@ said! {
     context_size(most): "The build's files are larger than {most} MiB. Put the service into a folder of its own and name it as `path` in berth.yaml." / "빌드 파일이 {most} MiB를 넘어요. 서비스를 따로 폴더에 두고 berth.yaml의 `path`에 적으세요.";
     needed_by(path, failure): "`{path}`: {failure}" / "`{path}` 파일: {failure}";
     files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
+    files_gone(number): "The files of run {number} are not on the engine any more, so nothing can go on from it. Run the commit again from the start." / "실행 {number}번의 파일이 이제 엔진에 없어서 이어서 실행할 수 없어요. 커밋을 처음부터 다시 실행하세요.";
+    goes_on_with(number, names): "Goes on from run {number} with the files as it left them. Taken over, and not run again: {names}." / "실행 {number}번이 남긴 파일로 이어서 실행해요. 다시 실행하지 않고 가져온 것: {names}.";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
     unreadable_run(column): "What is stored of this run does not read ({column}), so it was ended. Run the commit again." / "저장된 실행을 읽을 수 없어서({column}) 끝냈어요. 커밋을 다시 실행하세요.";
     unreadable_rollout(column): "What is stored of this rollout does not read ({column}), so it was ended. Deploy again." / "저장된 롤아웃을 읽을 수 없어서({column}) 끝냈어요. 다시 배포하세요.";

@@ -67,7 +67,11 @@ async fn networks_and_volumes(world: &World) -> Vec<String> {
         }
     }
     let volumes = docker.list_volumes(None::<ListVolumesOptions>).await.unwrap().volumes.unwrap_or_default();
-    left.extend(volumes.into_iter().map(|volume| format!("volume {}", volume.name)));
+    // The files of a run that failed are kept, as its row says.
+    let kept = world.rows("SELECT id FROM runs WHERE files_until IS NOT NULL").await;
+    let kept: Vec<String> = kept.iter().map(|row| row.text("id").unwrap()).collect();
+    let orphan = |name: &String| !kept.iter().any(|run| name.ends_with(run.as_str()));
+    left.extend(volumes.into_iter().map(|volume| volume.name).filter(orphan).map(|name| format!("volume {name}")));
     left
 }
 

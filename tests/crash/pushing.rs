@@ -33,6 +33,8 @@ enum Course {
     Cancelled,
     /// Run again, by hand.
     Again,
+    /// Gone on with where it failed.
+    GoesOn,
     /// A branch is deleted.
     BranchGone,
     /// A test that is caught giving both results is muted.
@@ -49,6 +51,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
         Course::BadFile,
         Course::Cancelled,
         Course::Again,
+        Course::GoesOn,
         Course::BranchGone,
         Course::Muted,
     ];
@@ -101,6 +104,13 @@ services:
       web: {{ port: 8080, health: {{ command: [\"test\", \"-f\", \"/www/index.html\"], interval: 100ms }}, drain: 0s }}
 "
         );
+        if self.course == Course::GoesOn {
+            // With what the first time left, it is good.
+            let second = format!(
+                "      - name: slow\n        steps: [{{ name: late, image: \"{BUSYBOX}\", network: none, run: [\"test -e tried || {{ touch tried; exit 1; }}\"] }}]\n"
+            );
+            return file.replace("    release:", &format!("{second}    release:"));
+        }
         if self.course == Course::BadFile { file.replace("stages", "stayges") } else { file }
     }
 
@@ -187,6 +197,12 @@ impl Operation for Push {
                     self.before = world.number(NEWEST_RUN).await;
                 }
             }
+            Course::GoesOn => {
+                self.write(world);
+                world.git(&["push", "-q", "-o", "no-wait", "berth", "main"]);
+                world.settles().await;
+                self.before = world.number(NEWEST_RUN).await;
+            }
             Course::BranchGone => {
                 // Not what another operation committed last: its step may take long.
                 if self.commit.is_empty() {
@@ -217,6 +233,7 @@ impl Operation for Push {
         let run = format!("{HELLO}/runs/{}/actions", self.before);
         match self.course {
             Course::Again => drop(world.send("POST", &format!("{run}/retry"), serde_json::Value::Null).await),
+            Course::GoesOn => drop(world.send("POST", &format!("{run}/retry?from=stage"), serde_json::Value::Null).await),
             Course::Cancelled => drop(world.send("POST", &format!("{run}/cancel"), serde_json::Value::Null).await),
             Course::BranchGone => drop(world.try_git(&["push", "-q", "berth", ":gone"])),
             Course::EngineSilent => self.push_into_silence(world).await,
@@ -231,7 +248,7 @@ impl Operation for Push {
 
     async fn taken(&mut self, world: &World) -> bool {
         match self.course {
-            Course::Again => world.number(NEWEST_RUN).await > self.before,
+            Course::Again | Course::GoesOn => world.number(NEWEST_RUN).await > self.before,
             Course::Cancelled => {
                 let asked =
                     format!("SELECT COUNT(*) AS number FROM runs WHERE commit_id = '{}' AND cancel_asked_at IS NOT NULL", self.commit);
@@ -257,7 +274,7 @@ impl Operation for Push {
     async fn judge(&mut self, world: &World) {
         let (state, failure) = self.state(world).await;
         match self.course {
-            Course::Live | Course::Again | Course::EngineAway | Course::EngineSilent => {
+            Course::Live | Course::Again | Course::GoesOn | Course::EngineAway | Course::EngineSilent => {
                 assert_eq!(state, "passed", "{failure}");
                 self.judge_rollout(world).await;
             }

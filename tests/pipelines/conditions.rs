@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{Light, LineKind, Question, Run, RunState};
+use app::model::{Light, LineKind, Question, RetryFrom, Run, RunState};
 use server::platform::fake::{Behaviour, Built, Script, Verb};
 
 use crate::{
@@ -105,7 +105,7 @@ async fn what_is_not_wanted_is_shown_as_skipped_and_counts_for_nothing() {
     let states: Vec<RunState> =
         run.stages.iter().flat_map(|stage| &stage.steps).filter(|step| !step.sidecar).map(|step| step.state).collect();
     assert_eq!((run.state, states), (Passed, vec![Skipped, Passed, Passed, Passed, Passed]));
-    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
     assert_eq!(shown(&ended(&harbour, 3).await), expected, "again is the same again");
 
     // A run in which no stage was wanted tested nothing.
@@ -294,8 +294,7 @@ async fn on_the_engine_what_follows_a_failure_sees_files_and_sidecars() {
     let log = harbour.berth.backend.runs.log(&harbour.owner, &dump.id, 1, 10).await.unwrap();
     let lines: Vec<&str> = log.lines.iter().filter(|line| line.kind == LineKind::Out).map(|line| line.text.as_str()).collect();
     assert_eq!((dump.state, lines), (RunState::Passed, vec!["left", "from db", "slow/bad"]));
-    until("nothing is left of the run", async || harbour.berth.platform.runs_with_leftovers().await.unwrap().is_empty().then_some(()))
-        .await;
+    until("nothing is left of the run", async || harbour.left().await.is_empty().then_some(())).await;
     harbour.clear().await;
     crate::support::proof("on_failure on the engine", "1 saw the files and the sidecar of the stage that failed: 0 containers left");
 }

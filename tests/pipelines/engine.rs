@@ -66,7 +66,7 @@ async fn last_lines(harbour: &Harbour, step: &Step) -> [(LineKind, String); 2] {
 }
 
 async fn left(harbour: &Harbour) -> usize {
-    harbour.berth.platform.runs_with_leftovers().await.unwrap().len()
+    harbour.left().await.len()
 }
 
 #[tokio::test(flavor = "multi_thread")]

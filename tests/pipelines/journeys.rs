@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::model::{LineKind, PageRequest, Run, RunState, StageKind};
+use app::model::{LineKind, PageRequest, RetryFrom, Run, RunState, StageKind};
 use futures::StreamExt;
 use server::platform::fake::{Behaviour, Script, Verb};
 
@@ -115,7 +115,7 @@ async fn a_failing_step_stops_the_run_at_its_stage() {
     assert_eq!((texts.len(), log.total, log.complete), (3, 3, true));
     // The same commit again is a new run.
     harbour.fake.on_task(|_| Some(Script::default()));
-    let again = harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    let again = harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
     assert_eq!(again.number, 2);
     assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
     harbour.berth.stop().await;

@@ -10,6 +10,7 @@ mod journeys;
 mod logs;
 mod monorepo;
 mod queue;
+mod rerun;
 mod results;
 mod secrets;
 mod selection;

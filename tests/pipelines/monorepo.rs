@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::model::{Actor, Move, NewService, NewToken, Run, RunState, Scope, ServiceName, StartRun, TeamName};
+use app::model::{Actor, Move, NewService, NewToken, RetryFrom, Run, RunState, Scope, ServiceName, StartRun, TeamName};
 use server::{
     args,
     platform::fake::{Behaviour, Script},
@@ -168,7 +168,7 @@ async fn a_push_runs_what_it_touches(app: TestApp) {
     holds(&shown, &["– billing: The commit says `[skip ci]`.", "– orders: The commit says"], &["Run "]);
 
     // Run again by hand, what was kept is made anew.
-    let again = shop.app.berth.backend.runs.retry(&shop.owner, &team(), &name("billing"), 2).await.unwrap();
+    let again = shop.app.berth.backend.runs.retry(&shop.owner, &team(), &name("billing"), 2, RetryFrom::Start).await.unwrap();
     let run = shop.run("billing", again.number).await;
     assert_eq!((run.state, run.kept, run.candidate), (RunState::Passed, false, Some(7)), "{run:?}");
     // So is the head of a branch.
@@ -239,7 +239,7 @@ async fn a_service_moves_with_its_history() {
 
     // What it was is still there, and its commits are found where they are.
     assert_eq!((shop.run("billing", 1).await.candidate, shop.candidates("billing").await), (Some(1), 1));
-    shop.app.berth.backend.runs.retry(&shop.owner, &team(), &name("billing"), 1).await.unwrap();
+    shop.app.berth.backend.runs.retry(&shop.owner, &team(), &name("billing"), 1, RetryFrom::Start).await.unwrap();
     assert_eq!(shop.run("billing", 2).await.candidate, Some(2));
 
     // What is pushed there goes on from it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::model::{Mute, Run, RunState, Scope, TestChange, TestReport};
+use app::model::{Mute, RetryFrom, Run, RunState, Scope, TestChange, TestReport};
 use server::{
     clock,
     platform::{
@@ -115,7 +115,7 @@ async fn a_test_with_both_results_for_one_commit_is_flaky_and_can_be_muted() {
     let ci = harbour.berth.backend.ci.clone();
     assert_eq!(ci.flaky(&harbour.owner, &team(), &service()).await.unwrap(), []);
     harbour.fake.on_task(|_| Some(Script::default().leaving("out/a.xml", report(&[("a", true), ("b", false), ("c", true)]))));
-    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1).await.unwrap();
+    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
     ended(&harbour, 2).await;
     let found = ci.flaky(&harbour.owner, &team(), &service()).await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");

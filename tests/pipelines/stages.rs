@@ -218,8 +218,7 @@ async fn on_the_engine_a_sidecar_answers_by_its_name_and_nothing_is_left() {
     again(&copy, &file(&ends, &steps)).await;
     let failure = ended(&harbour, 3).await.failure.unwrap();
     assert!(failure.starts_with("Stage slow, sidecar db: It ended with exit code 9 ") && failure.ends_with(": bad"), "{failure}");
-    until("nothing is left of the runs", async || harbour.berth.platform.runs_with_leftovers().await.unwrap().is_empty().then_some(()))
-        .await;
+    until("nothing is left of the runs", async || harbour.left().await.is_empty().then_some(())).await;
     harbour.clear().await;
     crate::support::proof("sidecars on the engine", "1 answered by name, 1 never ready, 1 ended: 0 containers, networks, volumes left");
 }

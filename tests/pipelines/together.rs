@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::model::{Move, NewService, Run, RunState, Sibling, StartRun};
+use app::model::{Move, NewService, RetryFrom, Run, RunState, Sibling, StartRun};
 use server::{args, platform::fake::Script, platform::fake::Verb, store::Query as _};
 
 use super::monorepo::{FILE, Shop, holds, name, pushed, team};
@@ -108,12 +108,12 @@ async fn all_come_to_one_version_or_none(app: TestApp) {
 
     // Asked for again by one, both are.
     shop.app.fake.on_task(|_| Some(Script::default()));
-    let again = backend.runs.retry(&shop.owner, &team(), &name("orders"), 6).await.unwrap();
+    let again = backend.runs.retry(&shop.owner, &team(), &name("orders"), 6, RetryFrom::Start).await.unwrap();
     assert_eq!(again.number, 7);
     let run = shop.run("orders", 7).await;
     assert_eq!((run.state, numbers(&run.together)), (RunState::Passed, vec![("billing", 7, Some(5)), ("orders", 7, Some(5))]), "{run:?}");
     // So they are where a run kept what it had, and by hand.
-    backend.runs.retry(&shop.owner, &team(), &name("billing"), 5).await.unwrap();
+    backend.runs.retry(&shop.owner, &team(), &name("billing"), 5, RetryFrom::Start).await.unwrap();
     assert_eq!((shop.run("billing", 8).await.candidate, shop.run("orders", 8).await.candidate), (Some(6), Some(6)));
     backend.runs.start(&shop.owner, &team(), &name("billing"), StartRun::default()).await.unwrap();
     assert_eq!((shop.run("billing", 9).await.candidate, shop.run("orders", 9).await.candidate), (Some(7), Some(7)));
@@ -129,7 +129,7 @@ async fn all_come_to_one_version_or_none(app: TestApp) {
     backend.services.move_to(&shop.owner, &team(), &name("billing"), to).await.unwrap();
     let shown = backend.candidates.show(&shop.owner, &team(), &name("billing"), 4).await.unwrap();
     assert_eq!(numbers(&shown.together), [("billing", 4, Some(4)), ("orders", 4, Some(4))]);
-    let again = backend.runs.retry(&shop.owner, &team(), &name("billing"), 4).await.unwrap();
+    let again = backend.runs.retry(&shop.owner, &team(), &name("billing"), 4, RetryFrom::Start).await.unwrap();
     assert_eq!((shop.run("billing", again.number).await.candidate, shop.version().await), (Some(10), 10));
     proof("together", "2 services, separate → together → separate → a repository of its own: 6 versions of both, 0 of one alone");
     shop.app.berth.stop().await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{LineKind, PushPolicy, Run, RunEvent, RunState, Scope, StartRun, Timestamp};
+use app::model::{LineKind, PushPolicy, RetryFrom, Run, RunEvent, RunState, Scope, StartRun, Timestamp};
 use serde_json::json;
 use server::{
     args, clock,
@@ -108,7 +108,7 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
     holds(&said, &["The tag nightly is taken. No service runs on it", "The tag v3 is taken. No service"], &["Run "]);
 
     // Again is the same again; and a tag that is moved runs anew.
-    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 2).await.unwrap();
+    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 2, RetryFrom::Start).await.unwrap();
     let run = ended(&harbour, 4).await;
     assert_eq!((run.event, run.tag.as_deref(), run.stages[0].steps[1].state), (RunEvent::Tag, Some("v1"), Passed));
     copy.commit("Docs [skip ci]").await;
@@ -419,7 +419,7 @@ async fn a_run_takes_what_its_file_describes() {
     person.berth("runs start demo/hello").await.says(1, "`WHO` must be given.");
     person.berth("runs start demo/hello --input WHO").await.says(2, "write NAME=VALUE");
     person.berth("service triggers demo/hello").await.fine().says(0, "Where it goes.").says(0, "eu, us");
-    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 3).await.unwrap();
+    harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 3, RetryFrom::Start).await.unwrap();
     let again = ended(&harbour, 4).await;
     assert_eq!((again.event, again.inputs, env(4)), (run.event, run.inputs, env(3)), "again is the same again");
     harbour.berth.stop().await;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 16] = [
+const LEFT: [(&str, &str); 26] = [
     ("db::readable", "reads rows that are there already"),
     ("db::unreadable", "makes an error"),
     ("dump::columns", "the backup's tests take every row of each database to the other"),
@@ -19,9 +19,19 @@ const LEFT: [(&str, &str); 16] = [
     ("dump::tables", "as dump::columns"),
     ("environments::read_joined", "reads a row for targets::list"),
     ("events::paged", "cuts a list that is there already"),
+    ("files::forget", "pipelines::rerun lets runs go on from others on both databases, whose sweep asks it"),
+    ("files::goes_on", "as files::forget"),
+    ("files::has_worked", "as files::forget"),
+    ("files::hold", "as files::forget"),
+    ("files::keep", "as files::forget"),
+    ("files::kept", "as files::forget"),
+    ("files::of_service", "reads what files::kept does, of one service"),
+    ("files::take_over", "as files::forget"),
+    ("files::taken", "as files::forget"),
     ("releases::insert", "called by rollout::request::release"),
     ("rollouts::enqueue", "called by rollout::request::release"),
     ("runs::insert_stage", "called by runs::insert and runs::take_up"),
+    ("runs::stages", "reads what runs::take_up does; pipelines::rerun asks it on both databases"),
     ("services::clone_url", "makes a text"),
 ];
 

@@ -13,10 +13,10 @@ use app::model::{CandidateId, RolloutId, RunId, RunState, StepId};
 use reqwest::{Method, redirect::Policy};
 use serde_json::{Value, json};
 use server::{
-    args,
+    args, clock,
     platform::fake::Fake,
     serve::{self, Engine, Running},
-    store::{Db, Query as _, Tx, repositories, selection, together},
+    store::{Db, Query as _, Tx, files, repositories, selection, together},
     wake::Duty,
 };
 use tracing::field::{Field, Visit};
@@ -32,8 +32,8 @@ use crate::support::{
 /// Tables that stay small whatever people do.
 const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "settings", "teams"];
 
-/// Indexes that are as long as what is under way.
-const OPEN: [&str; 9] = [
+/// Indexes that are as long as what is under way, or is kept for a day.
+const OPEN: [&str; 10] = [
     "candidates_going",
     "ref_changes_open",
     "rollouts_one_running",
@@ -41,6 +41,7 @@ const OPEN: [&str; 9] = [
     "runs_open",
     "runs_queued",
     "runs_running",
+    "runs_with_files",
     "services_leaving",
     "services_unscheduled",
 ];
@@ -220,6 +221,11 @@ impl Filled {
         together::siblings(&mut *tx, runs[0].as_str()).await.unwrap();
         together::siblings_of(&mut *tx, &CandidateId::from_text("none")).await.unwrap();
         together::end_rest(tx, &runs).await.unwrap();
+        files::take_over(tx, (&runs[0], 20), &runs[1], 20, &[vec!["unit".to_owned()]]).await.unwrap();
+        files::has_worked(&mut *tx, &runs[1]).await.unwrap();
+        files::goes_on(&mut *tx, &runs[1]).await.unwrap();
+        files::taken(&mut *tx, &runs[1]).await.unwrap();
+        files::hold(tx, &runs[0], clock::now(), clock::now()).await.unwrap();
     }
 
     /// Does what wakes the loops: a push, a run, a rollout, a deletion.

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, ServiceName, Source, TeamName};
+use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, RunId, ServiceName, Source, TeamName};
 use server::{
     config::Config,
     platform::{Scope, fake::Fake},
     serve::{self, Engine, Running},
+    store::files,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -134,6 +135,13 @@ impl Harbour {
         })
         .await;
         self.berth.stop().await;
+    }
+
+    /// The runs that have left something on the engine, beside the files of those that failed, which are kept.
+    pub(crate) async fn left(&self) -> Vec<RunId> {
+        let left = self.berth.platform.runs_with_leftovers().await.unwrap();
+        let kept = files::kept(&self.berth.db).await.unwrap();
+        left.into_iter().filter(|run| !kept.contains(run)).collect()
     }
 
     /// Asks for a deploy.

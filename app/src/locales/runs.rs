@@ -36,6 +36,15 @@ sentences! {
     start_run_chosen: "Not set" / "설정하지 않음";
     start_run_does: "Run it" / "실행";
     run_again: "Run again" / "다시 실행";
+    again_stage: "From the failed stage" / "실패한 단계부터";
+    again_stage_says: "A new run goes on at the stage that failed, with the files as this run left them." / "실패한 단계부터 새 실행이 이어져요. 이 실행이 남긴 파일을 그대로 써요.";
+    again_steps: "Only what failed" / "실패한 스텝만";
+    again_steps_says: "As from the failed stage, but for those of its steps that passed." / "실패한 단계부터 이어 가되 통과한 스텝은 다시 실행하지 않아요.";
+    taken_from(number): "taken from run {number}" / "{number}번 실행에서 가져옴";
+    goes_on: "Goes on from" / "이어서 실행";
+    files_kept: "Its files" / "남긴 파일";
+    files_kept_until: "kept until" / "보관 기한:";
+    files_not_kept: "Not kept: it can be run again from its start, or where no files are needed." / "보관하지 않아요. 처음부터, 또는 파일이 필요 없는 곳부터 다시 실행할 수 있어요.";
     cancel_run: "Cancel…" / "취소…";
     cancel_run_says: "The steps under way are stopped. The run makes no candidate." / "진행 중인 단계를 멈춰요. 후보는 만들어지지 않아요.";
     cancel_run_does: "Cancel the run" / "실행 취소";

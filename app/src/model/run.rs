@@ -75,6 +75,39 @@ impl RunState {
     }
 }
 
+/// Where a run that ended is begun again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RetryFrom {
+    /// From the start, with the commit's files.
+    #[default]
+    Start,
+    /// From the stage that failed, all of it, with the files as the run left them.
+    Stage,
+    /// As from the stage, but for those of its steps that passed.
+    Steps,
+}
+
+impl RetryFrom {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Start, Self::Stage, Self::Steps];
+
+    /// Its name in API and command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stage => "stage",
+            Self::Steps => "steps",
+        }
+    }
+
+    /// The one of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|from| from.name() == name)
+    }
+}
+
 /// A run as its page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -136,6 +169,15 @@ pub struct Run {
     /// The runs that come to one version with it or to none, itself among them; empty where it stands alone.
     #[serde(default)]
     pub together: Vec<Sibling>,
+    /// The number of the run that it goes on from, with that one's files and what had passed there.
+    #[serde(default)]
+    pub goes_on: Option<u64>,
+    /// Until when its files are kept, where it failed and they are.
+    #[serde(default)]
+    pub files_until: Option<Timestamp>,
+    /// Where it can be begun again now; empty while it has not ended.
+    #[serde(default)]
+    pub again: Vec<RetryFrom>,
     /// Whether cancelling was asked for.
     pub cancelling: bool,
     /// When the push was accepted.
@@ -241,6 +283,15 @@ pub struct Stage {
     pub finished_at: Option<Timestamp>,
 }
 
+impl Stage {
+    /// The number of the run that all of it was taken over from; none where some of it was to be run.
+    pub fn taken_from(&self) -> Option<u64> {
+        let wanted = || self.steps.iter().filter(|step| step.state != RunState::Skipped);
+        let taken = wanted().filter_map(|step| step.taken_from).max();
+        taken.filter(|_| wanted().all(|step| step.taken_from.is_some()))
+    }
+}
+
 /// A step of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -266,6 +317,9 @@ pub struct Step {
     /// Whether it was run after the stage had failed, and changed nothing about that.
     #[serde(default)]
     pub on_failure: bool,
+    /// The number of the run in which it passed, where that is another: it was taken over and not run.
+    #[serde(default)]
+    pub taken_from: Option<u64>,
     /// When it started.
     pub started_at: Option<Timestamp>,
     /// When it ended.

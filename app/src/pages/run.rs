@@ -13,8 +13,8 @@ use crate::{
     islands::{LogStream, line_of},
     locales::Lang,
     model::{
-        LineKind, LogLine, LogRange, PushedRun, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step, TeamName,
-        Timestamp,
+        LineKind, LogLine, LogRange, PushedRun, RetryFrom, Role, RolloutState, Run, RunImage, RunState, ServiceName, SinceGood, Step,
+        TeamName, Timestamp,
     },
     way::{Way, named},
 };
@@ -98,6 +98,11 @@ fn ways(t: Lang, run: &Run, step: Option<&Step>) -> Vec<Way> {
     let (says, verb) = if run.state.ended() { (t.run_again(), "retry") } else { (t.cancel_run_does(), "cancel") };
     let act = Way::act(says, "POST", format!("{path}/actions/{verb}"));
     ways.push(act.cli(format!("berth runs {verb} {number} --service {service}")));
+    for from in run.again.iter().filter(|from| **from != RetryFrom::Start) {
+        let says = if *from == RetryFrom::Stage { t.again_stage() } else { t.again_steps() };
+        let act = Way::act(says, "POST", format!("{path}/actions/retry?from={}", from.name()));
+        ways.push(act.cli(format!("berth runs retry {number} --service {service} --from {}", from.name())));
+    }
     ways
 }
 
@@ -120,14 +125,29 @@ fn buttons(caller: &Caller, run: &Run) -> AnyView {
         return ().into_any();
     }
     if run.state.ended() {
-        let form = Formed::new(caller, "retry");
-        return view! { <form method="post">{form.names()}{form.trouble(&[])}{submit("", t.run_again())}</form> }.into_any();
+        return again(caller, run);
     }
     if run.cancelling {
         return view! { <span class="soft small">{t.is_cancelling()}</span> }.into_any();
     }
     let form = Formed::new(caller, "cancel");
     Confirm { open: t.cancel_run(), says: t.cancel_run_says(), does: t.cancel_run_does(), name: None, bad: true }.show(t, &form)
+}
+
+/// The buttons that begin an ended run again: from its start, and where it failed.
+fn again(caller: &Caller, run: &Run) -> AnyView {
+    let t = caller.lang;
+    let button = |from: &RetryFrom| {
+        let (says, title) = match from {
+            RetryFrom::Start => (t.run_again(), None),
+            RetryFrom::Stage => (t.again_stage(), Some(t.again_stage_says())),
+            RetryFrom::Steps => (t.again_steps(), Some(t.again_steps_says())),
+        };
+        let form = Formed::of(caller, "retry", from.name());
+        view! { <form method="post" title=title>{form.names()}{form.trouble(&[])}{submit("", says)}</form> }
+    };
+    // What changes least stands first.
+    run.again.iter().rev().map(button).collect_view().into_any()
 }
 
 /// Why it failed, or why it waits.
@@ -192,7 +212,8 @@ fn stages(caller: &Caller, run: &Run) -> AnyView {
         .map(|stage| {
             let attempt = (stage.attempt > 1).then(|| format!(" · {}", t.attempt(stage.attempt)));
             let given = !stage.steps.is_empty() && stage.steps.iter().all(|step| step.failure.is_some());
-            let body = view! { {status(run_tone(stage.state), word_in(t, run, stage.state, given))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt} };
+            let taken = stage.taken_from().map(|number| view! { " · "{taken_from(t, run, number)} });
+            let body = view! { {status(run_tone(stage.state), word_in(t, run, stage.state, given))}" "{span_of(t, now, stage.started_at, stage.finished_at)}{attempt}{taken} };
             Mark { tone: run_tone(stage.state), name: stage.name.clone(), body: body.into_any() }
         })
         .collect();
@@ -218,6 +239,12 @@ fn word_in(t: Lang, run: &Run, state: RunState, given: bool) -> &'static str {
         RunState::Skipped if stopped && !given => t.not_reached(),
         _ => run_word(t, state),
     }
+}
+
+/// A link to the run that something was taken over from.
+fn taken_from(t: Lang, run: &Run, number: u64) -> AnyView {
+    let to = format!("{}/runs/{number}", path_of(&run.team, &run.service));
+    view! { <a class="small" href=to>{t.taken_from(number)}</a> }.into_any()
 }
 
 /// The steps of every stage, side by side; each leads to its log.
@@ -254,9 +281,10 @@ fn kind_of(t: Lang, step: &Step) -> AnyView {
     let tries = (step.tries > 1).then(|| view! { <span class="small soft">{t.tries(step.tries)}</span> });
     let sidecar = step.sidecar.then(|| view! { <span class="small soft">{t.sidecar()}</span> });
     let after = step.on_failure.then(|| view! { <span class="small soft">{t.after_failure()}</span> });
+    let taken = step.taken_from.map(|number| view! { <span class="small soft">{t.taken_from(number)}</span> });
     let why = step.failure.as_ref().filter(|_| step.state == RunState::Skipped);
     let why = why.map(|why| view! { <span class="small soft">{t.stored(why)}</span> });
-    view! { {sidecar}{after}{why}{tries} }.into_any()
+    view! { {sidecar}{after}{taken}{why}{tries} }.into_any()
 }
 
 fn took(t: Lang, now: Timestamp, step: &Step) -> AnyView {
@@ -383,6 +411,10 @@ fn push(t: Lang, run: &Run) -> AnyView {
 fn about(caller: &Caller, run: &Run) -> AnyView {
     let (t, now) = (caller.lang, caller.now());
     let mut rows = vec![(t.why_it_ran(), sentence(t, &run.reason)), (t.event(), t.begun(run.event).into_any())];
+    rows.extend(run.goes_on.map(|number| {
+        let to = format!("{}/runs/{number}", path_of(&run.team, &run.service));
+        (t.goes_on(), view! { <a href=to>{t.run_number(number)}</a> }.into_any())
+    }));
     if !run.inputs.is_empty() {
         rows.push((t.inputs(), inputs(run)));
     }
@@ -404,7 +436,17 @@ fn about(caller: &Caller, run: &Run) -> AnyView {
     if let Some(finished) = run.finished_at {
         rows.push((t.ended(), when(t, now, finished)));
     }
+    match run.files_until {
+        Some(until) => rows.push((t.files_kept(), view! { {t.files_kept_until()}" "{when(t, now, until)} }.into_any())),
+        None if rerunnable(run.state) => rows.push((t.files_kept(), t.files_not_kept().into_any())),
+        None => {}
+    }
     facts(rows)
+}
+
+/// Whether somebody may look for a way to go on from it.
+const fn rerunnable(state: RunState) -> bool {
+    matches!(state, RunState::Failed | RunState::TimedOut | RunState::Errored | RunState::Lost)
 }
 
 /// What its steps were given.
@@ -442,7 +484,8 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             Ok(Answer::Go(format!("{}/runs/{number}?done=cancelling", path_of(&team, &name))))
         }
         "retry" => {
-            let run = runs.retry(actor, &team, &name, number).await?;
+            let from = RetryFrom::from_name(caller.form.get("of")).unwrap_or_default();
+            let run = runs.retry(actor, &team, &name, number, from).await?;
             Ok(Answer::Go(format!("{}/runs/{}", path_of(&team, &name), run.number)))
         }
         _ => Err(no_such_form()),

@@ -5,7 +5,8 @@
 //! container engine build `dockerfile` with them, up to the stage `target` and with `args`, once every stage of the
 //! repository's `berth.yaml` had passed. Everything the Dockerfile starts or copies from is among the resolved dependencies,
 //! by the id of the image it meant. With a `recipe`, what the stages left at the path `artifact` was baked onto a base image
-//! by a Dockerfile of Berth's own instead. Commands of the Dockerfile may fetch more: that is not followed.
+//! by a Dockerfile of Berth's own instead. Where the run went on from one of the same commit that had failed, not every stage
+//! passed in it: what passed in another run is a byproduct called `taken over`, with that run's address. Commands of the Dockerfile may fetch more: that is not followed.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +49,9 @@ pub struct Origin<'a> {
     pub run: &'a str,
     /// Who pushed.
     pub by: &'a str,
+    /// What was not run but taken over, since the run went on where another of the same commit had failed: by the address of the
+    /// run in which it passed, its stages and steps.
+    pub taken: &'a BTreeMap<String, Vec<String>>,
     /// What its tests came to, where reports of them were read.
     pub tests: Option<&'a TestCounts>,
     /// When the build began.
@@ -72,7 +76,8 @@ pub fn about(subject: &Subject, origin: &Origin<'_>) -> Value {
         let counts = json!({ "passed": tests.passed, "failed": tests.failed, "skipped": tests.skipped });
         json!({ "name": "tests", "uri": origin.run, "annotations": counts })
     });
-    let byproducts: Vec<Value> = std::iter::once(run).chain(tests).collect();
+    let taken = |(run, steps): (&String, &Vec<String>)| json!({ "name": "taken over", "uri": run, "annotations": { "steps": steps } });
+    let byproducts: Vec<Value> = std::iter::once(run).chain(origin.taken.iter().map(taken)).chain(tests).collect();
     let predicate = json!({
         "buildDefinition": {
             "buildType": BUILD_TYPE,

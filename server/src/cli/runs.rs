@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use app::model::{CommitLine, LogFound, LogLine, LogRange, Run, RunBrief, RunEvent, RunState, SinceGood, StartRun, Step, tag_of};
+use app::model::{
+    CommitLine, LogFound, LogLine, LogRange, RetryFrom, Run, RunBrief, RunEvent, RunState, SinceGood, StartRun, Step, tag_of,
+};
 use clap::Subcommand;
 use futures::StreamExt as _;
 
@@ -65,10 +67,14 @@ pub(super) enum RunsCommand {
         #[command(flatten)]
         wait: Wait,
     },
-    /// Run the same commit again
+    /// Run the same commit again, from its start or going on where it failed
     Retry {
         #[command(flatten)]
         run: OneRun,
+        /// Where to begin: start; stage, the one that failed, with the files as the run left them; steps, as stage but for those
+        /// of its steps that passed
+        #[arg(long, value_name = "WHERE", default_value = "start", value_parser = from)]
+        from: RetryFrom,
         #[command(flatten)]
         wait: Wait,
     },
@@ -201,20 +207,28 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
                 Ok(())
             })?;
         }
-        RunsCommand::Retry { run, wait } => {
+        RunsCommand::Retry { run, from, wait } => {
             let (service, number) = run.find(session).await?;
-            let answer = session.client.post(&format!("{service}/runs/{number}/actions/retry"), &serde_json::json!({})).await?;
+            let answer =
+                session.client.post(&format!("{service}/runs/{number}/actions/retry?from={}", from.name()), &serde_json::json!({})).await?;
             let new: RunBrief = client::read(answer.clone())?;
             if wait.asked() {
                 return progress::run(session, &service, new.number).await;
             }
             session.show(answer, |_| {
-                output::line(&format!("Run {} repeats run {number}.", new.number));
+                let does = if from == RetryFrom::Start { "repeats" } else { "goes on from" };
+                output::line(&format!("Run {} {does} run {number}.", new.number));
                 Ok(())
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a run is begun again, by name; says which there are.
+fn from(text: &str) -> Result<RetryFrom, String> {
+    let names = || RetryFrom::ALL.map(RetryFrom::name).join(", ");
+    RetryFrom::from_name(text).ok_or_else(|| format!("a run is begun again from one of {}", names()))
 }
 
 /// Reads `NAME=VALUE`.
@@ -295,16 +309,26 @@ fn show(run: &Run) {
     ));
     output::line(&format!("begun by {}: {}", run.event.name(), run.reason));
     run.inputs.iter().for_each(|(name, value)| output::line(&format!("input {name}={}", logs::clean(value))));
+    run.goes_on.iter().for_each(|number| output::line(&format!("goes on from run {number}")));
     run.failure.iter().chain(&run.waits).for_each(|sentence| output::line(sentence));
     run.since_good.iter().for_each(since_good);
     let rows: Vec<_> = run.stages.iter().flat_map(|stage| stage.steps.iter().map(move |step| step_row(&stage.name, step))).collect();
     output::table(&["STAGE", "STEP", "STATE", "TOOK", "LINES"], &rows);
     run.candidate.iter().for_each(|candidate| output::line(&format!("candidate {candidate}")));
+    run.files_until.iter().for_each(|until| output::line(&format!("its files are kept until {until}")));
+    again(run);
     for sibling in run.together.iter().filter(|sibling| sibling.service != run.service) {
         output::line(&format!("together with run {} of {}: {}", sibling.run, sibling.service, sibling.state.name()));
     }
     for rollout in &run.rollouts {
         output::line(&format!("rollout {}  {}", rollout.id, output::mark(output::of_rollout(rollout.state), rollout.state.name())));
+    }
+}
+
+/// Says how to go on where a run failed.
+fn again(run: &Run) {
+    for from in run.again.iter().filter(|from| **from != RetryFrom::Start) {
+        output::line(&format!("to go on: berth runs retry {} --from {}", run.number, from.name()));
     }
 }
 
@@ -328,6 +352,7 @@ fn step_row(stage: &str, step: &Step) -> Vec<String> {
     };
     let state = match (step.state, &step.failure) {
         (RunState::Skipped, Some(why)) => format!("skipped: {why}"),
+        (state, _) if step.taken_from.is_some() => format!("{}, taken from run {}", state.name(), step.taken_from.unwrap_or_default()),
         (state, _) if step.tries > 1 => format!("{} at try {}", state.name(), step.tries),
         (state, _) => state.name().to_owned(),
     };

@@ -7,9 +7,9 @@ use app::{
     components::holds,
     error::{Error, Result},
     model::{
-        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunEvent, RunFilter, RunImage,
-        RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport, Triggers,
-        tag_of,
+        Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, RetryFrom, Run, RunBrief, RunEvent, RunFilter,
+        RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport,
+        Triggers, tag_of,
     },
     said,
 };
@@ -20,16 +20,17 @@ use tokio::{sync::broadcast, time::timeout};
 use super::{Control, authorize};
 use crate::{
     auth::rights::Action,
-    git,
+    clock, git,
     pipelines::{
-        file::{When, inputs},
+        file::{Pipeline, When, inputs},
         intake::{self, Again, Head, Part},
-        pushed::{pipelines_of, takes},
+        pushed::{self, pipelines_of},
+        rerun::{self, Before, Begin, Refusal},
     },
     store::{
         candidates,
         events::{self, NewEvent},
-        logs,
+        files, logs,
         repositories::{self, BuiltHere, RepositoryRow},
         results,
         runs::{self, RunRow},
@@ -88,6 +89,41 @@ fn failing_in(reports: &[TestReport]) -> BTreeMap<String, String> {
     reports.iter().flat_map(|report| &report.failing).map(|case| (case.id.clone(), named(case))).collect()
 }
 
+/// How many steps are taken over.
+fn takes(begin: &Begin) -> usize {
+    match begin {
+        Begin::Anew => 0,
+        Begin::GoesOn { taken, .. } => taken.iter().map(Vec::len).sum(),
+    }
+}
+
+/// Why a run cannot go on from another, to whoever asked for it.
+fn refusal(why: Refusal, service: &ServiceName, number: u64) -> Error {
+    let again = format!("`berth runs retry {number} --service {service}` runs it again from its start.");
+    let (code, sentence) = match why {
+        Refusal::NotFailed => ("not_failed", format!("Run {number} of {service} did not fail, so there is no stage to go on from.")),
+        Refusal::NothingRan => ("nothing_ran", format!("Run {number} of {service} ran nothing, so there is nothing to go on from.")),
+        Refusal::Changed => {
+            ("pipeline_changed", format!("What run {number} of {service} was to do does not fit the stages that it has any more."))
+        }
+        Refusal::FilesGone => {
+            ("files_gone", format!("The files of run {number} of {service} are not kept (any more), so nothing can go on from it."))
+        }
+    };
+    Error::conflict(code, format!("{sentence} {again}"))
+}
+
+/// Keeps the files of runs that others are to go on from until those have ended, and for a while after.
+async fn hold_files(tx: &mut crate::store::Tx, all: &[Again]) -> Result<()> {
+    let now = clock::now();
+    for again in all.iter().filter(|again| matches!(again.begin, Begin::GoesOn { files: true, .. })) {
+        if !files::hold(tx, &again.run.id, now, now.plus(rerun::KEPT)).await? {
+            return Err(refusal(Refusal::FilesGone, &again.run.service, again.run.number));
+        }
+    }
+    Ok(())
+}
+
 impl Control {
     async fn tell_run(&self, tx: &mut crate::store::Tx, actor: &Actor, service: &Service, number: u64, action: &str) -> Result<()> {
         let event = NewEvent {
@@ -114,10 +150,10 @@ impl Control {
     async fn again_with(&self, service: &Service, row: RunRow) -> Result<Vec<Again>> {
         if let Some(lead) = &row.lead {
             let members = together::members(&self.db, lead).await?;
-            return Ok(members.into_iter().map(|run| Again { run, read: None }).collect());
+            return Ok(members.into_iter().map(|run| Again { run, read: None, begin: Begin::Anew }).collect());
         }
         if row.pipeline != "null" {
-            return Ok(vec![Again { run: row, read: None }]);
+            return Ok(vec![Again { run: row, read: None, begin: Begin::Anew }]);
         }
         let pushed = together::of_same_push(&self.db, &row.id).await?;
         let here: Vec<BuiltHere> = pushed.iter().map(|run| BuiltHere { id: run.service_id.clone(), name: run.service.clone() }).collect();
@@ -126,10 +162,50 @@ impl Control {
         let read =
             pipelines_of(&folder, &row.commit, &built_here(service), &here, when(&row.branch, row.event)).await.map_err(Error::internal)?;
         if read.is_empty() {
-            return Ok(vec![Again { run: row, read: None }]);
+            return Ok(vec![Again { run: row, read: None, begin: Begin::Anew }]);
         }
         let of = |id: &ServiceId| if row.service_id == *id { Some(&row) } else { pushed.iter().find(|run| run.service_id == *id) };
-        Ok(read.into_iter().filter_map(|(service, read)| Some(Again { run: of(&service.id)?.clone(), read: Some(read) })).collect())
+        Ok(read
+            .into_iter()
+            .filter_map(|(service, read)| Some(Again { run: of(&service.id)?.clone(), read: Some(read), begin: Begin::Anew }))
+            .collect())
+    }
+
+    /// Decides how each begins, where they are asked to begin there: those that come to one version go on each from its own.
+    async fn begin_at(&self, from: RetryFrom, all: &mut [Again]) -> Result<()> {
+        for again in all.iter_mut() {
+            let run = &again.run;
+            again.begin = self.beginning(from, run).await?.map_err(|why| refusal(why, &run.service, run.number))?;
+        }
+        Ok(())
+    }
+
+    async fn beginning(&self, from: RetryFrom, run: &RunRow) -> Result<std::result::Result<Begin, Refusal>> {
+        if from == RetryFrom::Start {
+            return Ok(Ok(Begin::Anew));
+        }
+        let stages = runs::stages(&self.db, &run.id).await?;
+        let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten();
+        let before = Before { state: run.state, pipeline: pipeline.as_ref(), stages: &stages, files_until: run.files_until };
+        Ok(rerun::decide(from, before, clock::now()))
+    }
+
+    /// Where a run can be begun again.
+    async fn again_from(&self, service: &Service, run: &Run) -> Result<Vec<RetryFrom>> {
+        if !run.state.ended() {
+            return Ok(Vec::new());
+        }
+        let mut from = vec![RetryFrom::Start];
+        if !matches!(run.state, RunState::Failed | RunState::TimedOut | RunState::Errored | RunState::Lost) {
+            return Ok(from);
+        }
+        let Some(row) = runs::by_number(&self.db, &service.team_id, &service.id, run.number).await? else { return Ok(from) };
+        let stage = self.beginning(RetryFrom::Stage, &row).await?.ok().filter(|begin| *begin != Begin::Anew);
+        let steps = self.beginning(RetryFrom::Steps, &row).await?.ok().filter(|begin| *begin != Begin::Anew);
+        let fewer = |steps: &Begin| stage.as_ref().is_none_or(|stage| takes(stage) != takes(steps));
+        let steps = steps.filter(fewer).map(|_| RetryFrom::Steps);
+        from.extend(stage.as_ref().map(|_| RetryFrom::Stage).into_iter().chain(steps));
+        Ok(from)
     }
 
     /// The head of a branch of a service's repository.
@@ -167,7 +243,10 @@ impl Control {
     async fn queue_asked(&self, actor: &Actor, service: &Service, asked: Asked) -> Result<RunBrief> {
         let mut tx = self.db.begin().await?;
         let (queued, action) = match asked {
-            Asked::Again(all) => (intake::again(&mut tx, &all, &actor.name).await?, "run.retried"),
+            Asked::Again(all) => {
+                hold_files(&mut tx, &all).await?;
+                (intake::again(&mut tx, &all, &actor.name).await?, "run.retried")
+            }
             Asked::Head(at) => {
                 let reason = said::reason_asked(&actor.name, &at.1.branch);
                 (intake::queue_head(&mut tx, &at.0, &at.1, &actor.name, &reason).await?, "run.started")
@@ -241,6 +320,7 @@ impl Runs for Control {
             run.image = Some(RunImage::of(&candidate, candidates::before(&self.db, &found.id, number).await?.as_ref()));
         }
         run.since_good = self.since_good(&found, &run).await?;
+        run.again = self.again_from(&found, &run).await?;
         Ok(run)
     }
 
@@ -275,7 +355,7 @@ impl Runs for Control {
             Err(error) => return Err(error),
         };
         // Where the commit cannot be read now, nothing of its file is known; the schedules are, and so is the list of runs beside.
-        let (tags, inputs) = takes(&self.repository_folder(&repository), &commit, &found.name).await.unwrap_or_else(|error| {
+        let (tags, inputs) = pushed::takes(&self.repository_folder(&repository), &commit, &found.name).await.unwrap_or_else(|error| {
             tracing::warn!(repository = %repository.id, %error, "what its runs take cannot be read now");
             Default::default()
         });
@@ -290,14 +370,15 @@ impl Runs for Control {
         self.queue_asked(actor, &found, Asked::Head(Box::new((repository, head)))).await
     }
 
-    async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<RunBrief> {
+    async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64, from: RetryFrom) -> Result<RunBrief> {
         let found = self.service(actor, team, service, Action::RetryRun).await?;
         let row = runs::by_number(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
         if !row.state.ended() {
             let sentence = format!("Run {number} of {service} has not ended yet. Cancel it first, or wait for it.");
             return Err(Error::conflict("not_ended", sentence));
         }
-        let all = self.again_with(&found, row).await?;
+        let mut all = self.again_with(&found, row).await?;
+        self.begin_at(from, &mut all).await?;
         self.queue_asked(actor, &found, Asked::Again(all)).await
     }
 

@@ -16,6 +16,7 @@ use super::{
     Context,
     file::{Pipeline, inputs::defaults},
     pushed::{Outcome, Pushed, outcomes, tagged},
+    rerun::Begin,
     schedules,
     select::{Decision, Supersedes, branch, decide, supersedes},
 };
@@ -24,7 +25,7 @@ use crate::{
     store::{
         StoreError, Tx,
         events::{self, NewEvent},
-        policies,
+        files, policies,
         repositories::{self, BuiltHere, RefChange, RepositoryRow},
         runs::{self, NewRun, NewStage, RunRow},
         together,
@@ -489,6 +490,8 @@ pub struct Again {
     pub run: RunRow,
     /// The pipeline that was read for it anew, where it had none.
     pub read: Option<Pipeline>,
+    /// How the new one begins.
+    pub begin: Begin,
 }
 
 /// Queues the commit of runs again, as new runs with the same pipelines; several come to one version. For [`crate::control`].
@@ -498,16 +501,23 @@ pub struct Again {
 pub async fn again(tx: &mut Tx, all: &[Again], by: &str) -> Result<Vec<Queued>, StoreError> {
     let mut queued = Vec::new();
     for again in all {
-        let (run, number) = one_again(tx, &again.run, again.read.clone(), by).await?;
+        let (run, number) = one_again(tx, &again.run, again.read.clone(), by, &again.begin).await?;
+        if let Begin::GoesOn { taken, .. } = &again.begin {
+            files::take_over(tx, (&again.run.id, again.run.number), &run, number, taken).await?;
+        }
         queued.push(Queued { service: again.run.service_id.clone(), run, number });
     }
     bound(tx, queued).await
 }
 
-async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) -> Result<(RunId, u64), StoreError> {
+async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str, begin: &Begin) -> Result<(RunId, u64), StoreError> {
     let inputs = read.as_ref().map_or_else(|| run.inputs.clone(), |read| defaults(&read.inputs));
     let pipeline: Option<Pipeline> = serde_json::from_str(&run.pipeline).ok().flatten().or(read);
     let state = if pipeline.is_some() { RunState::Queued } else { RunState::Failed };
+    let reason = match begin {
+        Begin::Anew => said::reason_again(by, run.number),
+        Begin::GoesOn { at, .. } => said::reason_goes_on(by, run.number, at),
+    };
     let failure =
         pipeline.is_none().then_some("The commit's pipeline was never good, so it cannot be run again. Push a commit that mends it.");
     let new = NewRun {
@@ -520,7 +530,7 @@ async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str) 
         author: &run.author,
         branch: &run.branch,
         pushed_by: &run.pushed_by,
-        reason: &said::reason_again(by, run.number),
+        reason: &reason,
         pipeline: &as_json(&pipeline),
         repository: Some(&run.repository_id),
         push: None,

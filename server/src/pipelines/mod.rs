@@ -19,6 +19,7 @@ pub mod log;
 pub mod pushed;
 pub mod queue;
 pub mod reports;
+pub mod rerun;
 pub mod retry;
 pub mod room;
 pub mod runner;

@@ -15,7 +15,7 @@ use crate::{
     claim::{Claim, Hands},
     clock,
     platform::PlatformError,
-    store::{StoreError, candidates, leases, runs},
+    store::{StoreError, candidates, files, leases, runs},
     telemetry::metrics,
     wake::{self, Duty},
 };
@@ -101,6 +101,9 @@ async fn claim_all(
 /// Removes what runs that are not under way left on the engines: containers, workspaces, networks, and images that became
 /// no candidate. False: something is left.
 pub async fn sweep(ctx: &Context) -> bool {
+    if let Err(error) = forget_files(ctx).await {
+        tracing::warn!(%error, "files of runs that failed could not be given up now");
+    }
     let swept = sweep_leftovers(ctx).await;
     let images = sweep_images(ctx).await;
     if let Err(error) = &images {
@@ -116,6 +119,17 @@ enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Engine(#[from] PlatformError),
+}
+
+/// Gives up the files of runs that failed and that nobody may need any more; what is not kept is swept.
+async fn forget_files(ctx: &Context) -> Result<(), StoreError> {
+    let mut tx = ctx.db.begin().await?;
+    let forgotten = files::forget(&mut tx, clock::now()).await?;
+    tx.commit().await?;
+    for run in forgotten {
+        tracing::info!(%run, "its files are not kept any longer");
+    }
+    Ok(())
 }
 
 async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
@@ -134,10 +148,12 @@ async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
 
 async fn sweep_leftovers(ctx: &Context) -> bool {
     let gone = async {
+        // In this order: of a run that ends in between it is known by then whether its files are kept.
         let left = ctx.platform.runs_with_leftovers().await?;
-        Ok::<_, SweepError>(runs::not_under_way(&ctx.db, &left).await?)
+        let gone = runs::not_under_way(&ctx.db, &left).await?;
+        Ok::<_, SweepError>((gone, files::kept(&ctx.db).await?))
     };
-    let gone = match gone.await {
+    let (gone, kept) = match gone.await {
         Ok(gone) => gone,
         Err(error) => {
             tracing::warn!(%error, "leftovers of runs cannot be looked for now");
@@ -146,7 +162,10 @@ async fn sweep_leftovers(ctx: &Context) -> bool {
     };
     let mut swept = true;
     for run in gone {
-        match ctx.platform.clean_run(&run).await {
+        let keeps = kept.contains(&run);
+        let cleaned = if keeps { ctx.platform.settle_run(&run).await.map(drop) } else { ctx.platform.clean_run(&run).await };
+        match cleaned {
+            Ok(()) if keeps => {}
             Ok(()) => tracing::info!(%run, "removed what it had left"),
             Err(error) => {
                 swept = false;

@@ -24,6 +24,7 @@ use super::{
     Context, build,
     collect::Found,
     file::{Pipeline, PlannedStage, say},
+    rerun,
     room::{OfRun, Place},
     secrets, step,
     vouch::Baked,
@@ -146,10 +147,16 @@ async fn work(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<(), Left> {
     if halt.leaving() {
         return Err(Left::Leaving);
     }
-    for part in &parts {
-        if let Err(error) = ctx.platform.clean_run(&part.run.id).await {
-            tracing::warn!(run = %part.run.id, %error, "what it left could not be removed; the next sweep does it");
-            halt.leave_something();
+    for part in &mut parts {
+        let (id, keeps) = (&part.run.id, rerun::keeps(part.outcome.state));
+        // The files of what failed stay: its end, which says so, is written next.
+        let left = if keeps { ctx.platform.settle_run(id).await } else { ctx.platform.clean_run(id).await.map(|()| false) };
+        match left {
+            Ok(files) => part.files_kept = files,
+            Err(error) => {
+                tracing::warn!(run = %id, %error, "what it left could not be removed; the next sweep does it");
+                halt.leave_something();
+            }
         }
     }
     finish::finish(ctx, &mut parts).await
@@ -284,15 +291,20 @@ async fn one_stage(
     Ok(worst.map(|index| Outcome::not(state, sentence(stage, planned, index, &ends[index]))))
 }
 
-/// The places of the steps of a stage, as far as there are some at once. One that is not wanted needs none.
+/// Whether a step is not to be run: it is not wanted, or was taken over from another run.
+const fn is_done(state: RunState) -> bool {
+    matches!(state, RunState::Skipped | RunState::Passed)
+}
+
+/// The places of the steps of a stage, as far as there are some at once. One that is not to be run needs none.
 fn places(room: &OfRun, stage: &StageRow) -> Vec<Option<Place>> {
-    stage.steps.iter().map(|(_, _, state)| if *state == RunState::Skipped { None } else { room.at_once() }).collect()
+    stage.steps.iter().map(|(_, _, state)| if is_done(*state) { None } else { room.at_once() }).collect()
 }
 
 /// The steps that wait for a place.
 fn waiting<'s>(stage: &'s StageRow, places: &[Option<Place>]) -> Vec<&'s StepId> {
     let steps = stage.steps.iter().zip(places);
-    steps.filter(|((_, _, state), place)| *state != RunState::Skipped && place.is_none()).map(|((id, ..), _)| id).collect()
+    steps.filter(|((_, _, state), place)| !is_done(*state) && place.is_none()).map(|((id, ..), _)| id).collect()
 }
 
 /// The steps of a stage, side by side, each to its end.
@@ -308,7 +320,7 @@ async fn all_steps(
     let until = until.min(Moment::now() + Duration::from_millis(planned.timeout_ms));
     let mut steps: Vec<BoxFuture<'_, Result<step::StepEnd, Left>>> = Vec::new();
     for (index, ((row, step), place)) in stage.steps.iter().zip(&planned.steps).zip(places).enumerate() {
-        if row.2 == RunState::Skipped {
+        if is_done(row.2) {
             steps.push(ready(Ok(step::StepEnd::skipped())).boxed());
             continue;
         }
@@ -319,9 +331,9 @@ async fn all_steps(
     join_all(steps).await.into_iter().collect()
 }
 
-/// Whether one of these steps is wanted.
+/// Whether one of these steps is to be run.
 fn steps_begun(steps: &[(StepId, String, RunState)]) -> bool {
-    steps.iter().any(|(_, _, state)| *state != RunState::Skipped)
+    steps.iter().any(|(_, _, state)| !is_done(*state))
 }
 
 /// Ends a stage whose steps were never begun, because one of those beside them was not ready.

@@ -1,7 +1,7 @@
 //! What is written down of an image when it is built, signed: where it came from, and what is in it. Gathered before the
 //! transaction that ends the run, and written in it.
 
-use std::{ops::Deref, path::Path};
+use std::{collections::BTreeMap, ops::Deref, path::Path};
 
 use app::{
     model::{BaseImage, CandidateId, Made, TestCounts, Timestamp},
@@ -26,7 +26,7 @@ use crate::{
     platform::{ImageInfo, ImageRead, PlatformError},
     secrets::SecretsError,
     store::{
-        StoreError, Tx, repositories, results,
+        StoreError, Tx, files, repositories, results,
         runs::RunRow,
         services,
         statements::{self, Kind, StatementRow},
@@ -96,7 +96,7 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
     let repository = services::clone_url(&ctx.config.url, &run.team, &named.unwrap_or_else(|| run.service.to_string()));
     let file = digest_of_file(&ctx.repository(&run.repository_id), &run.commit).await;
     let (folder, dockerfile) = pipeline.context();
-    let tests = tests_of(ctx, run).await?;
+    let (tests, taken) = (tests_of(ctx, run).await?, taken_by(ctx, run).await?);
     let origin = Origin {
         builder: &ctx.config.url,
         repository: &repository,
@@ -111,6 +111,7 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
         bases: &bases,
         run: &format!("{}{}", ctx.config.url, run_path(run.team.as_str(), run.service.as_str(), run.number)),
         by: &run.pushed_by,
+        taken: &taken,
         tests: tests.as_ref(),
         began,
         ended,
@@ -153,6 +154,16 @@ async fn tests_of(ctx: &Context, run: &RunRow) -> Result<Option<TestCounts>, Sto
             ..sum
         })
     }))
+}
+
+/// What the run took over from others, by their addresses: `stage/step`.
+async fn taken_by(ctx: &Context, run: &RunRow) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (stage, step, number) in files::taken(&ctx.db, &run.id).await? {
+        let address = format!("{}{}", ctx.config.url, run_path(run.team.as_str(), run.service.as_str(), number));
+        taken.entry(address).or_default().push(format!("{stage}/{step}"));
+    }
+    Ok(taken)
 }
 
 /// The SHA-256 of the commit's `berth.yaml`, where it has one that can be read.

@@ -237,12 +237,20 @@ pub fn task(instance: &str, task: &Task, image: &ImageInfo, place: Place<'_>) ->
 /// # Errors
 /// None in truth.
 pub fn helper(instance: &str, workspace: &Workspace, image: &str) -> Result<Value, PlatformError> {
+    helper_for(instance, workspace, workspace, image)
+}
+
+/// The same for the sake of a run that reads the workspace of another: it is known as something of the run that reads.
+///
+/// # Errors
+/// None in truth.
+pub fn helper_for(instance: &str, reader: &Workspace, workspace: &Workspace, image: &str) -> Result<Value, PlatformError> {
     Parts {
         image,
         user: "",
         command: Some(&["never".to_owned()]),
         env: &BTreeMap::new(),
-        labels: labels(instance, [(TEAM, workspace.team.as_str()), (RUN, workspace.run.as_str())]),
+        labels: labels(instance, [(TEAM, reader.team.as_str()), (RUN, reader.run.as_str())]),
         limits: Limits { memory: 32 << 20, cpu_millis: 100, pids: 1 },
         profile: Profile::Restricted,
         place: Place::Nowhere,

@@ -393,6 +393,13 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// in it is to be believed. Nothing is left behind once the stream is dropped.
     async fn read_workspace(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError>;
 
+    /// Fills a run's workspace with what another's holds now, which is of the same team and stays as it is. It replaces what was
+    /// there. [`PlatformError::NotFound`] where the other is not there. It is told to stop as [`Platform::fill_workspace`] is.
+    async fn copy_workspace(&self, from: &Workspace, to: &Workspace, cancel: CancellationToken) -> Result<(), PlatformError>;
+
+    /// Removes what is left of a run but its workspace, and says whether there is one.
+    async fn settle_run(&self, run: &RunId) -> Result<bool, PlatformError>;
+
     /// Removes what is left of a run: containers of its tasks, its workspace, its network.
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError>;
 

@@ -11,6 +11,7 @@ pub mod db;
 pub mod dump;
 pub mod environments;
 pub mod events;
+pub mod files;
 pub mod groups;
 pub mod idempotency;
 pub mod leases;

@@ -16,7 +16,7 @@ use super::{
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    groups, leases, rollouts, search, selection,
+    files, groups, leases, rollouts, search, selection,
     together::{self, CARRIES},
 };
 use crate::{
@@ -141,6 +141,10 @@ pub struct RunRow {
     pub created_at: Timestamp,
     /// The first of those that come to one version with it, itself perhaps; none: it stands alone.
     pub lead: Option<RunId>,
+    /// The run that it goes on from, if one.
+    pub goes_on: Option<RunId>,
+    /// Until when its files are kept; none: they are not.
+    pub files_until: Option<Timestamp>,
 }
 
 /// A stage of a run with the ids of its steps, for the one who carries it out.
@@ -191,6 +195,8 @@ fn read(row: &Row) -> Result<RunRow> {
         fence: row.int("fence")?,
         created_at: row.time("created_at")?,
         lead: row.text_opt("lead_id")?.map(RunId::from_text),
+        goes_on: row.text_opt("goes_on")?.map(RunId::from_text),
+        files_until: row.time_opt("files_until")?,
     })
 }
 
@@ -656,9 +662,14 @@ pub async fn take_up(tx: &mut Tx, run: &RunRow, again: impl Fn(&StageRow) -> boo
                     return Ok(Some(TakenUp::ToDo(Vec::new())));
                 }
                 let (steps, sidecars, skipped) = steps_with_images(&mut *tx, &stage.id).await?;
-                let StageRow { position, name, kind, attempt, .. } = stage;
+                let StageRow { id, position, name, kind, attempt, .. } = stage;
                 let next = NewStage { position, name, kind, attempt: attempt + 1, steps, sidecars, skipped };
-                to_do.push(insert_stage(tx, &run.team_id, &run.id, &next, RunState::Queued).await?);
+                let mut next = insert_stage(tx, &run.team_id, &run.id, &next, RunState::Queued).await?;
+                let taken = files::take_again(tx, &id, &next.id).await?;
+                for step in next.steps.iter_mut().filter(|step| taken.contains(&step.1)) {
+                    step.2 = RunState::Passed;
+                }
+                to_do.push(next);
             }
             _ => {}
         }
@@ -704,16 +715,26 @@ async fn steps_with_images(q: impl Query, stage: &StageId) -> Result<(Named, Nam
     Ok((steps, sidecars, skipped))
 }
 
+const STAGES: &str = "SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt";
+const STEPS: &str = "SELECT id, stage_id, name, state, sidecar FROM steps WHERE run_id = $1 AND on_failure = FALSE ORDER BY position";
+
+/// The stages of a run with all their attempts, in order.
+pub async fn stages(q: impl Query + Copy, run: &RunId) -> Result<Vec<StageRow>> {
+    read_stages(&q.fetch_all(STAGES, args![run]).await?, &q.fetch_all(STEPS, args![run]).await?)
+}
+
 async fn stages_of(tx: &mut Tx, run: &RunId) -> Result<Vec<StageRow>> {
-    let stages = tx.fetch_all("SELECT * FROM stages WHERE run_id = $1 ORDER BY position, attempt", args![run]).await?;
-    let sql = "SELECT id, stage_id, name, state, sidecar FROM steps WHERE run_id = $1 AND on_failure = FALSE ORDER BY position";
-    let steps = tx.fetch_all(sql, args![run]).await?;
+    let stages = tx.fetch_all(STAGES, args![run]).await?;
+    read_stages(&stages, &tx.fetch_all(STEPS, args![run]).await?)
+}
+
+fn read_stages(stages: &[Row], steps: &[Row]) -> Result<Vec<StageRow>> {
     stages
         .iter()
         .map(|row| {
             let id = row.text("id")?;
             let (mut mine, mut sidecars) = (Vec::new(), Vec::new());
-            for step in &steps {
+            for step in steps {
                 if step.text("stage_id")? == id {
                     let list = if step.bool("sidecar")? { &mut sidecars } else { &mut mine };
                     list.push((StepId::from_text(step.text("id")?), step.text("name")?, step.named("state", RunState::from_name)?));
@@ -894,6 +915,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         .fetch_opt(
             "SELECT r.*, t.name AS team, s.name AS service, c.number AS candidate_number,
                 (SELECT l.waits FROM runs l WHERE l.id = r.lead_id) AS lead_waits,
+                (SELECT g.number FROM runs g WHERE g.id = r.goes_on) AS goes_on_number,
                 (SELECT MIN(o.number) FROM runs o WHERE o.service_id = r.service_id AND o.branch = r.branch AND o.number < r.number
                    AND o.finished_at IS NULL) AS before
                FROM runs r JOIN teams t ON t.id = r.team_id JOIN services s ON s.id = r.service_id
@@ -952,6 +974,9 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         kept: brief.kept,
         push,
         together,
+        goes_on: row.int_opt("goes_on_number")?.and_then(|number| u64::try_from(number).ok()),
+        files_until: row.time_opt("files_until")?,
+        again: Vec::new(),
         cancelling: row.time_opt("cancel_asked_at")?.is_some() && !brief.state.ended(),
         created_at: brief.created_at,
         started_at: brief.started_at,
@@ -1001,6 +1026,7 @@ fn read_step(row: &Row) -> Result<Step> {
         tries: row.num("tries")?,
         sidecar: row.bool("sidecar")?,
         on_failure: row.bool("on_failure")?,
+        taken_from: row.int_opt("taken_from")?.and_then(|number| u64::try_from(number).ok()),
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
     })

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     platform::Scope,
     rollout::Context,
-    store::{backends, candidates, services, targets},
+    store::{backends, candidates, files, services, targets},
     telemetry::metrics,
     wake::{self, Duty},
 };
@@ -60,6 +60,9 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
         for observed in engine(ctx.platform.observe(&Scope::Target(target.id.clone())).await)? {
             engine(ctx.platform.remove(&observed.id, Duration::from_secs(10)).await)?;
         }
+    }
+    for run in files::of_service(&ctx.db, service).await? {
+        engine(ctx.platform.clean_run(&run).await)?;
     }
     engine(ctx.platform.forget_builds(service).await)?;
     for image in candidates::images_of(&ctx.db, service).await? {

@@ -203,6 +203,7 @@ fn run(number: u64) -> Run {
         failure: None,
         lines,
         tries: 1,
+        taken_from: None,
         sidecar: false,
         on_failure: false,
         started_at: Some(ago(began)),
@@ -239,6 +240,9 @@ fn run(number: u64) -> Run {
         waits: None,
         failure: Some("Step acceptance of stage slow failed: `cargo test --test acceptance` ended with exit code 101.".into()),
         superseded_by: None,
+        goes_on: None,
+        files_until: None,
+        again: vec![RetryFrom::Start],
         stages: vec![
             stage("fast", StageKind::Steps, RunState::Passed, fast, Some(600), Some(559)),
             stage("slow", StageKind::Steps, RunState::Failed, slow, Some(559), Some(359)),
@@ -731,7 +735,7 @@ impl Runs for Fake {
     async fn start(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: StartRun) -> Result<RunBrief> {
         Err(Error::invalid("unknown_branch", "There is no such branch.").at("branch"))
     }
-    async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<RunBrief> {
+    async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64, _: RetryFrom) -> Result<RunBrief> {
         Ok(run_brief(58, RunState::Queued, None, "x", 3, 0))
     }
     async fn log(&self, _: &Actor, _: &StepId, from: u64, limit: u32) -> Result<LogRange> {

@@ -4,8 +4,8 @@ use app::{
     backend::Backend,
     error::Error,
     model::{
-        Candidate, LogLine, LogRange, Page, PageRequest, Run, RunBrief, RunFilter, RunState, ServiceName, StartRun, StepId, TeamName,
-        Triggers,
+        Candidate, LogLine, LogRange, Page, PageRequest, RetryFrom, Run, RunBrief, RunFilter, RunState, ServiceName, StartRun, StepId,
+        TeamName, Triggers,
     },
 };
 use axum::{Json as Body, extract::State, response::Response};
@@ -144,12 +144,21 @@ pub async fn cancel(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Runs the commit of an ended run again, as a new run.
+/// Where a run is begun again.
+#[derive(Deserialize)]
+pub struct Again {
+    #[serde(default)]
+    from: RetryFrom,
+}
+
+/// Runs the commit of an ended run again, as a new run: from its start, or going on where it failed, with its files, which are kept
+/// for a day, and what had passed.
 #[utoipa::path(
     post, path = "/teams/{team}/services/{service}/runs/{number}/actions/retry", tag = "runs", operation_id = "retry_run",
     params(
         ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
-        ("number" = u64, Path, description = "Which run")
+        ("number" = u64, Path, description = "Which run"),
+        ("from" = Option<RetryFrom>, Query, description = "`start` (where absent), `stage`: the one that failed, or `steps`: those of it that did not pass")
     ),
     responses((status = 202, body = RunBrief))
 )]
@@ -157,8 +166,9 @@ pub async fn retry(
     State(backend): State<Backend>,
     Asker(actor): Asker,
     Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+    Query(Again { from }): Query<Again>,
 ) -> Created<RunBrief> {
-    Ok((StatusCode::ACCEPTED, Body(backend.runs.retry(&actor, &team, &service, number).await?)))
+    Ok((StatusCode::ACCEPTED, Body(backend.runs.retry(&actor, &team, &service, number, from).await?)))
 }
 
 /// A run as it goes: an event `run` whenever it changes, `end` when it has ended.

@@ -8,13 +8,14 @@ use app::{
 use super::{Context, Left, Outcome, together::Part};
 use crate::{
     clock,
-    pipelines::{build::short, file::Pipeline, intake::run_path, vouch::Baked},
+    pipelines::{build::short, file::Pipeline, intake::run_path, rerun, vouch::Baked},
     rollout::request::deploy_candidate,
     store::{
         StoreError, Tx,
         candidates::{self, NewCandidate},
         db::{Result, unreadable},
         events::{self, NewEvent},
+        files,
         runs::{self, RunRow, StageRow},
         targets,
     },
@@ -48,7 +49,7 @@ pub(super) async fn finish(ctx: &Context, parts: &mut [Part]) -> std::result::Re
 
 /// Writes the end of one; answers with the topics that changed with its deploys.
 async fn end(tx: &mut Tx, part: &Part) -> std::result::Result<Vec<(TeamId, String)>, Left> {
-    let Part { run, pipeline, outcome } = part;
+    let Part { run, pipeline, outcome, files_kept } = part;
     let candidate = match (&outcome.image, pipeline) {
         (Some((stage, image)), Some(pipeline)) => {
             if !end_image(tx, run, stage).await? {
@@ -65,6 +66,9 @@ async fn end(tx: &mut Tx, part: &Part) -> std::result::Result<Vec<(TeamId, Strin
     let id = candidate.as_ref().map(|candidate| &candidate.id);
     if !runs::finish(tx, &run.id, run.fence, outcome.state, outcome.failure.as_deref(), id).await? {
         return Err(Left::Leaving);
+    }
+    if *files_kept {
+        files::keep(tx, &run.id, clock::now().plus(rerun::KEPT)).await?;
     }
     let deployed = match &candidate {
         Some(candidate) => deploy(tx, run, candidate).await?,

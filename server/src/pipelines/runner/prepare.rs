@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use app::{
-    model::{RunState, StageKind},
+    model::{RunId, RunState, StageKind, TeamId},
     said,
 };
 use tokio::time::sleep;
@@ -14,9 +14,13 @@ use crate::{
     pipelines::{
         build, disk,
         file::{AFTER, Pipeline, PlannedStage},
+        rerun,
     },
     platform::{PlatformError, Workspace},
-    store::runs::{RunRow, StageRow},
+    store::{
+        files,
+        runs::{RunRow, StageRow},
+    },
 };
 
 /// Pauses between tries where the engine does not answer; about half a minute in all.
@@ -45,6 +49,9 @@ pub(super) async fn prepare(
             }
             Err(error) => return Ok(Some(Outcome::not(RunState::Errored, user.misses(error)))),
         }
+    }
+    if let Some(from) = &run.goes_on {
+        return go_on(ctx, run, pipeline, (from, to_do), notes, halt).await;
     }
     // The first stage begins with the commit's files; a later one goes on with what the stages before it left.
     if begins(pipeline, to_do) { fill(ctx, run, halt).await } else { Ok(None) }
@@ -138,6 +145,35 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
     let names = build::images_of(&text, &pipeline.args);
     needed.extend(names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, User::Dockerfile(path.clone()))));
     Ok(needed)
+}
+
+/// The files of a run that goes on from another: those that the other left, until a stage of its own is done.
+async fn go_on(
+    ctx: &Context,
+    run: &RunRow,
+    pipeline: &Pipeline,
+    (from, to_do): (&RunId, &[StageRow]),
+    notes: &mut Vec<String>,
+    halt: &Halt,
+) -> Result<Option<Outcome>, Left> {
+    let number = files::goes_on(&ctx.db, &run.id).await?.unwrap_or_default();
+    if files::has_worked(&ctx.db, &run.id).await? {
+        return Ok(None);
+    }
+    let taken = files::taken(&ctx.db, &run.id).await?;
+    let names: Vec<String> = taken.iter().map(|(stage, step, _)| format!("{stage}/{step}")).collect();
+    notes.push(said::goes_on_with(number, names.join(", ")));
+    if !to_do.first().is_some_and(|next| rerun::needs_files(pipeline, next.kind)) {
+        return Ok(None);
+    }
+    let workspace = |run: &RunId, team: &TeamId| Workspace { run: run.clone(), team: team.clone() };
+    let (source, own) = (workspace(from, &run.team_id), workspace(&run.id, &run.team_id));
+    Ok(match patiently(halt, || ctx.platform.copy_workspace(&source, &own, halt.token().clone())).await {
+        Ok(()) => None,
+        Err(PlatformError::Cancelled) => Some(cancelled()),
+        Err(PlatformError::NotFound(_)) => Some(Outcome::not(RunState::Errored, said::files_gone(number))),
+        Err(error) => Some(Outcome::not(RunState::Errored, said::not_filled(error))),
+    })
 }
 
 async fn fill(ctx: &Context, run: &RunRow, halt: &Halt) -> Result<Option<Outcome>, Left> {

@@ -24,6 +24,8 @@ pub(super) struct Part {
     pub(super) pipeline: Option<Pipeline>,
     /// How it ends.
     pub(super) outcome: Outcome,
+    /// Whether its files are still there, for another run to go on with.
+    pub(super) files_kept: bool,
 }
 
 /// Carries out a run, and those that come to one version with it.
@@ -60,7 +62,7 @@ async fn part(ctx: &Context, run: RunRow, halt: &Halt) -> Result<Part, Left> {
     if !outcome.as_ref().is_ok_and(|outcome| outcome.state == RunState::Passed) {
         halt.spoil();
     }
-    Ok(Part { run, pipeline, outcome: outcome? })
+    Ok(Part { run, pipeline, outcome: outcome?, files_kept: false })
 }
 
 /// How those end that did not fail themselves, where one of them did: as that one, and saying so. Those that were left off

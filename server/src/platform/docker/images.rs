@@ -44,6 +44,11 @@ pub(super) async fn body(path: &std::path::Path) -> Result<Upload, PlatformError
     Ok(bollard::body_try_stream(ReaderStream::with_capacity(file, 64 << 10)))
 }
 
+/// An archive as it comes: where it breaks off, so does what it is uploaded to.
+pub(super) fn body_of(archive: super::super::Archive) -> Upload {
+    bollard::body_try_stream(archive.map_err(std::io::Error::other))
+}
+
 /// Splits a reference into what to pull and its tag.
 fn split(reference: &str) -> (&str, &str) {
     if let Some((name, digest)) = reference.split_once('@') {

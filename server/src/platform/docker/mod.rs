@@ -223,6 +223,14 @@ impl Platform for Docker {
         self.read(workspace, path).await
     }
 
+    async fn copy_workspace(&self, from: &Workspace, to: &Workspace, cancel: CancellationToken) -> Result<(), PlatformError> {
+        self.copy_files(from, to, &cancel).await
+    }
+
+    async fn settle_run(&self, run: &RunId) -> Result<bool, PlatformError> {
+        self.settle(run).await.map(|volumes| !volumes.is_empty())
+    }
+
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {
         self.clean(run).await
     }

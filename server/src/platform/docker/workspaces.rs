@@ -26,14 +26,30 @@ impl Docker {
     /// Each call that makes something is waited for even when it is cancelled: what an engine makes after nobody listens any more,
     /// nobody removes.
     pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path, cancel: &CancellationToken) -> Result<(), PlatformError> {
+        let archive = images::body(archive).await?;
+        self.ready_to_fill(workspace).await?;
+        self.pour(workspace, container::HELPER_MOUNT, archive, cancel).await
+    }
+
+    /// Makes room for the files of a run: whatever an attempt that was cut short left is removed.
+    async fn ready_to_fill(&self, workspace: &Workspace) -> Result<(), PlatformError> {
+        // The helper, and whatever step it came to.
+        self.remove_containers(&workspace.run).await?;
+        self.drop_volume(&container::workspace_name(&self.0.instance, &workspace.run)).await
+    }
+
+    /// Makes the volume of a workspace and unpacks an archive in it, at this path.
+    async fn pour(
+        &self,
+        workspace: &Workspace,
+        path: &str,
+        archive: images::Upload,
+        cancel: &CancellationToken,
+    ) -> Result<(), PlatformError> {
         let go_on = || if cancel.is_cancelled() { Err(PlatformError::Cancelled) } else { Ok(()) };
         let docker = self.client().await?;
-        let archive = images::body(archive).await?;
         let name = container::workspace_name(&self.0.instance, &workspace.run);
         let helper = container::helper_name(&self.0.instance, &workspace.run);
-        // Of an attempt that was cut short, the helper and whatever step it came to.
-        self.remove_containers(&workspace.run).await?;
-        self.drop_volume(&name).await?;
         let labels =
             container::labels(&self.0.instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
         go_on()?;
@@ -42,7 +58,7 @@ impl Docker {
         let image = self.empty_image().await?;
         go_on()?;
         self.create(&helper, container::helper(&self.0.instance, workspace, &image)?).await?;
-        let options = UploadToContainerOptionsBuilder::default().path(container::HELPER_MOUNT).build();
+        let options = UploadToContainerOptionsBuilder::default().path(path).build();
         let upload = docker.upload_to_container(&helper, Some(options), archive);
         let uploaded = tokio::select! {
             uploaded = self.within(Call::Upload, &name, upload) => uploaded.map_err(Into::into),
@@ -55,11 +71,16 @@ impl Docker {
     /// By a helper that holds the workspace and is never started, as on the way in: no image is needed that is not there, and
     /// nothing of a run can see it. Several may read at once.
     pub(super) async fn read(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
+        self.read_for(workspace, workspace, path).await
+    }
+
+    /// The same on behalf of another run: what is made for it is that one's, and goes with what else that one leaves.
+    async fn read_for(&self, reader: &Workspace, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
         let docker = self.client().await?;
-        let name = container::reader_name(&self.0.instance, &workspace.run, &crate::clock::new_id());
+        let name = container::reader_name(&self.0.instance, &reader.run, &crate::clock::new_id());
         let image = self.empty_image().await?;
         let mut leftover = Leftover { docker: self.clone(), name: Some(name.clone()) };
-        self.create(&name, container::helper(&self.0.instance, workspace, &image)?).await?;
+        self.create(&name, container::helper_for(&self.0.instance, reader, workspace, &image)?).await?;
         let from = if path.is_empty() { container::HELPER_MOUNT.to_owned() } else { format!("{}/{path}", container::HELPER_MOUNT) };
         let options = DownloadFromContainerOptionsBuilder::default().path(&from).build();
         let mut pieces = Box::pin(docker.download_from_container(&name, Some(options)));
@@ -82,6 +103,22 @@ impl Docker {
             let _held = &leftover;
             piece
         }))))
+    }
+
+    /// Through Berth, as an archive that is never whole anywhere: a helper holds each of the two, and no program runs.
+    pub(super) async fn copy_files(&self, from: &Workspace, to: &Workspace, cancel: &CancellationToken) -> Result<(), PlatformError> {
+        let source = container::workspace_name(&self.0.instance, &from.run);
+        // An engine would make a volume that is named and not there.
+        match self.within(Call::Ask, &source, self.client().await?.inspect_volume(&source)).await {
+            Ok(found) if found.labels.get(container::TEAM).map(String::as_str) == Some(to.team.as_str()) => {}
+            Ok(_) => return Err(PlatformError::NotFound(source)),
+            Err(failure) if failure.is(404) => return Err(PlatformError::NotFound(source)),
+            Err(failure) => return Err(failure.into()),
+        }
+        self.ready_to_fill(to).await?;
+        let archive = self.read_for(to, from, "").await?.ok_or_else(|| PlatformError::NotFound(source))?;
+        // Its names begin with the last part of the path that it was read from.
+        self.pour(to, "/", images::body_of(archive), cancel).await
     }
 
     async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {
@@ -108,19 +145,24 @@ impl Docker {
     }
 
     pub(super) async fn clean(&self, run: &RunId) -> Result<(), PlatformError> {
+        for volume in self.settle(run).await? {
+            self.drop_volume(&volume).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes containers and networks of a run; answers with the names of its volumes.
+    pub(super) async fn settle(&self, run: &RunId) -> Result<Vec<String>, PlatformError> {
         self.remove_containers(run).await?;
         let docker = self.client().await?;
         let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, run.as_str())]);
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
-        for volume in found.volumes.unwrap_or_default() {
-            self.drop_volume(&volume.name).await?;
-        }
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         for network in self.within(Call::Ask, "networks", docker.list_networks(Some(options))).await? {
             self.drop_network(&network.name.unwrap_or_default()).await?;
         }
-        Ok(())
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
+        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
     }
 
     pub(super) async fn leftovers(&self) -> Result<Vec<RunId>, PlatformError> {

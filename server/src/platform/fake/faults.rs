@@ -28,6 +28,8 @@ pub enum Verb {
     RemoveImage,
     FillWorkspace,
     ReadWorkspace,
+    CopyWorkspace,
+    SettleRun,
     CleanRun,
     RunsWithLeftovers,
 }

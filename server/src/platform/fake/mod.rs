@@ -7,7 +7,7 @@ mod script;
 mod state;
 mod workspace;
 
-use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use app::model::{EngineState, Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
@@ -383,7 +383,7 @@ impl Platform for Fake {
         }
         let mut state = self.0.lock();
         state.leftovers.insert(workspace.run.clone());
-        state.workspaces.remove(&workspace.run);
+        state.workspaces.insert(workspace.run.clone(), BTreeMap::default());
         drop(state);
         self.answer(lost, "fill_workspace", ())
     }
@@ -392,6 +392,32 @@ impl Platform for Fake {
         let lost = self.meet(Verb::ReadWorkspace, path).await?;
         let archive = self.0.lock().workspaces.get(&workspace.run).and_then(|files| workspace::archive(files, path));
         self.answer(lost, "read_workspace", archive)
+    }
+
+    async fn copy_workspace(&self, from: &Workspace, to: &Workspace, cancel: CancellationToken) -> Result<(), PlatformError> {
+        if cancel.is_cancelled() {
+            return Err(PlatformError::Cancelled);
+        }
+        let lost = self.meet(Verb::CopyWorkspace, to.run.as_str()).await?;
+        let mut state = self.0.lock();
+        let Some(files) = state.workspaces.get(&from.run).cloned() else {
+            return Err(PlatformError::NotFound(from.run.to_string()));
+        };
+        state.leftovers.insert(to.run.clone());
+        state.workspaces.insert(to.run.clone(), files);
+        drop(state);
+        self.answer(lost, "copy_workspace", ())
+    }
+
+    async fn settle_run(&self, run: &RunId) -> Result<bool, PlatformError> {
+        let lost = self.meet(Verb::SettleRun, run.as_str()).await?;
+        let mut state = self.0.lock();
+        let files = state.workspaces.contains_key(run);
+        if !files {
+            state.leftovers.remove(run);
+        }
+        drop(state);
+        self.answer(lost, "settle_run", files)
     }
 
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {
