@@ -28,6 +28,8 @@ pub(super) enum Nobody {
     Same,
     /// What everybody gets: nobody looks at credentials.
     Free,
+    /// 401, whoever asks: no person is believed there, but a signature.
+    Signed,
 }
 
 /// One thing that can be asked.
@@ -53,6 +55,7 @@ impl Door {
     /// What somebody of this kind gets here.
     pub(super) fn expected(&self, kind: Kind) -> Expected {
         match (kind, self.nobody) {
+            (_, Nobody::Signed) => Expected::Status(401),
             (Kind::Somebody(n), _) => Expected::of(self.roles[n]),
             (Kind::BadToken, Nobody::Free) | (Kind::Nobody, Nobody::Same | Nobody::Free) => Expected::of(self.roles[0]),
             (Kind::BadToken, _) | (_, Nobody::Refused) => Expected::Status(401),
@@ -210,6 +213,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/runs", "start", &[("branch", "none")], SHIP, false),
     ("/teams/{team}/services/{service}/runs/{number}", "cancel", &[], SHIP, false),
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, false),
+    ("/teams/{team}/services/{service}/runs/{number}", "approve", &[], SHIP, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "let-go", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/pipeline", "check", &[("text", "version: 1")], VIEW, false),
@@ -220,6 +224,10 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/settings", "pushes", &[("running", "yes")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror", &[("forge", "git")], CHANGE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-fetch", &[], CHANGE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-forget", &[], CHANGE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-hook", &[], CHANGE, false),
     ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, true),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy", &[("image", "hello:1")], SHIP, false),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy-plan", &[("image", "hello:1")], SHIP_SEEING, false),
@@ -296,6 +304,7 @@ pub(super) fn others(commit: &str) -> Vec<Door> {
         at("/pkg/{*path}", "GET", "/pkg/main.css", ALL, Nobody::Free),
         at("/favicon.ico", "GET", "/favicon.ico", ALL, Nobody::Free),
         at("/robots.txt", "GET", "/robots.txt", ALL, Nobody::Free),
+        at("/hooks/{id}", "POST", "/hooks/none", NONE, Nobody::Signed),
         at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-upload-pack", fetch, Nobody::Refused),
         at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-receive-pack", pushes, Nobody::Refused),
         Door {
