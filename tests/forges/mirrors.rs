@@ -184,7 +184,7 @@ async fn a_service_that_goes_takes_its_mirror_along() {
     world.commit("trunk", "First").await;
     world.mirror().await;
     assert_eq!(world.ended(1).await.state, RunState::Passed);
-    world.owner.delete(&format!("{HELLO}?confirm=hello")).await.is(204);
+    world.owner.delete(&format!("{HELLO}?confirm=hello")).await.is(202);
     crate::support::berth::until("its rows are gone", async || {
         let sql = "SELECT repository_id AS id FROM mirrors UNION ALL SELECT id FROM forge_statuses UNION ALL SELECT id FROM repositories";
         server::store::Query::fetch_all(world.app.db(), sql, vec![]).await.ok().filter(Vec::is_empty)
