@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod docker;
 mod edge;
+mod forges;
 mod git;
 mod house;
 mod ops;

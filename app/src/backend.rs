@@ -7,6 +7,7 @@
 //! A method that changes something changes rows only. What happens in the world follows from the rows, in the background.
 
 mod ci;
+mod mirrors;
 mod pipelines;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-pub use self::{ci::Ci, pipelines::Pipelines};
+pub use self::{ci::Ci, mirrors::Mirrors, pipelines::Pipelines};
 
 /// A stream that ends when its listener goes away.
 pub type Live<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
@@ -45,6 +46,8 @@ pub struct Backend {
     pub releases: Arc<dyn Releases>,
     /// Runs, logs, candidates.
     pub runs: Arc<dyn Runs>,
+    /// Repositories that live elsewhere.
+    pub mirrors: Arc<dyn Mirrors>,
     /// The `berth.yaml` of a service's repository.
     pub pipelines: Arc<dyn Pipelines>,
     /// Candidates one by one.
@@ -176,7 +179,7 @@ pub trait Services: Send + Sync {
     /// Creates a service with its first targets, built from a repository that is there or from a new one.
     ///
     /// # Errors
-    /// `name_taken`, `unknown_environment`, `unknown_repository`, `repository_taken`, `host_taken`.
+    /// `name_taken`, `unknown_environment`, `unknown_repository`, `repository_taken`, `host_taken`, `invalid_mirror`.
     async fn create(&self, actor: &Actor, team: &TeamName, service: NewService) -> Result<Service>;
 
     /// The team's services, by name.
@@ -385,6 +388,12 @@ pub trait Runs: Send + Sync {
     /// # Errors
     /// `not_ended`; `not_failed`, `nothing_ran`, `pipeline_changed` and `files_gone` where a run cannot go on from it.
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64, from: RetryFrom) -> Result<RunBrief>;
+
+    /// Lets a run go on that waits for its commit to be read: the actor has read it. Another commit needs another approval.
+    ///
+    /// # Errors
+    /// `not_held` where it waits for that no more.
+    async fn approve(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()>;
 
     /// Lines of a step's log, from line `from` (counted from 1), at most `limit` (1 to 5,000).
     async fn log(&self, actor: &Actor, step: &StepId, from: u64, limit: u32) -> Result<LogRange>;

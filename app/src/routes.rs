@@ -68,14 +68,14 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/new"                                     Person  new_service::form ["create"];
     "/teams/{team}/services/{service}"                               Person  service::form ["promote" "add"];
     "/teams/{team}/services/{service}/runs"                          Person  runs::form ["start"];
-    "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form ["cancel" "retry"];
+    "/teams/{team}/services/{service}/runs/{number}"                 Person  run::form ["cancel" "retry" "approve"];
     "/teams/{team}/services/{service}/candidates"                    Person  candidates;
     "/teams/{team}/services/{service}/candidates/{number}"           Person  candidate::form ["hold" "let-go"];
     "/teams/{team}/services/{service}/candidates/{number}/compare/{other}" Person compare;
     "/teams/{team}/services/{service}/ci"                            Person  ci::form ["mute" "guard" "unguard" "badges" "hide-badges"];
     "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form ["check"];
     "/teams/{team}/services/{service}/settings"                      Person  settings::form
-        ["move" "pushes" "secret" "forget-secret" "delete"];
+        ["move" "pushes" "secret" "forget-secret" "mirror" "mirror-fetch" "mirror-forget" "mirror-hook" "delete"];
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form
         ["deploy" "deploy-plan" "scale" "scale-plan" "config" "config-plan" "add-route" "remove-route"];
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;

@@ -162,6 +162,32 @@ said! {
     reason_goes_on(by, number, stage): "{by} asked to go on from run {number}, at the stage {stage}" / "{by} 님이 실행 {number}번에서 이어서 실행을 요청, {stage} 단계부터";
     reason_again(by, number): "{by} asked for run {number} again" / "{by} 님이 실행 {number}번을 다시 요청";
 
+    // Mirrors.
+    mirror_too_large(mib): "It is larger than the {mib} MiB that are fetched at once." / "한 번에 가져올 수 있는 {mib} MiB보다 커요.";
+    mirror_too_slow(name_host, seconds): "{name_host} did not send all of it within {seconds} s." / "{name_host}에서 {seconds}초 안에 모두 보내지 않았어요.";
+    mirror_too_many_refs: "It has more branches and tags than are mirrored." / "미러링할 수 있는 것보다 브랜치와 태그가 많아요.";
+    mirror_other_host_key(name_host): "{name_host} shows another key than at first sight. If its key was changed on purpose, forget the one that is kept; if not, somebody stands between." / "{name_host}의 키가 처음 본 것과 달라요. 일부러 바꾼 것이면 보관된 키를 잊게 하고, 아니면 누군가 사이에 있는 거예요.";
+    mirror_key_refused(name_host): "{name_host} does not let the deploy key in. Add its public half to the repository there, to read." / "{name_host}에서 배포 키를 받아들이지 않아요. 그곳 저장소에 공개 키를 읽기 권한으로 추가하세요.";
+    mirror_redirected(name_host): "{name_host} says that it is elsewhere by now. Berth follows no such hint: give the new address." / "{name_host}에서 주소가 바뀌었다고 해요. Berth는 따라가지 않으니 새 주소를 주세요.";
+    mirror_not_let_in(name_host): "{name_host} lets nobody in without a good token. Give one that may read the repository." / "{name_host}에 들어가려면 올바른 토큰이 필요해요. 저장소를 읽을 수 있는 토큰을 주세요.";
+    mirror_not_there(name_host): "{name_host} has no such repository, or does not show it without a token that may read it." / "{name_host}에 그런 저장소가 없거나, 읽을 수 있는 토큰 없이는 보여 주지 않아요.";
+    mirror_no_answer(name_host): "{name_host} does not answer. It is tried again." / "{name_host}에서 응답이 없어요. 다시 시도해요.";
+    mirror_git_says(line): "Git says: {line}" / "Git 메시지: {line}";
+    mirror_sealed: "Its token or key does not open with the key of this Berth. Give it again." / "토큰이나 키를 이 Berth의 키로 열 수 없어요. 다시 주세요.";
+    mirror_name_unknown(name_host): "The name {name_host} is not known. Is it written right?" / "{name_host} 이름을 찾을 수 없어요. 맞게 적었나요?";
+    mirror_private(name_host): "{name_host} is in a private network, where Berth is not let go. An administrator may allow it: `--mirror-private`." / "{name_host}은(는) 사설 네트워크라 Berth가 갈 수 없어요. 관리자가 `--mirror-private`로 허용할 수 있어요.";
+    status_refused(name_host, status): "{name_host} answered {status}. Give a token that may set the status of commits." / "{name_host}에서 {status} 응답이 왔어요. 커밋 상태를 쓸 수 있는 토큰을 주세요.";
+    status_answered(name_host, status): "{name_host} answered {status}." / "{name_host}에서 {status} 응답이 왔어요.";
+    status_unsent(name_host): "{name_host} does not answer." / "{name_host}에서 응답이 없어요.";
+    status_no_token: "There is no token to tell the forge with. Give one that may set the status of commits." / "포지에 알릴 토큰이 없어요. 커밋 상태를 쓸 수 있는 토큰을 주세요.";
+
+    // Proposed changes.
+    reason_change(number): "proposed change {number}" / "제안된 변경 {number}번";
+    reason_change_untrusted(number): "proposed change {number}, by somebody who may not push" / "푸시 권한이 없는 사람이 제안한 변경 {number}번";
+    waits_approval(commit): "Waits for approval: commit {commit} is of nobody who may push. Read it first; another commit needs another approval." / "승인을 기다려요. 커밋 {commit}은(는) 푸시 권한이 없는 사람의 것이니 먼저 읽어 보세요. 새 커밋은 다시 승인해야 해요.";
+    change_no_stages: "A proposed change makes no image, and the service has no stage to run for it." / "제안된 변경은 이미지를 만들지 않고, 서비스에 실행할 단계가 없어요.";
+    detail_approved(commit): "commit {commit}" / "커밋 {commit}";
+
     // Why a stage or a step is not wanted in a run.
     only_on(names): "only on {names}" / "{names} 브랜치에서만";
     not_on(names): "not on {names}" / "{names} 브랜치는 제외";
@@ -199,6 +225,7 @@ said! {
     trying_again(number, of, failure): "Try {number} of {of}: {failure}" / "{of}번 중 {number}번째 시도: {failure}";
     pulled_late(name, tries): "The image {name} could be had at try {tries} only." / "{name} 이미지를 {tries}번째 시도에서야 받을 수 있었어요.";
     secret_missing(name, line): "It needs the secret {name}, which the service does not have. `{line}` sets it." / "이 서비스에 없는 {name} 시크릿이 필요해요. `{line}` 명령으로 설정하세요.";
+    secret_untrusted(name): "It asks for the secret {name}, and a proposed change of somebody who may not push gets none. Leave the step out of runs for `pull_request`." / "{name} 시크릿이 필요하지만, 푸시 권한이 없는 사람이 제안한 변경에는 시크릿을 주지 않아요. `pull_request` 실행에서는 이 스텝을 빼세요.";
     secret_shut(name): "The secret {name} does not open with the key of this Berth. Set it again." / "{name} 시크릿을 이 Berth의 키로 열 수 없어요. 다시 설정하세요.";
     not_in_step(stage, failure): "Stage {stage}: {failure}" / "{stage} 단계: {failure}";
     in_image(failure): "Stage image: {failure}" / "image 단계: {failure}";
@@ -294,6 +321,7 @@ said! {
     subject_release(number, service, environment): "release {number} of {service} in {environment}" / "{environment} 환경 {service} 릴리스 {number}";
     subject_candidate(number, service): "candidate {number} of {service}" / "{service} 후보 {number}";
     subject_service(name): "service {name}" / "{name} 서비스";
+    subject_repository(name): "repository {name}" / "{name} 저장소";
     subject_team(name): "team {name}" / "{name} 팀";
     subject_token(name): "token {name}" / "{name} 토큰";
     subject_new_token(name, name_beginning): "token {name} ({name_beginning}…)" / "{name} 토큰({name_beginning}…)";

@@ -58,6 +58,9 @@ pub struct Settings {
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
+    /// Whether repositories that live elsewhere may be on this machine and in private networks, and be fetched in the clear [default: no]
+    #[arg(long, env = "BERTH_MIRROR_PRIVATE", num_args = 0..=1, default_missing_value = "true", value_name = "YES")]
+    pub mirror_private: Option<bool>,
     /// Form of the log: `text` or `json` [default: text]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORM")]
     pub log_format: Option<String>,
@@ -98,6 +101,7 @@ impl Settings {
             step_memory: self.step_memory.or(under.step_memory),
             step_cpus: self.step_cpus.or(under.step_cpus),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
+            mirror_private: self.mirror_private.or(under.mirror_private),
             log_format: self.log_format.or(under.log_format),
         }
     }
@@ -124,6 +128,7 @@ impl Settings {
             step_memory: check_memory(self.step_memory.unwrap_or(2_048))?,
             step_cpu_millis: check_cpus(self.step_cpus.unwrap_or(2.0))?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
+            mirror_private: self.mirror_private.unwrap_or(false),
             log_json: match self.log_format.as_deref() {
                 None | Some("text") => false,
                 Some("json") => true,
@@ -240,6 +245,8 @@ pub struct Config {
     pub step_cpu_millis: u32,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether repositories that live elsewhere may be in private networks.
+    pub mirror_private: bool,
     /// Whether the log is JSON.
     pub log_json: bool,
 }

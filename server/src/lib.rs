@@ -17,7 +17,7 @@
 //!     rollout   pipelines       jobs        edge    effects: driven by tasks, never by a request
 //!        └───┬──────┴──────┬──────┴──────────┘
 //!        candidates        │                        what is said of an image, and whether it holds: pure
-//!    platform    git     store    secrets           edges to the world; siblings, unaware of each other
+//!    platform   git  forge  store   secrets          edges to the world; siblings, unaware of each other
 //!                          │
 //!                app::model · app::error            vocabulary
 //! ```
@@ -43,10 +43,12 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod edge;
+pub mod forge;
 pub mod git;
 pub mod http;
 pub mod pipelines;
 pub mod platform;
+pub mod reach;
 pub mod rollout;
 pub mod secrets;
 pub mod serve;

@@ -130,7 +130,7 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
         running.spawn(wall::keep(config.data.clone(), stop.clone()));
     }
     let pages = http::ui::router(&control, stop.clone());
-    let git = http::git::router(&control, stop.clone());
+    let git = http::git::router(&control, stop.clone()).merge(http::hooks::router(&control));
     let app = http::app(&control, pages, git, stop.clone());
     running.spawn(http::serve(console, app, stop.clone()));
     Ok(Running {
@@ -156,6 +156,8 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
     running.spawn(tasks::deletions::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::sweep::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::retention::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::mirrors::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::statuses::run(ctx.clone(), stop.clone()));
     let pipelines = pipelines::Context {
         config: ctx.config.clone(),
         db: ctx.db.clone(),

@@ -44,9 +44,13 @@ pub enum Duty {
     Keep,
     /// Schedules were added, or are still to be read.
     Schedules,
+    /// Mirrors that somebody wants fetched.
+    Mirrors,
+    /// Forges that are to be told how commits fare.
+    Statuses,
 }
 
-const DUTIES: usize = 8;
+const DUTIES: usize = 10;
 
 /// Which targets' routes and instances the edge must look at again.
 #[derive(Clone, Debug, PartialEq, Eq)]

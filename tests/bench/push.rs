@@ -72,6 +72,7 @@ async fn kept() -> (Vec<f64>, Vec<f64>) {
         description: String::new(),
         environments: Some(Vec::new()),
         repository: Some("hello".parse().unwrap()),
+        mirror: None,
     };
     harbour.berth.backend.services.create(&harbour.owner, &team(), beside).await.unwrap();
     let scopes = vec![Scope::Git, Scope::Read];

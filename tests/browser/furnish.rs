@@ -71,6 +71,7 @@ pub(super) async fn furnished(berth: &server::serve::Running, fake: &server::pla
             description: says.into(),
             environments: Some(environments.clone()),
             repository: None,
+            mirror: None,
         };
         backend.services.create(&ada, &team(), new).await.unwrap();
     }

@@ -21,7 +21,7 @@ async fn furnished(berth: &Running) {
     let ada = ada(berth).await;
     for name in ["hello", "orders"] {
         let environments = Some(["dev", "staging"].map(environment).to_vec());
-        let new = NewService { name: name.parse().unwrap(), description: String::new(), environments, repository: None };
+        let new = NewService { name: name.parse().unwrap(), description: String::new(), environments, repository: None, mirror: None };
         berth.backend.services.create(&ada, &team(), new).await.unwrap();
     }
 }

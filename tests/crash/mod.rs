@@ -7,6 +7,7 @@ mod forgetting;
 mod full;
 mod kill;
 mod leaks;
+mod mirroring;
 mod moving;
 mod operations;
 mod points;

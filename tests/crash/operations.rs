@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{backing, changing, forgetting, moving, pushing, starting, timing, together, world::World};
+use super::{backing, changing, forgetting, mirroring, moving, pushing, starting, timing, together, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -53,6 +53,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     all.extend(moving::all());
     all.extend(starting::all());
     all.extend(together::all());
+    all.extend(mirroring::all());
     all.extend(timing::all());
     all.extend(backing::all());
     all

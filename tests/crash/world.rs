@@ -87,6 +87,7 @@ impl World {
             ("BERTH_POINTS", &points),
             ("BERTH_HASTE", HASTE),
             ("BERTH_RUN_STEPS", "1"),
+            ("BERTH_MIRROR_PRIVATE", "true"),
         ];
         Process::bare(&[own.as_slice(), settings].concat())
     }
@@ -203,7 +204,8 @@ impl World {
     pub(super) async fn moves(&self) -> bool {
         let open = "SELECT (SELECT COUNT(*) FROM runs WHERE finished_at IS NULL) + (SELECT COUNT(*) FROM rollouts WHERE finished_at IS NULL)
                      + (SELECT COUNT(*) FROM services WHERE deleted_at IS NOT NULL) + (SELECT COUNT(*) FROM ref_changes WHERE handled_at IS NULL)
-                     AS number";
+                     + (SELECT COUNT(*) FROM mirrors WHERE wanted_at IS NOT NULL OR lease_until IS NOT NULL)
+                     + (SELECT COUNT(*) FROM forge_statuses WHERE due_at IS NOT NULL) AS number";
         self.number(open).await > 0
     }
 

@@ -268,7 +268,7 @@ async fn on_postgres_a_developer_pushes_and_a_viewer_only_fetches() {
     let app = TestApp::on_postgres().await.with_team("demo").await;
     let user = app.user("developer@demo.test").await;
     let developer = app.actor(&user).await;
-    let new = NewService { name: service(), description: String::new(), environments: None, repository: None };
+    let new = NewService { name: service(), description: String::new(), environments: None, repository: None, mirror: None };
     app.berth.backend.services.create(&developer, &team(), new).await.unwrap();
     let mut copies = Vec::new();
     for email in ["developer@demo.test", "viewer@demo.test"] {

@@ -13,6 +13,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &["failpoints"]),
     ("claim", &["clock"]),
     ("config", &[]),
+    ("reach", &[]),
     ("telemetry", &[]),
     ("wake", &[]),
     // Composition raises it, `doctor` looks at it.
@@ -20,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The edges to the world, unaware of each other.
     ("platform", &["clock", "telemetry"]),
     ("git", &["clock"]),
+    ("forge", &["reach"]),
     ("secrets", &["clock"]),
     ("store", &["claim", "clock", "failpoints", "telemetry"]),
     // What is said of an image: pure, over a key.
@@ -36,9 +38,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "edge",
+            "forge",
             "git",
             "pipelines",
             "platform",
+            "reach",
             "rollout",
             "secrets",
             "store",
@@ -61,6 +65,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "git",
             "pipelines",
             "platform",
+            "reach",
             "rollout",
             "secrets",
             "store",

@@ -146,6 +146,12 @@ async fn fill_the_rest(db: &Db, commit: &str) {
         "INSERT INTO schedules (id, team_id, service_id, cron, time_zone, due_at)
          SELECT 'd', team_id, id, '0 3 * * *', 'Asia/Seoul', 9000000000000 FROM services"
             .to_owned(),
+        "INSERT INTO mirrors (repository_id, team_id, address, forge, hook_id, statuses, every_ms, due_at)
+         SELECT id, team_id, 'https://git.example.org/a/b', 'gitea', 'h', TRUE, 300000, 9000000000000 FROM repositories"
+            .to_owned(),
+        "INSERT INTO forge_statuses (id, team_id, repository_id, service_id, run_id, run_number, commit_id, state, version, changed_at)
+         SELECT 'f', r.team_id, s.repository_id, s.id, r.id, 900, r.commit_id, 'passed', 1, 1 FROM runs r JOIN services s ON s.id = r.service_id WHERE r.id = 'r'"
+            .to_owned(),
         "INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ('k', 'provenance', 'x', 'y', 'z')".to_owned(),
     ] {
         tx.execute(sql, vec![]).await.unwrap();

@@ -66,7 +66,7 @@ async fn printed_in_pieces(app: TestApp, name: &str) {
     let app = app.with_team("demo").await;
     let owner = app.actor(&app.user("owner@demo.test").await).await;
     let backend = &app.berth.backend;
-    let new = NewService { name: service(), description: String::new(), environments: None, repository: None };
+    let new = NewService { name: service(), description: String::new(), environments: None, repository: None, mirror: None };
     backend.services.create(&owner, &team(), new).await.unwrap();
     backend.services.set_secret(&owner, &team(), &service(), "DEPLOY_KEY", &value).await.unwrap();
     app.fake.set_image("shell", Behaviour::default());

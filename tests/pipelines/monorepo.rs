@@ -59,7 +59,7 @@ impl Shop {
 
     async fn create(&self, service: &str, repository: Option<&str>) -> app::error::Result<app::model::Service> {
         let repository = repository.map(|name| name.parse().unwrap());
-        let new = NewService { name: name(service), description: String::new(), environments: Some(Vec::new()), repository };
+        let new = NewService { name: name(service), description: String::new(), environments: Some(Vec::new()), repository, mirror: None };
         self.app.berth.backend.services.create(&self.owner, &team(), new).await
     }
 

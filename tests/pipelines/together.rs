@@ -263,6 +263,7 @@ async fn twins() -> (Harbour, Copy) {
         description: String::new(),
         environments: Some(vec!["dev".parse().unwrap()]),
         repository: Some("hello".parse().unwrap()),
+        mirror: None,
     };
     harbour.berth.backend.services.create(&harbour.owner, &team(), new).await.unwrap();
     let copy = Copy::new(&harbour).await;

@@ -32,6 +32,8 @@ pub(super) enum Nobody {
     Same,
     /// What everybody gets: nobody looks at credentials.
     Free,
+    /// 401, whoever asks: no person is believed there, but a signature.
+    Signed,
 }
 
 /// One thing that can be asked.
@@ -59,6 +61,7 @@ impl Door {
     /// What somebody of this kind gets here.
     pub(super) fn expected(&self, kind: Kind) -> Expected {
         match (kind, self.nobody) {
+            (_, Nobody::Signed) => Expected::Status(401),
             (Kind::Somebody(n), _) => Expected::of(self.roles[n]),
             (Kind::Narrow(scope), _) => self.through(OWNER, self.needs.iter().all(|needed| *needed == scope)),
             (Kind::Figures, _) if self.path == "/metrics" => Expected::In,
@@ -274,6 +277,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/runs", "start", &[("branch", "none")], SHIP, DEPLOY, false),
     ("/teams/{team}/services/{service}/runs/{number}", "cancel", &[], SHIP, DEPLOY, false),
     ("/teams/{team}/services/{service}/runs/{number}", "retry", &[], SHIP, DEPLOY, false),
+    ("/teams/{team}/services/{service}/runs/{number}", "approve", &[], SHIP, DEPLOY, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "hold", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/candidates/{number}", "let-go", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/pipeline", "check", &[("text", "version: 1")], VIEW, READ, false),
@@ -286,6 +290,10 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/settings", "pushes", &[("running", "yes")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror", &[("forge", "git")], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-fetch", &[], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-forget", &[], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-hook", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "delete", &[("confirm", "hello")], OWN, WRITE, true),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy", &[("image", "hello:1")], SHIP, DEPLOY, false),
     ("/teams/{team}/services/{service}/targets/{environment}", "deploy-plan", &[("image", "hello:1")], SHIP_SEEING, DEPLOY_SEEING, false),
@@ -382,6 +390,7 @@ pub(super) fn others(commit: &str) -> Vec<Door> {
         at("/pkg/{*path}", "GET", "/pkg/main.css", ALL, Nobody::Free),
         at("/favicon.ico", "GET", "/favicon.ico", ALL, Nobody::Free),
         at("/robots.txt", "GET", "/robots.txt", ALL, Nobody::Free),
+        at("/hooks/{id}", "POST", "/hooks/none", NONE, Nobody::Signed),
         by_git(at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-upload-pack", fetch, Nobody::Refused)),
         by_git(at(&format!("{git}/info/refs"), "GET", "/git/a/hello.git/info/refs?service=git-receive-pack", pushes, Nobody::Refused)),
         Door {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 26] = [
+const LEFT: [(&str, &str); 46] = [
     ("db::readable", "reads rows that are there already"),
     ("db::unreadable", "makes an error"),
     ("dump::columns", "the backup's tests take every row of each database to the other"),
@@ -28,10 +28,30 @@ const LEFT: [(&str, &str); 26] = [
     ("files::of_service", "reads what files::kept does, of one service"),
     ("files::take_over", "as files::forget"),
     ("files::taken", "as files::forget"),
+    ("forge_statuses::again", "forges::mirrors, forges::statuses and forges::changes go the whole way on both databases"),
+    ("forge_statuses::forget", "as forge_statuses::again"),
+    ("forge_statuses::next", "as forge_statuses::again"),
+    ("forge_statuses::not_told", "as forge_statuses::again"),
+    ("forge_statuses::recent", "as forge_statuses::again"),
+    ("forge_statuses::take", "as forge_statuses::again"),
+    ("forge_statuses::told", "as forge_statuses::again"),
+    ("mirrors::claim", "as forge_statuses::again"),
+    ("mirrors::follow_head", "as forge_statuses::again"),
+    ("mirrors::forget_host_keys", "one plain statement; forges::hooks and forges::ssh, on SQLite"),
+    ("mirrors::insert", "as forge_statuses::again"),
+    ("mirrors::next", "as forge_statuses::again"),
+    ("mirrors::of", "as forge_statuses::again"),
+    ("mirrors::of_hook", "one plain statement; forges::hooks and forges::ssh, on SQLite"),
+    ("mirrors::release_held_by", "as forge_statuses::again"),
+    ("mirrors::set", "as forge_statuses::again"),
+    ("mirrors::want", "as forge_statuses::again"),
+    ("mirrors::went", "as forge_statuses::again"),
     ("releases::insert", "called by rollout::request::release"),
     ("rollouts::enqueue", "called by rollout::request::release"),
+    ("runs::approve", "as forge_statuses::again"),
     ("runs::insert_stage", "called by runs::insert and runs::take_up"),
     ("runs::stages", "reads what runs::take_up does; pipelines::rerun asks it on both databases"),
+    ("runs::is_whole", "one plain SELECT, where a run that makes no image was cut short before its end was written"),
     ("services::clone_url", "makes a text"),
 ];
 

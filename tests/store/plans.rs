@@ -33,8 +33,10 @@ use crate::support::{
 const SMALL: [&str; 5] = ["_sqlx_migrations", "environments", "leases", "settings", "teams"];
 
 /// Indexes that are as long as what is under way, or is kept for a day.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 12] = [
     "candidates_going",
+    "forge_statuses_due",
+    "mirrors_wanted",
     "ref_changes_open",
     "rollouts_one_running",
     "rollouts_open",

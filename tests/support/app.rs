@@ -50,6 +50,11 @@ impl TestApp {
         Self::over(Some(Database::fresh().await), |_| {}).await
     }
 
+    /// On a fresh database of PostgreSQL, with settings of its own.
+    pub(crate) async fn set_up_on_postgres(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(Some(Database::fresh().await), change).await
+    }
+
     async fn over(database: Option<Database>, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = settings(&folder);

@@ -58,6 +58,7 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         step_memory: 2 << 30,
         step_cpu_millis: 2_000,
         trusted_proxies: Vec::new(),
+        mirror_private: false,
         log_json: false,
     }
 }
@@ -93,7 +94,8 @@ impl Harbour {
         berth.backend.teams.create(&admin, &team()).await.unwrap();
         let owner = accounts.actor(&user, epoch, "test", None).await.unwrap().unwrap();
         let environments = ["dev", "staging", "production"].map(environment).to_vec();
-        let service = NewService { name: service(), description: String::new(), environments: Some(environments), repository: None };
+        let service =
+            NewService { name: service(), description: String::new(), environments: Some(environments), repository: None, mirror: None };
         berth.backend.services.create(&owner, &team(), service).await.unwrap();
         let mut tx = berth.db.begin().await.unwrap();
         tx.execute("UPDATE environments SET stabilisation_ms = 100, deadline_ms = 2000", vec![]).await.unwrap();

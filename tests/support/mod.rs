@@ -5,6 +5,7 @@ pub(crate) mod berth;
 pub(crate) mod canary;
 pub(crate) mod engine;
 pub(crate) mod fill;
+pub(crate) mod forge;
 #[allow(dead_code)] // Not every image is asked for by a test yet.
 pub(crate) mod images;
 pub(crate) mod load;

@@ -5,7 +5,7 @@ use server::{
     args,
     store::{
         Db,
-        runs::{self, NewRun, NewStage},
+        runs::{self, NewRun, NewStage, Trust},
     },
 };
 
@@ -56,6 +56,7 @@ pub(crate) fn new_run<'a>(team: &'a TeamId, service: &'a ServiceId, branch: &'a 
         group: None,
         event: RunEvent::Push,
         inputs: "{}",
+        trust: Trust::Trusted,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod ci;
+mod mirrors;
 mod people;
 mod pipeline;
 mod platform;

@@ -1,7 +1,7 @@
 //! Sentences of runs and rollouts.
 
 use super::sentences;
-use crate::model::{RunEvent, tag_of};
+use crate::model::{RunEvent, change_of, tag_of};
 
 sentences! {
     run_title(number, service): "Run {number} · {service}" / "실행 {number} · {service}";
@@ -121,7 +121,11 @@ sentences! {
 impl super::Lang {
     /// What a run is of: "on main", "of the tag v1".
     pub fn of_ref(self, branch: &str) -> String {
-        tag_of(branch).map_or_else(|| self.on_branch(branch), |tag| self.on_tag(tag))
+        match (tag_of(branch), change_of(branch)) {
+            (Some(tag), _) => self.on_tag(tag),
+            (None, Some(number)) => self.on_change(number),
+            (None, None) => self.on_branch(branch),
+        }
     }
 
     /// Who began a run: "pushed by Ana", "asked for by Ana", "by its schedule".

@@ -81,6 +81,7 @@ impl Lang {
             "superseded" => pick(self, "was superseded", "대체됐어요"),
             "cancelled" => pick(self, "was cancelled", "취소됐어요"),
             "skipped" => pick(self, "was skipped", "건너뛰었어요"),
+            "failing" => pick(self, "cannot be fetched", "가져올 수 없어요"),
             _ => return None,
         })
     }
@@ -127,6 +128,7 @@ impl Lang {
             "unguarded" => pick(self, "no longer guards the default branch of", "기본 브랜치를 더는 지키지 않아요"),
             "badges_opened" => pick(self, "opened the badges of", "배지를 공개했어요"),
             "badges_closed" => pick(self, "closed the badges of", "배지를 비공개로 했어요"),
+            "approved" => pick(self, "approved", "승인했어요"),
             "muted" => pick(self, "muted", "무시하도록 했어요"),
             "unmuted" => pick(self, "unmuted", "다시 보도록 했어요"),
             "signed_in" => pick(self, "signed in", "로그인했어요"),

@@ -163,6 +163,15 @@ pub struct Run {
     /// Whether nothing was run, since nothing of the service had changed: the candidate is the one it had.
     #[serde(default)]
     pub kept: bool,
+    /// Whether it waits for somebody to read its commit and approve it.
+    #[serde(default)]
+    pub held: bool,
+    /// Whether its commit is of nobody who may push: it gets no secrets.
+    #[serde(default)]
+    pub untrusted: bool,
+    /// Who approved its commit.
+    #[serde(default)]
+    pub approved_by: Option<String>,
     /// What the push came to for each service of its repository, this one among them; empty where no push made it.
     #[serde(default)]
     pub push: Vec<PushedRun>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Candidate, EnvironmentId, EnvironmentName, ReleaseId, RepositoryId, RepositoryName, RolloutId, RolloutState, RouteId, RunEvent,
-    RunSchedule, RunState, ServiceId, ServiceName, TargetId, TeamId, TeamName, Timestamp,
+    Candidate, EnvironmentId, EnvironmentName, NewMirror, ReleaseId, RepositoryId, RepositoryName, RolloutId, RolloutState, RouteId,
+    RunEvent, RunSchedule, RunState, ServiceId, ServiceName, TargetId, TeamId, TeamName, Timestamp,
 };
 
 /// A deployable service of a team.
@@ -49,6 +49,9 @@ pub struct NewService {
     /// The repository of the team it is built from; absent: a new one of its name.
     #[serde(default)]
     pub repository: Option<RepositoryName>,
+    /// A repository that lives elsewhere, to be mirrored into the new one.
+    #[serde(default)]
+    pub mirror: Option<NewMirror>,
 }
 
 /// Where a service moves to.
@@ -208,6 +211,9 @@ pub struct ServiceOverview {
     /// The other services built from its repository, by name.
     #[serde(default)]
     pub beside: Vec<ServiceName>,
+    /// The address of the repository that its own mirrors; none: it is pushed to.
+    #[serde(default)]
+    pub mirrors: Option<String>,
     /// When it is run by itself, the next first.
     #[serde(default)]
     pub schedules: Vec<RunSchedule>,
@@ -244,6 +250,9 @@ pub struct RunBrief {
     /// Whether nothing was run, since nothing of the service had changed: it kept the candidate it had.
     #[serde(default)]
     pub kept: bool,
+    /// Whether it waits for somebody to read its commit and approve it.
+    #[serde(default)]
+    pub held: bool,
     /// The services that come to one version with it, its own among them; empty where it stands alone.
     #[serde(default)]
     pub together: Vec<ServiceName>,

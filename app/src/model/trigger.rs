@@ -12,6 +12,13 @@ pub fn tag_of(branch: &str) -> Option<&str> {
     branch.strip_prefix(TAGS).filter(|tag| !tag.is_empty())
 }
 
+/// The number of the proposed change that a run's branch names, where the run is of one: `refs/pull/7/head`, or GitLab's
+/// `refs/merge-requests/7/head`.
+pub fn change_of(branch: &str) -> Option<u64> {
+    let rest = branch.strip_prefix("refs/pull/").or_else(|| branch.strip_prefix("refs/merge-requests/"))?;
+    rest.strip_suffix("/head")?.parse().ok()
+}
+
 /// A value that a run takes, as the service's file describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -68,6 +75,20 @@ mod tests {
             [("main", None), ("refs/tags/v1", Some("v1")), ("refs/tags/a/b", Some("a/b")), ("refs/tags/", None), ("tags/v1", None)]
         {
             assert_eq!(tag_of(branch), tag, "{branch}");
+        }
+    }
+
+    #[test]
+    fn a_proposed_change_is_known_by_its_ref() {
+        for (branch, number) in [
+            ("refs/pull/7/head", Some(7)),
+            ("refs/merge-requests/12/head", Some(12)),
+            ("refs/pull/7/merge", None),
+            ("refs/pull/x/head", None),
+            ("refs/pull//head", None),
+            ("pull/7/head", None),
+        ] {
+            assert_eq!(change_of(branch), number, "{branch}");
         }
     }
 }

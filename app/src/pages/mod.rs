@@ -15,6 +15,7 @@ pub mod invite;
 pub mod login;
 pub mod logs;
 pub mod me;
+mod mirror;
 pub mod new_service;
 pub mod new_team;
 pub mod people;
@@ -92,6 +93,8 @@ fn done(caller: &Caller) -> AnyView {
         "config" => t.done_config(),
         "created" => t.done_created(),
         "deleted" => t.done_deleted(),
+        "approved" => t.done_approved(),
+        "fetching" => t.done_fetching(),
         "held" => t.done_held(),
         "let-go" => t.done_let_go(),
         _ => return ().into_any(),

@@ -9,7 +9,7 @@ use crate::{
     components::{Field, Formed, Tone, code_block, head, say, submit},
     error::{Error, Result},
     locales::Lang,
-    model::{Environment, EnvironmentName, NewService, Role, TeamName},
+    model::{Environment, EnvironmentName, NewMirror, NewService, Role, TeamName},
     way::Way,
 };
 
@@ -69,6 +69,13 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 .cli(format!("berth service create orders --team {team}")),
             Way::send(t.repository(), "POST", format!("/teams/{team}/services"), &json!({ "name": "orders", "repository": "shop" }))
                 .cli(format!("berth service create orders --repository shop --team {team}")),
+            Way::send(
+                t.mirror(),
+                "POST",
+                format!("/teams/{team}/services"),
+                &json!({ "name": "orders", "mirror": { "address": "https://github.com/acme/orders" } }),
+            )
+            .cli(format!("berth service create orders --mirror https://github.com/acme/orders --team {team}")),
         ])
         .into())
 }
@@ -92,13 +99,18 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
         })
         .collect_view();
     let (described, repository) = (form.value("description", ""), form.value("repository", ""));
+    let mirror = form.value("mirror", "");
+    let token =
+        Field { kind: "password", fill: "off", required: false, hint: t.mirror_token_hint(), ..Field::text("token", t.mirror_token()) };
     view! {
         <form method="post" class="card pad stack">
             {form.names()}
-            {form.trouble(&["name", "description", "repository"])}
+            {form.trouble(&["name", "description", "repository", "mirror", "token"])}
             {Field { hint: t.name_hint(), first: true, ..Field::text("name", t.name()) }.show(form)}
             {Field { required: false, value: &described, hint: t.description_hint(), ..Field::text("description", t.description()) }.show(form)}
             {Field { required: false, value: &repository, hint: t.repository_hint(), ..Field::text("repository", t.repository()) }.show(form)}
+            {Field { required: false, value: &mirror, hint: t.mirror_hint(), ..Field::text("mirror", t.mirror_address()) }.show(form)}
+            {token.show(form)}
             <fieldset>
                 <legend>{t.nav_environments()}</legend>
                 <p class="hint">{t.environments_hint()}</p>
@@ -108,6 +120,13 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
         </form>
     }
     .into_any()
+}
+
+/// The repository elsewhere that is to be mirrored, where one is named.
+fn mirror(caller: &Caller) -> Option<NewMirror> {
+    let given = |name| Some(caller.form.get(name)).filter(|text| !text.is_empty()).map(str::to_owned);
+    let address = given("mirror")?;
+    Some(NewMirror { address, token: given("token"), forge: None, forge_url: None })
 }
 
 /// Creates the service.
@@ -123,6 +142,7 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         description: caller.form.get("description").to_owned(),
         environments: Some(environments),
         repository,
+        mirror: mirror(caller),
     };
     let service = caller.backend.services.create(caller.actor()?, &team, service).await?;
     Ok(Answer::Go(path_of(&team, &service.name)))

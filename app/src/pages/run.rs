@@ -43,7 +43,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let body = view! {
         {done(caller)}
         <div data-live="head">{top(caller, &run)}</div>
-        <div data-live="why">{why(t, &run)}{tail}</div>
+        <div data-live="why">{untrusted(t, &run)}{why(t, &run)}{tail}</div>
         <section class="card pad" data-live="line" aria-label=t.stages()>{stages(caller, &run)}</section>
         <div data-live="steps">{steps(caller, &path, &run, chosen)}</div>
         <div data-live="results">{results}</div>
@@ -103,6 +103,10 @@ fn ways(t: Lang, run: &Run, step: Option<&Step>) -> Vec<Way> {
         let act = Way::act(says, "POST", format!("{path}/actions/retry?from={}", from.name()));
         ways.push(act.cli(format!("berth runs retry {number} --service {service} --from {}", from.name())));
     }
+    if run.held {
+        let act = Way::act(t.run_approve(), "POST", format!("{path}/actions/approve"));
+        ways.push(act.cli(format!("berth runs approve {number} --service {service}")));
+    }
     ways
 }
 
@@ -131,7 +135,21 @@ fn buttons(caller: &Caller, run: &Run) -> AnyView {
         return view! { <span class="soft small">{t.is_cancelling()}</span> }.into_any();
     }
     let form = Formed::new(caller, "cancel");
-    Confirm { open: t.cancel_run(), says: t.cancel_run_says(), does: t.cancel_run_does(), name: None, bad: true }.show(t, &form)
+    let cancel = Confirm { open: t.cancel_run(), says: t.cancel_run_says(), does: t.cancel_run_does(), name: None, bad: true };
+    if !run.held {
+        return cancel.show(t, &form);
+    }
+    let approve = Confirm { open: t.run_approve(), says: t.run_approve_says(), does: t.run_approve(), name: None, bad: false };
+    view! { {approve.show(t, &Formed::new(caller, "approve"))}{cancel.show(t, &form)} }.into_any()
+}
+
+/// What is to be known of the run of a commit that anybody may have made.
+fn untrusted(t: Lang, run: &Run) -> AnyView {
+    if !run.untrusted {
+        return ().into_any();
+    }
+    let by = run.approved_by.as_ref().map(|by| format!(" {}", t.run_approved_by(by)));
+    view! { <p class="small soft">{t.run_untrusted()}{by}</p> }.into_any()
 }
 
 /// The buttons that begin an ended run again: from its start, and where it failed.
@@ -482,6 +500,10 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         "cancel" => {
             runs.cancel(actor, &team, &name, number).await?;
             Ok(Answer::Go(format!("{}/runs/{number}?done=cancelling", path_of(&team, &name))))
+        }
+        "approve" => {
+            runs.approve(actor, &team, &name, number).await?;
+            Ok(Answer::Go(format!("{}/runs/{number}?done=approved", path_of(&team, &name))))
         }
         "retry" => {
             let from = RetryFrom::from_name(caller.form.get("of")).unwrap_or_default();

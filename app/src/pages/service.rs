@@ -12,9 +12,7 @@ use crate::{
     },
     error::Result,
     locales::Lang,
-    model::{
-        Candidate, Role, RolloutState, RunBrief, RunEvent, RunSchedule, Service, ServiceName, ServiceOverview, Source, Target, TeamName,
-    },
+    model::{Candidate, Role, RolloutState, RunBrief, RunEvent, RunSchedule, ServiceName, ServiceOverview, Source, Target, TeamName},
     way::{Way, named},
 };
 
@@ -33,7 +31,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         {head(name.to_string(), all.service.description.clone(), ())}
         {service_tabs(caller, &all.service, &environments, "")}
         <div data-live="lights">{super::ci::line(t, &path, &report)}</div>
-        {fresh.then(|| push(t, &all.service, true))}
+        {fresh.then(|| push(t, &all, true))}
         <section aria-label=t.targets()>
             <div class="targets">
                 {targets(caller, &path, &all, may)}
@@ -57,7 +55,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 {candidates(caller, &path, &all.candidates)}
             </section>
         </div>
-        {(!fresh).then(|| push(t, &all.service, false))}
+        {(!fresh).then(|| push(t, &all, false))}
     };
     Ok(Screen::new(format!("{name} · {team}"), body.into_any())
         .at(Some(&team), format!("/teams/{team}"))
@@ -265,8 +263,11 @@ fn candidates(caller: &Caller, path: &str, candidates: &[Candidate]) -> AnyView 
     table_of(&[t.col_number(), t.col_commit(), t.col_runs_in(), t.col_when()], rows)
 }
 
-fn push(t: Lang, service: &Service, open: bool) -> AnyView {
-    let commands = format!("git remote add berth {}\ngit push berth main", service.clone_url);
+fn push(t: Lang, all: &ServiceOverview, open: bool) -> AnyView {
+    if let Some(address) = &all.mirrors {
+        return view! { <section id="push" class="card pad"><p class="small soft">{t.mirror_push_there()}</p>{code_block(t, address)}</section> }.into_any();
+    }
+    let commands = format!("git remote add berth {}\ngit push berth main", all.service.clone_url);
     view! {
         <details id="push" class="card fold" open=open>
             <summary><h2>{t.push_title()}</h2><span class="small soft">{t.push_below()}</span></summary>

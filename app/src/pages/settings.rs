@@ -3,18 +3,23 @@
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::{done, path_of, service_tabs};
+use super::{done, mirror, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, sentence, submit, when},
     error::{Error, Result},
     locales::Lang,
-    model::{Move, PushPolicy, Role, ServiceName, StepSecret, TeamName},
+    model::{Move, NewHook, PushPolicy, Role, ServiceName, StepSecret, TeamName},
     way::Way,
 };
 
 /// The settings.
 pub async fn page(caller: &Caller) -> Result<Answer> {
+    shown(caller, None).await
+}
+
+/// The settings, with a secret that was just made for hooks.
+async fn shown(caller: &Caller, made: Option<NewHook>) -> Result<Answer> {
     let t = caller.lang;
     let (team, name): (TeamName, ServiceName) = (caller.param("team")?, caller.param("service")?);
     let all = caller.backend.services.overview(caller.actor()?, &team, &name).await?;
@@ -23,14 +28,15 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         false => None,
     };
     let policy = caller.backend.services.push_policy(caller.actor()?, &team, &name).await?;
+    let mirror = caller.backend.mirrors.show(caller.actor()?, &team, &name).await?;
     let service = &all.service;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
-    let mut rows = vec![
-        (t.repository(), service.repository.to_string().into_any()),
-        (t.clone_address(), code_block(t, &service.clone_url)),
-        (t.col_since(), when(t, caller.now(), service.created_at)),
-    ];
+    let mut rows =
+        vec![(t.repository(), service.repository.to_string().into_any()), (t.col_since(), when(t, caller.now(), service.created_at))];
+    if mirror.is_none() {
+        rows.insert(1, (t.clone_address(), code_block(t, &service.clone_url)));
+    }
     let shared = !all.beside.is_empty();
     if shared {
         rows.push((t.built_beside(), beside(&team, &all.beside)));
@@ -55,6 +61,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             <header><h2>{t.about()}</h2></header>
             <div class="body">{facts(rows)}</div>
         </section>
+        {mirror::card(caller, mirror.as_ref(), caller.may(&team, Role::Developer), made.as_ref())}
         <section class="card narrow">
             <header><h2>{t.move_title()}</h2></header>
             <div class="body"><p class="soft">{t.move_below()}</p>{elsewhere}</div>
@@ -75,6 +82,13 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
             Way::get(t.way_look(), format!("/teams/{team}/services/{name}")).cli(format!("berth service show {team}/{name}")),
             Way::send(t.move_does(), "POST", format!("/teams/{team}/services/{name}/actions/move"), &json!({ "repository": "shop" }))
                 .cli(format!("berth service move {team}/{name} --repository shop")),
+            Way::get(t.mirror(), format!("/teams/{team}/services/{name}/mirror")).cli(format!("berth mirror show {team}/{name}")),
+            Way::send(t.mirror_keep(), "PATCH", format!("/teams/{team}/services/{name}/mirror"), &json!({ "every_seconds": 300 }))
+                .cli(format!("berth mirror set {team}/{name} --every 300")),
+            Way::act(t.mirror_fetch(), "POST", format!("/teams/{team}/services/{name}/mirror/actions/fetch"))
+                .cli(format!("berth mirror fetch {team}/{name}")),
+            Way::act(t.mirror_hook_make(), "POST", format!("/teams/{team}/services/{name}/mirror/actions/new-hook"))
+                .cli(format!("berth mirror hook {team}/{name}")),
             Way::send(t.pushes(), "PUT", format!("/teams/{team}/services/{name}/push-policy"), &json!(policy))
                 .cli(format!("berth service pushes {team}/{name} --cancel-running on")),
             Way::send(t.secret_keep(), "PUT", format!("/teams/{team}/services/{name}/secrets/NAME"), &json!({ "value": "…" }))
@@ -228,6 +242,22 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             let policy = PushPolicy { default_branch: ticked("default_branch"), running: ticked("running") };
             services.set_push_policy(actor, &team, &name, policy).await?;
             Ok(Answer::Go(format!("{}/settings?done=saved#pushes", path_of(&team, &name))))
+        }
+        "mirror" => {
+            caller.backend.mirrors.change(actor, &team, &name, mirror::change(caller)).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#mirror", path_of(&team, &name))))
+        }
+        "mirror-fetch" => {
+            caller.backend.mirrors.fetch(actor, &team, &name).await?;
+            Ok(Answer::Go(format!("{}/settings?done=fetching#mirror", path_of(&team, &name))))
+        }
+        "mirror-forget" => {
+            caller.backend.mirrors.forget_host_keys(actor, &team, &name).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#mirror", path_of(&team, &name))))
+        }
+        "mirror-hook" => {
+            let made = caller.backend.mirrors.new_hook(actor, &team, &name).await?;
+            shown(&caller.without_form(), Some(made)).await
         }
         "forget-secret" => {
             services.unset_secret(actor, &team, &name, caller.form.get("of")).await?;

@@ -35,6 +35,8 @@ pub enum Action {
     CancelRun,
     /// Run a commit again.
     RetryRun,
+    /// Let a run of somebody else's commit go on, who has read it.
+    ApproveRun,
     /// Fetch from a repository.
     GitRead,
     /// Push to a repository.
@@ -84,7 +86,7 @@ pub const fn rule(action: Action) -> Rule {
         A::ReadConfig => (In(Role::Developer), Some(Scope::Read)),
         A::CreateService | A::ChangeService | A::ChangeConfig | A::ManageRoutes => (In(Role::Developer), Some(Scope::Write)),
         A::DeleteService => (In(Role::Owner), Some(Scope::Write)),
-        A::Deploy | A::Scale | A::CancelRun | A::RetryRun => (In(Role::Developer), Some(Scope::Deploy)),
+        A::Deploy | A::Scale | A::CancelRun | A::RetryRun | A::ApproveRun => (In(Role::Developer), Some(Scope::Deploy)),
         A::GitRead => (In(Role::Viewer), Some(Scope::Git)),
         A::GitWrite => (In(Role::Developer), Some(Scope::Git)),
         A::ManageTeam => (In(Role::Owner), Some(Scope::Admin)),
@@ -97,7 +99,7 @@ pub const fn rule(action: Action) -> Rule {
 
 impl Action {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ViewSelf,
         Self::ManageSelf,
         Self::CreateTeam,
@@ -113,6 +115,7 @@ impl Action {
         Self::ChangeConfig,
         Self::CancelRun,
         Self::RetryRun,
+        Self::ApproveRun,
         Self::GitRead,
         Self::GitWrite,
         Self::ManageRoutes,

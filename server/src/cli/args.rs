@@ -17,6 +17,7 @@ use super::{
     events::Events,
     lint::Lint,
     logs::Logs,
+    mirror::MirrorCommand,
     push::Push,
     results::FlakyCommand,
     rollout::RolloutCommand,
@@ -152,6 +153,9 @@ pub(super) enum Command {
     /// Secrets that steps of a service are given by name
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// The repository of a service, where it lives elsewhere and is mirrored here
+    #[command(subcommand)]
+    Mirror(MirrorCommand),
     /// Host names that lead to a service
     #[command(subcommand)]
     Route(RouteCommand),

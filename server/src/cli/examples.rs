@@ -29,6 +29,7 @@ const TABLE: &[Entry] = &[
         &[
             ("berth service create orders --env dev,staging,production --remote", "and adds the Git remote `berth`"),
             ("berth service create billing --repository shop", "built from a repository that is there"),
+            ("berth service create orders --mirror git@github.com:acme/orders.git", "built from one that lives elsewhere"),
         ],
     ),
     (

@@ -20,6 +20,7 @@ mod git;
 mod lint;
 mod logs;
 mod man;
+mod mirror;
 mod output;
 mod place;
 mod progress;
@@ -126,6 +127,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Events(events) => events::run(events, session).await?,
         Command::Search(search) => search::run(search, session).await?,
         Command::Secret(secret) => secret::run(secret, session).await?,
+        Command::Mirror(mirror) => mirror::run(mirror, session).await?,
         Command::Route(route) => routes::run(route, session).await?,
         // Handled before a session was opened.
         Command::Serve(_)

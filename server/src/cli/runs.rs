@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use app::model::{
-    CommitLine, LogFound, LogLine, LogRange, RetryFrom, Run, RunBrief, RunEvent, RunState, SinceGood, StartRun, Step, tag_of,
+    CommitLine, LogFound, LogLine, LogRange, RetryFrom, Run, RunBrief, RunEvent, RunState, SinceGood, StartRun, Step, change_of, tag_of,
 };
 use clap::Subcommand;
 use futures::StreamExt as _;
@@ -54,6 +54,8 @@ pub(super) enum RunsCommand {
     },
     /// Stop a run
     Cancel(OneRun),
+    /// Let a run go on that waits for somebody to have read its commit: you have
+    Approve(OneRun),
     /// Run the head of a branch, whatever changed in it
     Start {
         #[command(flatten)]
@@ -189,6 +191,13 @@ pub(super) async fn run(command: RunsCommand, session: &Session) -> Done<ExitCod
                 output::line(&format!("Run {number} is being stopped."));
             }
         }
+        RunsCommand::Approve(one) => {
+            let (service, number) = one.find(session).await?;
+            session.client.post(&format!("{service}/runs/{number}/actions/approve"), &serde_json::json!({})).await?;
+            if !session.json {
+                output::line(&format!("Run {number} goes on, without secrets. Another commit needs another approval."));
+            }
+        }
         RunsCommand::Start { of, branch, inputs, wait } => {
             let service = session.service_path(&of).await?;
             let answer = session
@@ -239,7 +248,11 @@ fn input(text: &str) -> Result<(String, String), String> {
 
 /// A branch, or a tag.
 pub(super) fn place(branch: &str) -> String {
-    tag_of(branch).map_or_else(|| branch.to_owned(), |tag| format!("tag {tag}"))
+    match (tag_of(branch), change_of(branch)) {
+        (Some(tag), _) => format!("tag {tag}"),
+        (None, Some(number)) => format!("change {number}"),
+        (None, None) => branch.to_owned(),
+    }
 }
 
 /// Who began a run, and how where that was no push.

@@ -1,7 +1,8 @@
 //! Services.
 
 use app::model::{
-    EnvironmentName, NewService, RepositoryName, RunInput, RunSchedule, Service, ServiceName, ServiceOverview, Target, Triggers,
+    EnvironmentName, Forge, Mirror, NewMirror, NewService, RepositoryName, RunInput, RunSchedule, Service, ServiceName, ServiceOverview,
+    Target, Triggers,
 };
 use clap::Subcommand;
 use serde_json::json;
@@ -29,8 +30,17 @@ pub(super) enum ServiceCommand {
         #[arg(long = "env", short, value_name = "ENV", value_delimiter = ',')]
         environments: Vec<EnvironmentName>,
         /// Build it from this repository of the team [default: a new one of its name]
-        #[arg(long, value_name = "REPOSITORY")]
+        #[arg(long, value_name = "REPOSITORY", conflicts_with = "mirror")]
         repository: Option<RepositoryName>,
+        /// Mirror a repository that lives elsewhere: https://…, ssh://… or git@host:path
+        #[arg(long, value_name = "ADDRESS")]
+        mirror: Option<String>,
+        /// A token for that one, typed or piped in
+        #[arg(long, requires = "mirror")]
+        mirror_token: bool,
+        /// Whose API that speaks: git, github, gitlab or gitea (Forgejo too) [default: as its host tells]
+        #[arg(long, value_name = "FORGE", value_parser = super::mirror::forge, requires = "mirror")]
+        forge: Option<Forge>,
         /// Add the repository to the Git folder one stands in, as the remote `berth`
         #[arg(long)]
         remote: bool,
@@ -77,9 +87,16 @@ pub(super) enum ServiceCommand {
 /// Runs it.
 pub(super) async fn run(command: ServiceCommand, session: &Session) -> Done<()> {
     match command {
-        ServiceCommand::Create { name, description, environments, repository, remote } => {
+        ServiceCommand::Create { name, description, environments, repository, mirror, mirror_token, forge, remote } => {
             let environments = (!environments.is_empty()).then_some(environments);
-            create(session, NewService { name, description, environments, repository }, remote).await
+            let mirror = match mirror {
+                Some(address) => {
+                    let token = if mirror_token { Some(super::mirror::token()?) } else { None };
+                    Some(NewMirror { address, token, forge, forge_url: None })
+                }
+                None => None,
+            };
+            create(session, NewService { name, description, environments, repository, mirror }, remote).await
         }
         ServiceCommand::List => {
             let team = session.team().await?;
@@ -137,6 +154,12 @@ async fn create(session: &Session, new: NewService, remote: bool) -> Done<()> {
     let team = session.team().await?;
     let answer = session.client.post(&format!("/teams/{team}/services"), &json!(new)).await?;
     let service: Service = client::read(answer.clone())?;
+    if new.mirror.is_some() && !session.json {
+        let mirror: Mirror = client::read(session.client.get(&format!("/teams/{team}/services/{}/mirror", service.name)).await?)?;
+        output::line(&format!("Service {} of {team} is there. It is fetched now, and whenever something moves.", service.name));
+        super::mirror::show(&mirror);
+        return Ok(());
+    }
     if remote && !git::run(&["remote", "add", "berth", &service.clone_url].map(ToOwned::to_owned))? {
         return Err(Failure::new(format!("The service is there; the remote is not. Add it: git remote add berth {}", service.clone_url)));
     }

@@ -3,16 +3,15 @@
 use app::{
     error::{Error, Result},
     model::{Actor, RepositoryName, ServiceName, TeamName},
-    said,
 };
 
 use super::Control;
 use crate::{
     auth::rights::Action,
     git,
-    pipelines::{intake, pushed::says, select::branch},
+    pipelines::{intake, pushed::says},
     store::{
-        events::{self, NewEvent},
+        events,
         repositories::{self, RefChange, RepositoryRow},
         services,
     },
@@ -59,7 +58,7 @@ impl Control {
         let mut tx = self.db.begin().await?;
         let changes = repositories::record_refs(&mut tx, repository, &refs, &actor.name).await?;
         for change in &changes {
-            events::insert(&mut tx, actor, event(repository, change)).await?;
+            events::insert(&mut tx, actor, intake::moved(repository, change)).await?;
         }
         tx.commit().await?;
         Ok(changes)
@@ -111,23 +110,4 @@ pub struct Warnings {
     pub sentences: Vec<String>,
     /// Whether it does not read.
     pub bad: bool,
-}
-
-fn event<'a>(repository: &'a RepositoryRow, change: &RefChange) -> NewEvent<'a> {
-    let short = |commit: &Option<String>| commit.as_deref().and_then(|commit| commit.get(..8)).map_or_else(said::nothing, str::to_owned);
-    let subject = branch(&change.reference).map_or_else(
-        || said::subject_reference(change.reference.trim_start_matches("refs/"), &repository.name),
-        |branch| said::subject_branch(branch, &repository.name),
-    );
-    NewEvent {
-        team: Some(&repository.team_id),
-        service: repository.only().map(|service| &service.id),
-        action: if change.new.is_some() { "git.pushed" } else { "git.deleted" },
-        subject,
-        path: Some(repository.only().map_or_else(
-            || format!("/teams/{}", repository.team),
-            |service| format!("/teams/{}/services/{}", repository.team, service.name),
-        )),
-        detail: said::detail_from(short(&change.old), short(&change.new)),
-    }
 }

@@ -9,6 +9,7 @@ mod health;
 mod hosts;
 mod lights;
 pub mod local;
+mod mirrors;
 pub mod once;
 mod pipelines;
 pub mod platform;
@@ -159,6 +160,7 @@ impl Control {
             services: self.clone(),
             releases: self.clone(),
             runs: self.clone(),
+            mirrors: self.clone(),
             pipelines: self.clone(),
             candidates: self.clone(),
             ci: self.clone(),

@@ -72,7 +72,7 @@ fn unknown_log() -> Error {
 
 /// What conditions of a run are held against, whose branch may be the ref of a tag.
 fn when(branch: &str, event: RunEvent) -> When<'_> {
-    When { branch: tag_of(branch).is_none().then_some(branch), event }
+    When::of(branch, event)
 }
 
 /// What makes a run begin that this one asks for: a person in a browser or on the command line, or a program.
@@ -140,6 +140,7 @@ impl Control {
 
     fn run_moved(&self, service: &Service, run: &app::model::RunId) {
         self.wake.duty(Duty::Runs);
+        self.wake.duty(Duty::Statuses);
         for topic in [format!("run:{run}"), format!("service:{}", service.id), "events".to_owned()] {
             self.wake.changed(Some(&service.team_id), topic);
         }
@@ -368,6 +369,23 @@ impl Runs for Control {
         let event = event(actor, start.by_hand);
         let head = self.head(&found, &repository, start, event).await?;
         self.queue_asked(actor, &found, Asked::Head(Box::new((repository, head)))).await
+    }
+
+    async fn approve(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64) -> Result<()> {
+        let found = self.service(actor, team, service, Action::ApproveRun).await?;
+        let row = runs::by_number(&self.db, &found.team_id, &found.id, number).await?.ok_or_else(|| unknown_run(service, number))?;
+        let mut tx = self.db.begin().await?;
+        let Some(run) = runs::approve(&mut tx, &found.id, number, &row.commit, &actor.name).await? else {
+            return Err(Error::conflict("not_held", format!("Run {number} of {service} waits for no approval (any more).")));
+        };
+        let short = row.commit.get(..8).unwrap_or_default();
+        let subject = said::subject_run(number, &found.name);
+        let path = Some(intake::run_path(found.team.as_str(), found.name.as_str(), number));
+        let approved = NewEvent { subject, path, ..super::services::event(&found, "run.approved", said::detail_approved(short)) };
+        events::insert(&mut tx, actor, approved).await?;
+        tx.commit().await?;
+        self.run_moved(&found, &run);
+        Ok(())
     }
 
     async fn retry(&self, actor: &Actor, team: &TeamName, service: &ServiceName, number: u64, from: RetryFrom) -> Result<RunBrief> {

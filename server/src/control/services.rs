@@ -23,7 +23,7 @@ use crate::{
         board::Look,
         candidates, environments,
         events::{self, NewEvent},
-        repositories,
+        mirrors, repositories,
         routes::{self, RouteRow},
         runs, schedules, services,
         targets::{self, NewTarget},
@@ -151,11 +151,18 @@ impl Services for Control {
         if services::by_name(&mut tx, &self.config.url, &team_id, &service.name).await?.is_some() {
             return Err(service_taken(&service.name));
         }
+        if service.repository.is_some() && service.mirror.is_some() {
+            let sentence = "A mirror is a new repository. Leave out one of the two.";
+            return Err(Error::invalid("invalid_mirror", sentence).at("repository"));
+        }
         let (repository, repository_id) = match service.repository {
             Some(name) => (name.clone(), self.repository_there(&mut tx, &team_id, &name).await?),
             None => {
                 let name = service.name.as_str().parse::<RepositoryName>()?;
                 let id = self.new_repository(&mut tx, &team_id, &name, now).await?;
+                if let Some(mirror) = &service.mirror {
+                    self.add_mirror(&mut tx, &team_id, &id, mirror).await?;
+                }
                 (name, id)
             }
         };
@@ -181,6 +188,7 @@ impl Services for Control {
         tx.commit().await?;
         self.wake.duty(Duty::Edge);
         self.wake.duty(Duty::Schedules);
+        self.wake.duty(Duty::Mirrors);
         self.told(&service);
         Ok(service)
     }
@@ -207,7 +215,8 @@ impl Services for Control {
         let available = all.into_iter().map(|environment| environment.name).filter(|name| !there(name)).collect();
         let beside = services::beside(&self.db, &service).await?;
         let schedules = schedules::of_service(&self.db, &service.team_id, &service.id).await?;
-        Ok(ServiceOverview { service, targets, available, beside, schedules, runs, candidates })
+        let mirrors = mirrors::of(&self.db, &service.team_id, &service.repository_id).await?.map(|mirror| mirror.address);
+        Ok(ServiceOverview { service, targets, available, beside, mirrors, schedules, runs, candidates })
     }
 
     async fn delete(&self, actor: &Actor, team: &TeamName, service: &ServiceName, confirm: &str) -> Result<()> {

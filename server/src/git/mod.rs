@@ -1,16 +1,22 @@
 //! Hosted repositories: bare, one folder each, touched only through the `git` program with a fixed argv, an environment of
 //! its own and a deadline.
 
+mod address;
 mod bundle;
 mod diff;
+mod key;
 mod packet;
 mod receive;
+mod remote;
 mod serve;
 
+pub use address::{Address, NoAddress, Scheme};
 pub use bundle::{Bundling, bundle, unbundle};
 pub use diff::{Ancestry, ancestry, changed, files};
+pub use key::{fingerprints, new_key};
 pub use packet::{Band, Packets, band, flush, packet};
 pub use receive::{Head, read_head};
+pub use remote::{Credentials, Limits, Listed, Remote, RemoteError};
 pub use serve::{Service, Serving, advertise, serve};
 
 use std::{
@@ -159,7 +165,7 @@ pub async fn ensure_bare(repository: &Path, default_branch: &str) -> Result<()> 
     Ok(())
 }
 
-/// The branches and tags with their commits; empty where the repository was not made yet.
+/// The branches, tags and proposed changes with their commits; empty where the repository was not made yet.
 ///
 /// # Errors
 /// Where they cannot be read.
@@ -168,10 +174,31 @@ pub async fn refs(repository: &Path) -> Result<BTreeMap<String, String>> {
         return Ok(BTreeMap::new());
     }
     let mut list = command(Some(repository));
-    list.args(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"]);
+    list.args(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/pull", "refs/merge-requests"]);
     let text = output(list, "for-each-ref", DEADLINE).await?;
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(commit, name)| (name.to_owned(), commit.to_owned())).collect())
+}
+
+/// Has `HEAD` name the default branch.
+///
+/// # Errors
+/// Where it cannot be written.
+pub async fn set_head(repository: &Path, branch: &str) -> Result<()> {
+    let mut set = command(Some(repository));
+    set.args(["symbolic-ref", "HEAD"]).arg(format!("refs/heads/{branch}"));
+    output(set, "symbolic-ref", DEADLINE).await.map(drop)
+}
+
+/// Whether a commit is in the history of one of the branches: somebody who may push has put it there.
+///
+/// # Errors
+/// Where that cannot be told.
+pub async fn in_a_branch(repository: &Path, commit: &str) -> Result<bool> {
+    check_commit(commit)?;
+    let mut list = command(Some(repository));
+    list.args(["for-each-ref", "--count=1", "--format=%(refname)"]).arg(format!("--contains={commit}")).arg("refs/heads");
+    Ok(!output(list, "for-each-ref", DEADLINE).await?.is_empty())
 }
 
 /// The branches that hold something which this one does not, 200 at most; none where there is no such branch.

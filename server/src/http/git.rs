@@ -157,6 +157,10 @@ impl Door {
         let name = names.1.strip_suffix(".git").unwrap_or(&names.1);
         let name: RepositoryName = name.parse().map_err(|_| Error::not_found("unknown_repository", "There is no such repository."))?;
         let repository = self.control.repository(&standing.actor, &team, &name, action).await?;
+        if let (Some(mirrors), Service::Receive) = (&repository.mirrors, service) {
+            let sentence = format!("`{name}` mirrors {}, so it takes no pushes. Push there: Berth fetches it.", mirrors.address);
+            return Err(Error::forbidden("mirror", sentence).into());
+        }
         git::ensure_bare(&self.control.repository_folder(&repository), &repository.default_branch).await?;
         Ok((standing, repository))
     }

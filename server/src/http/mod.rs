@@ -7,6 +7,7 @@ pub mod extract;
 pub mod git;
 pub mod guard;
 pub mod headers;
+pub mod hooks;
 pub mod live;
 pub mod once;
 pub mod problem;

@@ -24,7 +24,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, ci, logs, meta, pipelines, platform, policies, releases, runs, secrets, services, teams, tokens},
+    api::{accounts, candidates, ci, logs, meta, mirrors, pipelines, platform, policies, releases, runs, secrets, services, teams, tokens},
     extract::Asker,
     problem::{self, Problem},
 };
@@ -145,12 +145,20 @@ fn list() -> Vec<Entry> {
         needs(A::RetryRun, routes!(runs::start)),
         needs(A::CancelRun, routes!(runs::cancel)),
         needs(A::RetryRun, routes!(runs::retry)),
+        needs(A::ApproveRun, routes!(runs::approve)),
         needs(A::ViewTeam, routes!(runs::stream)),
         needs(A::ViewTeam, routes!(runs::log)),
         needs(A::ViewTeam, routes!(logs::find)),
         needs(A::ViewTeam, routes!(logs::text)),
         needs(A::ViewTeam, routes!(runs::stream_log)),
         needs(A::ViewTeam, routes!(runs::candidates)),
+
+        // Repositories that live elsewhere.
+        needs(A::ViewTeam, routes!(mirrors::show)),
+        needs(A::ChangeService, routes!(mirrors::change)),
+        needs(A::ChangeService, routes!(mirrors::fetch)),
+        needs(A::ChangeService, routes!(mirrors::forget_host_keys)),
+        needs(A::ChangeService, routes!(mirrors::new_hook)),
 
         // The file in the repository.
         needs(A::ViewTeam, routes!(pipelines::file)),

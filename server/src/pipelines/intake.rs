@@ -6,7 +6,7 @@ use std::{
 };
 
 use app::{
-    model::{Actor, RepositoryId, RunEvent, RunId, RunState, ServiceId, StageKind, tag_of},
+    model::{Actor, RepositoryId, RunEvent, RunId, RunState, ServiceId, StageKind, change_of, tag_of},
     said,
 };
 use tokio::time::timeout;
@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context,
     file::{Pipeline, inputs::defaults},
-    pushed::{Outcome, Pushed, outcomes, tagged},
+    pushed::{Outcome, Pushed, outcomes, proposed, tagged},
     rerun::Begin,
     schedules,
-    select::{Decision, Supersedes, branch, decide, supersedes},
+    select::{Decision, Supersedes, branch, decide, skipped, supersedes},
 };
 use crate::{
     clock, git,
@@ -27,7 +27,7 @@ use crate::{
         events::{self, NewEvent},
         files, policies,
         repositories::{self, BuiltHere, RefChange, RepositoryRow},
-        runs::{self, NewRun, NewStage, RunRow},
+        runs::{self, NewRun, NewStage, RunRow, Trust},
         together,
     },
     telemetry::metrics,
@@ -100,6 +100,10 @@ async fn compare_refs(ctx: &Context, compared: &mut Option<Compared>) -> Duratio
 async fn compare(ctx: &Context, id: &RepositoryId, moved: i64) -> Result<(), IntakeError> {
     // One that is being deleted.
     let Some(repository) = repositories::by_id(&ctx.db, id).await? else { return Ok(()) };
+    // Nobody pushes to a mirror: who fetches it writes down what moved.
+    if repository.mirrors.is_some() {
+        return Ok(());
+    }
     let refs = git::refs(&ctx.repository(id)).await?;
     let mut tx = ctx.db.begin().await?;
     let changes = repositories::record_refs(&mut tx, &repository, &refs, "somebody").await?;
@@ -154,11 +158,13 @@ pub async fn handle_all(ctx: &Context) -> Duration {
 
 /// What a push comes down to.
 struct Intake {
-    /// The branch; of a tag its ref.
+    /// The branch; of a tag or a proposed change its ref.
     branch: String,
     event: RunEvent,
     commit: git::Commit,
     outcomes: Vec<Outcome>,
+    /// Whether anybody may have made the commit.
+    untrusted: bool,
 }
 
 async fn handle(ctx: &Context, change: &RefChange) -> Result<(), IntakeError> {
@@ -272,8 +278,9 @@ async fn write(
         group: outcome.pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
         event: intake.event,
         inputs: &as_json(&inputs),
+        trust: if intake.untrusted { Trust::Held } else { Trust::Trusted },
     };
-    let (run, number) = runs::insert(tx, &new, &stages(outcome.pipeline.as_ref())).await?;
+    let (run, number) = runs::insert(tx, &new, &stages(outcome.pipeline.as_ref(), intake.event)).await?;
     if let Some(failure) = &outcome.failure {
         tell_failure(tx, repository, &outcome.service, number, failure).await?;
     }
@@ -290,6 +297,26 @@ async fn tell_failure(tx: &mut Tx, repository: &RepositoryRow, service: &BuiltHe
         detail: detail.to_owned(),
     };
     events::insert(tx, &Actor::system("pipelines"), event).await
+}
+
+/// What the activity says of a ref that moved.
+pub fn moved<'a>(repository: &'a RepositoryRow, change: &RefChange) -> NewEvent<'a> {
+    let short = |commit: &Option<String>| commit.as_deref().and_then(|commit| commit.get(..8)).map_or_else(said::nothing, str::to_owned);
+    let subject = branch(&change.reference).map_or_else(
+        || said::subject_reference(change.reference.trim_start_matches("refs/"), &repository.name),
+        |branch| said::subject_branch(branch, &repository.name),
+    );
+    NewEvent {
+        team: Some(&repository.team_id),
+        service: repository.only().map(|service| &service.id),
+        action: if change.new.is_some() { "git.pushed" } else { "git.deleted" },
+        subject,
+        path: Some(repository.only().map_or_else(
+            || format!("/teams/{}", repository.team),
+            |service| format!("/teams/{}/services/{}", repository.team, service.name),
+        )),
+        detail: said::detail_from(short(&change.old), short(&change.new)),
+    }
 }
 
 /// The page of a run.
@@ -310,11 +337,39 @@ async fn take_in(ctx: &Context, repository: &RepositoryRow, change: &RefChange) 
                     outcomes(ctx, Pushed { repository, branch, commit: new, reason: &reason, event: RunEvent::Push }).await?
                 }
             };
-            Ok(Some(Intake { branch: branch.to_owned(), event: RunEvent::Push, commit, outcomes }))
+            Ok(Some(Intake { branch: branch.to_owned(), event: RunEvent::Push, commit, outcomes, untrusted: false }))
         }
         (None, Some(tag)) => take_in_tag(ctx, repository, change, (tag, new)).await,
-        (None, None) => Ok(None),
+        (None, None) => match change_of(&change.reference) {
+            // Whoever pushes here may push what is called so; it proposes nothing.
+            Some(number) if repository.mirrors.is_some() => take_in_change(ctx, repository, change, (number, new)).await,
+            _ => Ok(None),
+        },
     }
+}
+
+/// The same of a proposed change. It is trusted where its commit is in a branch of the repository itself: somebody who may push has
+/// put it there. Any other may be anybody's: what is run is then said by the default branch, and run when somebody has read it.
+async fn take_in_change(
+    ctx: &Context,
+    repository: &RepositoryRow,
+    change: &RefChange,
+    (number, new): (u64, &str),
+) -> Result<Option<Intake>, IntakeError> {
+    let folder = ctx.repository(&repository.id);
+    let Some(commit) = git::of_tag(&folder, new).await? else { return Ok(None) };
+    let trusted = git::in_a_branch(&folder, &commit.id).await?;
+    let (file_of, reason) = if trusted {
+        (Some(commit.id.clone()), said::reason_change(number))
+    } else {
+        let head = format!("refs/heads/{}", repository.default_branch);
+        (repositories::last_commit(&ctx.db, &repository.id, &head).await?, said::reason_change_untrusted(number))
+    };
+    let Some(file_of) = file_of else { return Ok(None) };
+    let pushed = Pushed { repository, branch: &change.reference, commit: &commit.id, reason: &reason, event: RunEvent::PullRequest };
+    let outcomes = proposed(ctx, &file_of, pushed, skipped(&commit.message).as_deref()).await?;
+    let branch = change.reference.clone();
+    Ok((!outcomes.is_empty()).then_some(Intake { branch, event: RunEvent::PullRequest, commit, outcomes, untrusted: !trusted }))
 }
 
 /// The same of a tag, which may lead to its commit by way of an object of its own, or to none.
@@ -337,11 +392,11 @@ async fn take_in_tag(
     let pushed = Pushed { repository, branch: &change.reference, commit: &commit.id, reason: &reason, event: RunEvent::Tag };
     let outcomes = tagged(ctx, tag, pushed, skip.as_deref()).await?;
     let branch = change.reference.clone();
-    Ok((!outcomes.is_empty()).then_some(Intake { branch, event: RunEvent::Tag, commit, outcomes }))
+    Ok((!outcomes.is_empty()).then_some(Intake { branch, event: RunEvent::Tag, commit, outcomes, untrusted: false }))
 }
 
-/// The stages of a run as they are written when it is queued: the image is the last.
-fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
+/// The stages of a run as they are written when it is queued: the image is the last. A proposed change makes none.
+fn stages(pipeline: Option<&Pipeline>, event: RunEvent) -> Vec<NewStage> {
     let Some(pipeline) = pipeline else { return Vec::new() };
     let mut stages: Vec<NewStage> = pipeline
         .stages
@@ -357,6 +412,9 @@ fn stages(pipeline: Option<&Pipeline>) -> Vec<NewStage> {
             skipped: stage.skipped(),
         })
         .collect();
+    if event == RunEvent::PullRequest {
+        return stages;
+    }
     stages.push(NewStage {
         position: u32::try_from(stages.len()).unwrap_or(u32::MAX),
         name: "image".into(),
@@ -386,7 +444,7 @@ pub async fn queue_head(tx: &mut Tx, repository: &RepositoryRow, head: &Head, by
             inputs: &as_json(&part.inputs),
             ..of_head(repository, head, &part.service, (by, reason, &title))
         };
-        let (run, number) = runs::insert(tx, &new, &stages(Some(&part.pipeline))).await?;
+        let (run, number) = runs::insert(tx, &new, &stages(Some(&part.pipeline), head.event)).await?;
         queued.push(Queued { service: part.service.id.clone(), run, number });
     }
     bound(tx, queued).await
@@ -433,6 +491,7 @@ fn of_head<'a>(
         group: None,
         event: head.event,
         inputs: "{}",
+        trust: Trust::Trusted,
     }
 }
 
@@ -539,6 +598,12 @@ async fn one_again(tx: &mut Tx, run: &RunRow, read: Option<Pipeline>, by: &str, 
         group: pipeline.as_ref().and_then(|pipeline| pipeline.terms.group()),
         event: run.event,
         inputs: &as_json(&inputs),
+        // Somebody read the commit, which is the same.
+        trust: match (run.untrusted, run.approved_by.as_deref()) {
+            (false, _) => Trust::Trusted,
+            (true, Some(by)) => Trust::Approved(by),
+            (true, None) => Trust::Held,
+        },
     };
-    runs::insert(tx, &new, &stages(pipeline.as_ref())).await
+    runs::insert(tx, &new, &stages(pipeline.as_ref(), run.event)).await
 }

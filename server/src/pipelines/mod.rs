@@ -38,7 +38,7 @@ use crate::{
     platform::{Limits, Platform},
     secrets::Secrets,
     store::Db,
-    wake::Wake,
+    wake::{Duty, Wake},
 };
 
 /// Processes and threads of a step, a sidecar or a build: enough for what compiles on many cores, and no fork bomb.
@@ -71,6 +71,7 @@ impl Context {
 
     /// Says that a run changed.
     fn run_changed(&self, team: &TeamId, run: &RunId) {
+        self.wake.duty(Duty::Statuses);
         self.wake.changed(Some(team), format!("run:{run}"));
     }
 

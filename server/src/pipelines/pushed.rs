@@ -6,7 +6,7 @@ use std::{
 };
 
 use app::{
-    model::{CandidateId, RunEvent, RunInput, RunState, ServiceName, tag_of},
+    model::{CandidateId, RunEvent, RunInput, RunState, ServiceName},
     said,
 };
 
@@ -78,7 +78,7 @@ impl Outcome {
 pub struct Pushed<'a> {
     /// The repository.
     pub repository: &'a RepositoryRow,
-    /// The branch; of a tag its ref.
+    /// The branch; of a tag or a proposed change its ref.
     pub branch: &'a str,
     /// The commit.
     pub commit: &'a str,
@@ -91,7 +91,7 @@ pub struct Pushed<'a> {
 impl<'a> Pushed<'a> {
     /// What conditions are held against.
     fn when(&self) -> When<'a> {
-        When { branch: tag_of(self.branch).is_none().then_some(self.branch), event: self.event }
+        When::of(self.branch, self.event)
     }
 }
 
@@ -138,6 +138,27 @@ pub(super) async fn tagged(ctx: &Context, tag: &str, pushed: Pushed<'_>, skip: O
         });
     }
     refuse_without_dockerfile(&folder, pushed.commit, &mut outcomes).await?;
+    Ok(outcomes)
+}
+
+/// What a proposed change comes to: the services whose file at the commit `file_of` asks for it run, whatever changed, each by
+/// itself, since none comes to a version. The others do nothing, and say nothing; nor does a file that does not read.
+pub(super) async fn proposed(ctx: &Context, file_of: &str, pushed: Pushed<'_>, skip: Option<&str>) -> Result<Vec<Outcome>, IntakeError> {
+    let folder = ctx.repository(&pushed.repository.id);
+    let Some(Ok(file)) = read_pipeline_file(&folder, file_of).await? else { return Ok(Vec::new()) };
+    let mut outcomes = Vec::new();
+    for service in &pushed.repository.services {
+        let name = service.name.as_str();
+        if !file.services.get(name).is_some_and(|found| found.on.pull_request) {
+            continue;
+        }
+        let Some(pipeline) = file::resolve_in(&file, name).map(|pipeline| pipeline.on(pushed.when())) else { continue };
+        let nothing = pipeline.stages.is_empty().then(said::change_no_stages);
+        outcomes.push(match skip.map(str::to_owned).or(nothing) {
+            Some(why) => Outcome::skipped(service, why),
+            None => Outcome { plan: pipeline.order_of_stages(), ..Outcome::queued(service, pushed.reason, pipeline, None) },
+        });
+    }
     Ok(outcomes)
 }
 

@@ -37,14 +37,19 @@ pub fn branch(reference: &str) -> Option<&str> {
 pub fn decide(reference: &str, message: Option<&str>, known: bool, by: &str) -> Decision {
     let (branch, tag) = (branch(reference), tag_of(reference));
     let (Some(name), Some(message)) = (branch.or(tag), message) else { return Decision::Nothing };
-    if let Some(mark) = skip_mark(message) {
-        return Decision::Skip(format!("The commit says `{mark}`."));
+    if let Some(why) = skipped(message) {
+        return Decision::Skip(why);
     }
     Decision::Run(match (tag, known) {
         (Some(tag), _) => said::reason_tag(by, tag),
         (None, true) => said::reason_pushed(by, name),
         (None, false) => said::reason_new_branch(by, name),
     })
+}
+
+/// Why a commit with this message makes no run, where it asks for none.
+pub fn skipped(message: &str) -> Option<String> {
+    skip_mark(message).map(|mark| format!("The commit says `{mark}`."))
 }
 
 /// The words of a commit message that ask for no run.
@@ -65,9 +70,10 @@ pub enum Supersedes {
 }
 
 /// Which runs of this branch a newer one takes the place of: on every branch but the default one, where each commit is a
-/// candidate unless the team asks for less. Nothing but a push of a branch takes anybody's place.
+/// candidate unless the team asks for less. So does a newer commit of a proposed change of those before it. Nothing else takes
+/// anybody's place.
 pub fn supersedes(event: RunEvent, branch: &str, default_branch: &str, policy: PushPolicy) -> Supersedes {
-    if event != RunEvent::Push {
+    if !matches!(event, RunEvent::Push | RunEvent::PullRequest) {
         return Supersedes::None;
     }
     match (branch != default_branch || policy.default_branch, policy.running) {
@@ -112,9 +118,11 @@ mod tests {
         for (branch, default_branch, running, wanted) in cases.into_iter().chain(main) {
             let policy = PushPolicy { default_branch, running };
             assert_eq!(supersedes(RunEvent::Push, branch, "main", policy), wanted, "{branch} {policy:?}");
-            for event in RunEvent::ALL.into_iter().filter(|event| *event != RunEvent::Push) {
+            for event in RunEvent::ALL.into_iter().filter(|event| !matches!(event, RunEvent::Push | RunEvent::PullRequest)) {
                 assert_eq!(supersedes(event, branch, "main", policy), None, "{branch} {policy:?} by {}", event.name());
             }
+            let of_change = supersedes(RunEvent::PullRequest, "refs/pull/7/head", "main", policy);
+            assert_eq!(of_change, if running { Running } else { Queued }, "{policy:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::{
-    model::{Profile, RunState, StepId, tag_of},
+    model::{Profile, RunState, StepId, change_of, tag_of},
     said,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -218,6 +218,10 @@ fn environment(job: &Job<'_>, secrets: &BTreeMap<String, String>) -> BTreeMap<St
     env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let (name, value) = tag_of(&job.run.branch).map_or(("BERTH_BRANCH", job.run.branch.as_str()), |tag| ("BERTH_TAG", tag));
     env.insert(name.to_owned(), value.to_owned());
+    if let Some(number) = change_of(&job.run.branch) {
+        env.remove("BERTH_BRANCH");
+        env.insert("BERTH_CHANGE".to_owned(), number.to_string());
+    }
     env
 }
 

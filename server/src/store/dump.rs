@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 28] = [
+pub const TABLES: [&str; 30] = [
     "settings",
     "users",
     "sessions",
@@ -21,11 +21,13 @@ pub const TABLES: [&str; 28] = [
     "tokens",
     "environments",
     "repositories",
+    "mirrors",
     "ref_changes",
     "services",
     "secrets",
     "schedules",
     "runs",
+    "forge_statuses",
     "stages",
     "steps",
     "log_chunks",

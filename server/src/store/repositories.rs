@@ -23,8 +23,19 @@ pub struct RepositoryRow {
     pub name: RepositoryName,
     /// The branch whose candidates are deployed by themselves.
     pub default_branch: String,
+    /// What it mirrors; none: it is pushed to.
+    pub mirrors: Option<Mirrored>,
     /// The services built from it, by name; none where the last of them moved away.
     pub services: Vec<BuiltHere>,
+}
+
+/// What a repository mirrors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirrored {
+    /// The address of the other one.
+    pub address: String,
+    /// Whether it was ever fetched.
+    pub fetched: bool,
 }
 
 /// A service of a repository.
@@ -62,8 +73,9 @@ pub struct RefChange {
     pub created_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT r.id, r.team_id, t.name AS team, r.name, r.default_branch, s.id AS service_id, s.name AS service
-  FROM repositories r JOIN teams t ON t.id = r.team_id LEFT JOIN services s ON s.repository_id = r.id AND s.deleted_at IS NULL
+const SELECT: &str = "SELECT r.id, r.team_id, t.name AS team, r.name, r.default_branch, s.id AS service_id, s.name AS service,
+    m.address, m.fetched_at
+  FROM repositories r JOIN teams t ON t.id = r.team_id LEFT JOIN mirrors m ON m.repository_id = r.id LEFT JOIN services s ON s.repository_id = r.id AND s.deleted_at IS NULL
  WHERE r.deleted_at IS NULL";
 
 /// The one repository that these rows are of, a row for each of its services.
@@ -81,6 +93,10 @@ fn read(rows: &[Row]) -> Result<Option<RepositoryRow>> {
         team: row.parsed("team")?,
         name: row.parsed("name")?,
         default_branch: row.text("default_branch")?,
+        mirrors: match row.text_opt("address")? {
+            Some(address) => Some(Mirrored { address, fetched: row.time_opt("fetched_at")?.is_some() }),
+            None => None,
+        },
         services,
     }))
 }
@@ -123,12 +139,15 @@ pub async fn set_compared(tx: &mut Tx, id: &RepositoryId, moved: i64) -> Result<
 }
 
 /// Writes down how a repository's refs are now, as changes against what was known. `refs` are names and commits. The
-/// answer is what changed. The push and the comparison of refs both come here, so each change is written once.
+/// answer is what changed. The push, the fetch of a mirror and the comparison of refs all come here, so each change is written
+/// once. Of what a mirror brings at first, its history, the head of the default branch alone makes runs.
 pub async fn record_refs(tx: &mut Tx, repository: &RepositoryRow, refs: &BTreeMap<String, String>, by: &str) -> Result<Vec<RefChange>> {
     tx.lock(&format!("refs:{}", repository.id)).await?;
     let known = known_refs(&mut *tx, &repository.id).await?;
     // What was pushed at once is known by its time.
     let (mut changes, now) = (Vec::new(), clock::now());
+    let history = repository.mirrors.as_ref().is_some_and(|mirrors| !mirrors.fetched);
+    let head = format!("refs/heads/{}", repository.default_branch);
     for name in known.keys().chain(refs.keys().filter(|name| !known.contains_key(*name))) {
         let (old, new) = (known.get(name).cloned().flatten(), refs.get(name).cloned());
         if old == new {
@@ -143,16 +162,16 @@ pub async fn record_refs(tx: &mut Tx, repository: &RepositoryRow, refs: &BTreeMa
             pushed_by: by.to_owned(),
             created_at: now,
         };
-        insert_change(tx, &repository.team_id, &change).await?;
+        insert_change(tx, &repository.team_id, &change, (history && change.reference != head).then_some(now)).await?;
         changes.push(change);
     }
     Ok(changes)
 }
 
-async fn insert_change(tx: &mut Tx, team: &TeamId, change: &RefChange) -> Result<()> {
+async fn insert_change(tx: &mut Tx, team: &TeamId, change: &RefChange, handled: Option<Timestamp>) -> Result<()> {
     tx.execute(
-        "INSERT INTO ref_changes (id, team_id, repository_id, ref, old_commit, new_commit, pushed_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO ref_changes (id, team_id, repository_id, ref, old_commit, new_commit, pushed_by, created_at, handled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         args![
             &change.id,
             team,
@@ -161,7 +180,8 @@ async fn insert_change(tx: &mut Tx, team: &TeamId, change: &RefChange) -> Result
             change.old.clone(),
             change.new.clone(),
             &change.pushed_by,
-            change.created_at
+            change.created_at,
+            handled,
         ],
     )
     .await?;

@@ -16,7 +16,7 @@ use super::{
     board::{Look, SERVICES},
     db::{Result, readable, unreadable},
     events::paged,
-    files, groups, leases, rollouts, search, selection,
+    files, forge_statuses, groups, leases, rollouts, search, selection,
     together::{self, CARRIES},
 };
 use crate::{
@@ -64,6 +64,20 @@ pub struct NewRun<'a> {
     pub event: RunEvent,
     /// What its steps are given, as JSON.
     pub inputs: &'a str,
+    /// How far its commit is trusted.
+    pub trust: Trust<'a>,
+}
+
+/// How far a commit is trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust<'a> {
+    /// Who may push has put it there.
+    #[default]
+    Trusted,
+    /// Anybody may have: its run gets no secrets, and waits until somebody has read the commit.
+    Held,
+    /// … and this one has.
+    Approved(&'a str),
 }
 
 /// A stage to be written with its run, or with a new attempt.
@@ -145,6 +159,10 @@ pub struct RunRow {
     pub goes_on: Option<RunId>,
     /// Until when its files are kept; none: they are not.
     pub files_until: Option<Timestamp>,
+    /// Whether anybody may have made its commit: it gets no secrets.
+    pub untrusted: bool,
+    /// Who has read its commit, where somebody must.
+    pub approved_by: Option<String>,
 }
 
 /// A stage of a run with the ids of its steps, for the one who carries it out.
@@ -197,6 +215,8 @@ fn read(row: &Row) -> Result<RunRow> {
         lead: row.text_opt("lead_id")?.map(RunId::from_text),
         goes_on: row.text_opt("goes_on")?.map(RunId::from_text),
         files_until: row.time_opt("files_until")?,
+        untrusted: row.bool("untrusted")?,
+        approved_by: row.text_opt("approved_by")?,
     })
 }
 
@@ -230,9 +250,9 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
     let finished = new.state.ended().then_some(now);
     tx.execute(
         "INSERT INTO runs (id, team_id, service_id, number, state, commit_id, title, author, branch, pushed_by, reason, pipeline, failure,
-           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id, concurrency, concurrency_limit, event, inputs)
+           created_at, finished_at, push_id, plan, kept, candidate_id, repository_id, concurrency, concurrency_limit, event, inputs, untrusted, held, approved_by)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)), $21, $22, $23, $24)",
+           NULLIF($20, (SELECT s.repository_id FROM services s WHERE s.id = $3)), $21, $22, $23, $24, $25, $26, $27)",
         args![
             &id,
             new.team,
@@ -258,6 +278,9 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
             new.group.map_or(1, |(_, limit)| limit),
             new.event.name(),
             new.inputs,
+            new.trust != Trust::Trusted,
+            new.trust == Trust::Held && new.state == RunState::Queued,
+            if let Trust::Approved(by) = new.trust { Some(by) } else { None },
         ],
     )
     .await?;
@@ -265,6 +288,7 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, stages: &[NewStage]) -> Resul
     for stage in stages {
         insert_stage(tx, new.team, &id, stage, state).await?;
     }
+    forge_statuses::note(tx, id.as_str()).await?;
     Ok((id, number))
 }
 
@@ -304,13 +328,13 @@ pub async fn insert_stage(tx: &mut Tx, team: &TeamId, run: &RunId, stage: &NewSt
     })
 }
 
-/// Ends the queued runs of a service and branch that pushes made, because a newer one, `by` its number, takes their place.
-/// Answers with them.
+/// Ends the queued runs of a service and branch that pushes, or the same proposed change, made, because a newer one, `by` its
+/// number, takes their place. Answers with them.
 pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: &str, by: u64) -> Result<Vec<RunId>> {
     let rows = tx
         .fetch_all(
             "UPDATE runs SET state = 'superseded', finished_at = $1, failure = $5, superseded_by = $6
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event = 'push' AND state = 'queued' AND finished_at IS NULL
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event IN ('push', 'pull_request') AND state = 'queued' AND finished_at IS NULL
                 AND number < $6
              RETURNING id",
             args![clock::now(), team, service, branch, said::superseded(by), by],
@@ -320,6 +344,7 @@ pub async fn supersede(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
     for run in &runs {
         skip_rest(tx, run).await?;
     }
+    forge_statuses::note_all(tx, &runs).await?;
     Ok(runs)
 }
 
@@ -329,7 +354,7 @@ pub async fn cut_short(tx: &mut Tx, team: &TeamId, service: &ServiceId, branch: 
     let rows = tx
         .fetch_all(
             "UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1), superseded_by = $5
-              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event = 'push' AND state = 'running' AND finished_at IS NULL
+              WHERE team_id = $2 AND service_id = $3 AND branch = $4 AND event IN ('push', 'pull_request') AND state = 'running' AND finished_at IS NULL
                 AND number < $5
              RETURNING id",
             args![clock::now(), team, service, branch, by],
@@ -390,6 +415,7 @@ async fn claim_next(db: &Db, holder: &str, limit: usize, now: Timestamp, hands: 
     let claimed = match row.as_ref().map_or_else(|| Err(unreadable("repository_id", "it leads nowhere")), read) {
         Ok(run) => {
             together::follow(&mut tx, &run, now).await?;
+            forge_statuses::note(&mut tx, run.id.as_str()).await?;
             Claimed::Run(Box::new(run))
         }
         Err(StoreError::Unreadable { column, cause }) => {
@@ -442,7 +468,7 @@ async fn next(tx: &mut Tx, now: Timestamp, own: &[String]) -> Result<Option<Stri
            SELECT (SELECT MIN(q.team_id) FROM runs q WHERE q.state = 'queued' AND q.finished_at IS NULL AND q.team_id > w.team_id)
              FROM waiting w WHERE w.team_id IS NOT NULL)
          SELECT r.id FROM waiting w
-           JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL
+           JOIN runs r ON r.id = (SELECT q.id FROM runs q WHERE q.team_id = w.team_id AND q.state = 'queued' AND q.finished_at IS NULL AND q.held = FALSE
                   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.service_id = q.service_id AND o.branch = q.branch
                         AND o.finished_at IS NULL AND (o.state = 'running' OR (o.state = 'queued' AND o.number < q.number)))
                   AND {carries} AND NOT EXISTS (SELECT 1 FROM runs m JOIN runs o ON o.service_id = m.service_id AND o.branch = m.branch
@@ -617,6 +643,7 @@ pub async fn finish(
         .await?;
     if changed == 1 {
         skip_rest(tx, run).await?;
+        forge_statuses::note(tx, run.as_str()).await?;
     }
     Ok(changed == 1)
 }
@@ -772,6 +799,7 @@ pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number:
         .await?;
     if queued == 1 {
         skip_rest(tx, &id).await?;
+        forge_statuses::note(tx, id.as_str()).await?;
         if let Some(lead) = &lead {
             together::end_queued(tx, lead, RunState::Cancelled, None).await?;
         }
@@ -781,6 +809,22 @@ pub async fn ask_cancel(tx: &mut Tx, team: &TeamId, service: &ServiceId, number:
     let sql = format!("UPDATE runs SET cancel_asked_at = COALESCE(cancel_asked_at, $1) WHERE {which} = $2 AND state = 'running'");
     let running = tx.execute(sql, args![now, &id]).await?;
     Ok(Some((id, queued + running > 0)))
+}
+
+/// Lets a run go on that waits for somebody to have read its commit. `by` has read `commit`: of another one that says nothing.
+/// Answers with its id; none where it waits for that no more.
+pub async fn approve(tx: &mut Tx, service: &ServiceId, number: u64, commit: &str, by: &str) -> Result<Option<RunId>> {
+    let sql = "UPDATE runs SET held = FALSE, approved_by = $4
+                WHERE service_id = $1 AND number = $2 AND commit_id = $3 AND held = TRUE AND state = 'queued' RETURNING id";
+    let row = tx.fetch_opt(sql, args![service, number, commit, by]).await?;
+    row.map(|row| row.text("id").map(RunId::from_text)).transpose()
+}
+
+/// Whether every stage of a run passed, or was not wanted: of one that ends in no image only its own end is left to be written.
+pub async fn is_whole(q: impl Query, run: &RunId) -> Result<bool> {
+    let sql = "SELECT g.id FROM stages g WHERE g.run_id = $1 AND g.state NOT IN ('passed', 'skipped')
+                 AND g.attempt = (SELECT MAX(o.attempt) FROM stages o WHERE o.run_id = $1 AND o.position = g.position) LIMIT 1";
+    Ok(q.fetch_opt(sql, args![run]).await?.is_none())
 }
 
 /// Which of these are not under way: their leftovers may go. A release command is found under the id of its rollout.
@@ -818,7 +862,7 @@ pub async fn last_passed(q: impl Query, service: &ServiceId, branch: &str, befor
 
 /// The columns of a run in one line, joined as `r`: not its pipeline, which is long.
 const BRIEF: &str = "r.service_id, r.lead_id, r.number, r.state, r.commit_id, r.title, r.branch, r.pushed_by, r.stage, r.kept,
-     r.event, r.created_at, r.started_at, r.finished_at";
+     r.event, r.held, r.created_at, r.started_at, r.finished_at";
 
 fn read_brief(row: &Row) -> Result<RunBrief> {
     let branch = row.text("branch")?;
@@ -833,6 +877,7 @@ fn read_brief(row: &Row) -> Result<RunBrief> {
         by: row.text("pushed_by")?,
         stage: row.text_opt("stage")?,
         kept: row.bool("kept")?,
+        held: row.bool("held")? && row.text("state")? == RunState::Queued.name(),
         together: Vec::new(),
         created_at: row.time("created_at")?,
         started_at: row.time_opt("started_at")?,
@@ -934,6 +979,7 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         None => Vec::new(),
     };
     let waits = match (brief.state, row.int_opt("before")?, &lead) {
+        (RunState::Queued, ..) if brief.held => Some(said::waits_approval(brief.commit.get(..8).unwrap_or_default())),
         (RunState::Queued, Some(number), _) => Some(said::waits_run(number, &brief.branch)),
         (RunState::Queued, None, Some(lead)) => Some(together::waits(q, team, lead, &brief.branch).await?),
         (RunState::Queued, None, None) => Some(groups::full(q, team, &id).await?.unwrap_or_else(said::waits_place)),
@@ -972,6 +1018,9 @@ pub async fn show(q: impl Query + Copy, team: &TeamId, service: &ServiceId, numb
         since_good: None,
         rollouts,
         kept: brief.kept,
+        held: brief.held,
+        untrusted: row.bool("untrusted")?,
+        approved_by: row.text_opt("approved_by")?,
         push,
         together,
         goes_on: row.int_opt("goes_on_number")?.and_then(|number| u64::try_from(number).ok()),

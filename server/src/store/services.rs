@@ -6,7 +6,7 @@ use super::{
     Query, Row, Tx,
     db::{Result, readable},
     events::paged,
-    repositories, schedules, together,
+    mirrors, repositories, schedules, together,
 };
 use crate::args;
 
@@ -165,6 +165,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
         "DELETE FROM secrets WHERE service_id = $1".to_owned(),
         "DELETE FROM schedules WHERE service_id = $1".to_owned(),
+        "DELETE FROM forge_statuses WHERE service_id = $1".to_owned(),
         "DELETE FROM artifacts WHERE service_id = $1".to_owned(),
         "DELETE FROM flaky_tests WHERE service_id = $1".to_owned(),
         "DELETE FROM step_tests WHERE service_id = $1".to_owned(),
@@ -181,6 +182,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         let shared = "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM services WHERE repository_id = $1)
                          OR EXISTS (SELECT 1 FROM runs WHERE repository_id = $1)";
         if tx.fetch_opt(shared, args![repository]).await?.is_none() {
+            mirrors::purge(tx, repository).await?;
             tx.execute("DELETE FROM ref_changes WHERE repository_id = $1", args![repository]).await?;
             tx.execute("DELETE FROM repositories WHERE id = $1", args![repository]).await?;
         }

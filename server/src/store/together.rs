@@ -11,7 +11,7 @@ use app::{
 use super::{
     Query, Row, Tx,
     db::{Result, readable},
-    groups,
+    forge_statuses, groups,
     runs::{self, RunRow},
 };
 use crate::{args, clock};
@@ -42,12 +42,16 @@ pub(super) async fn follow(tx: &mut Tx, lead: &RunRow, now: Timestamp) -> Result
     if lead.lead.is_none() {
         return Ok(());
     }
-    tx.execute(
-        "UPDATE runs SET state = 'running', fence = $1, started_at = COALESCE(started_at, $2), waits = NULL
-          WHERE lead_id = $3 AND id <> $3 AND finished_at IS NULL",
-        args![lead.fence, now, &lead.id],
-    )
-    .await?;
+    let rows = tx
+        .fetch_all(
+            "UPDATE runs SET state = 'running', fence = $1, started_at = COALESCE(started_at, $2), waits = NULL
+              WHERE lead_id = $3 AND id <> $3 AND finished_at IS NULL RETURNING id",
+            args![lead.fence, now, &lead.id],
+        )
+        .await?;
+    for row in &rows {
+        forge_statuses::note(tx, &row.text("id")?).await?;
+    }
     Ok(())
 }
 
@@ -112,6 +116,7 @@ async fn ended(tx: &mut Tx, rows: &[Row]) -> Result<Vec<RunId>> {
     for run in &runs {
         runs::skip_rest(tx, run).await?;
     }
+    forge_statuses::note_all(tx, &runs).await?;
     Ok(runs)
 }
 

@@ -3,6 +3,8 @@
 pub mod deletions;
 pub mod engine;
 pub mod keep;
+pub mod mirrors;
 pub mod retention;
 pub mod rollouts;
+pub mod statuses;
 pub mod sweep;

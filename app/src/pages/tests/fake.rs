@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Mirrors, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens},
     components::holds,
     error::{Error, Result},
     model::*,
@@ -32,6 +32,7 @@ pub(super) fn backend(fake: &Fake) -> Backend {
         services: it.clone(),
         releases: it.clone(),
         runs: it.clone(),
+        mirrors: it.clone(),
         pipelines: it.clone(),
         candidates: it.clone(),
         ci: it.clone(),
@@ -126,6 +127,7 @@ fn run_brief(number: u64, state: RunState, stage: Option<&str>, title: &str, age
         by: "Ana".into(),
         stage: stage.map(str::to_owned),
         kept: false,
+        held: false,
         together: vec![name("catalog"), name("orders")],
         created_at: ago(age),
         started_at: Some(ago(age - 1)),
@@ -264,6 +266,9 @@ fn run(number: u64) -> Run {
         }),
         rollouts: Vec::new(),
         kept: false,
+        held: false,
+        untrusted: false,
+        approved_by: None,
         push: vec![
             PushedRun { service: name("catalog"), number, state: RunState::Failed, kept: false, plan: "fast, slow, image".into() },
             PushedRun {
@@ -537,6 +542,7 @@ impl Services for Fake {
                 targets: vec![target],
                 available: vec![name("staging"), name("production")],
                 beside: Vec::new(),
+                mirrors: None,
                 schedules: Vec::new(),
                 runs: Vec::new(),
                 candidates: Vec::new(),
@@ -547,6 +553,7 @@ impl Services for Fake {
             targets: targets(one.as_str()),
             available: vec![name("preview")],
             beside: vec![name("catalog")],
+            mirrors: Some("https://github.com/acme/shop".into()),
             schedules: vec![schedule()],
             runs: vec![
                 run_brief(
@@ -735,6 +742,9 @@ impl Runs for Fake {
     async fn start(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: StartRun) -> Result<RunBrief> {
         Err(Error::invalid("unknown_branch", "There is no such branch.").at("branch"))
     }
+    async fn approve(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64) -> Result<()> {
+        Ok(())
+    }
     async fn retry(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: u64, _: RetryFrom) -> Result<RunBrief> {
         Ok(run_brief(58, RunState::Queued, None, "x", 3, 0))
     }
@@ -751,6 +761,61 @@ impl Runs for Fake {
     }
     async fn candidates(&self, actor: &Actor, team: &TeamName, one: &ServiceName, _: &PageRequest) -> Result<Page<Candidate>> {
         Ok(page(self.overview(actor, team, one).await?.candidates))
+    }
+}
+
+fn mirror() -> Mirror {
+    let status = |state, told_at, failure: Option<&str>| ForgeStatus {
+        service: name("orders"),
+        commit: COMMIT.into(),
+        run: 57,
+        state,
+        told_at,
+        next_try: None,
+        failure: failure.map(str::to_owned),
+    };
+    Mirror {
+        repository: name("shop"),
+        address: "git@github.com:acme/shop.git".into(),
+        forge: Forge::Github,
+        forge_url: None,
+        state: MirrorState::Failing,
+        failure: Some("github.com does not answer. It is tried again.".into()),
+        failing_since: Some(ago(300)),
+        fetched_at: Some(ago(900)),
+        wanted: false,
+        every_seconds: 300,
+        has_token: true,
+        deploy_key: Some("ssh-ed25519 AAAA berth".into()),
+        host_keys: vec!["ssh-ed25519 SHA256:abc".into()],
+        hook_url: "http://berth.example/hooks/0a1b".into(),
+        has_hook_secret: false,
+        hooked_at: None,
+        statuses: true,
+        told: vec![
+            status(RunState::Passed, Some(ago(60)), None),
+            status(RunState::Failed, None, Some("github.com answered 500.")),
+            status(RunState::Running, None, None),
+        ],
+    }
+}
+
+#[async_trait]
+impl Mirrors for Fake {
+    async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Option<Mirror>> {
+        Ok((!self.empty).then(mirror))
+    }
+    async fn change(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: MirrorChange) -> Result<Mirror> {
+        Ok(mirror())
+    }
+    async fn fetch(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Mirror> {
+        Ok(mirror())
+    }
+    async fn forget_host_keys(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Mirror> {
+        Ok(mirror())
+    }
+    async fn new_hook(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<NewHook> {
+        Ok(NewHook { url: mirror().hook_url, secret: "c0ffee".into() })
     }
 }
 

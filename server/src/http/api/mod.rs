@@ -5,6 +5,7 @@ pub mod candidates;
 pub mod ci;
 pub mod logs;
 pub mod meta;
+pub mod mirrors;
 pub mod pipelines;
 pub mod platform;
 pub mod policies;

@@ -171,6 +171,25 @@ pub async fn retry(
     Ok((StatusCode::ACCEPTED, Body(backend.runs.retry(&actor, &team, &service, number, from).await?)))
 }
 
+/// Lets a run go on that waits for somebody to have read its commit: whoever asks for this has. Another commit needs another
+/// approval.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/runs/{number}/actions/approve", tag = "runs", operation_id = "approve_run",
+    params(
+        ("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service"),
+        ("number" = u64, Path, description = "Which run")
+    ),
+    responses((status = 202))
+)]
+pub async fn approve(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service, number)): Path<(TeamName, ServiceName, u64)>,
+) -> Done {
+    backend.runs.approve(&actor, &team, &service, number).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// A run as it goes: an event `run` whenever it changes, `end` when it has ended.
 #[utoipa::path(
     get, path = "/teams/{team}/services/{service}/runs/{number}/stream", tag = "runs", operation_id = "stream_run",

@@ -1,6 +1,9 @@
 //! Whether a stage or a step is wanted in a run: decided by its branch and by what made it begin, and by nothing else.
 
-use app::{model::RunEvent, said};
+use app::{
+    model::{RunEvent, change_of, tag_of},
+    said,
+};
 use globset::GlobBuilder;
 
 use super::types::{Condition, Exception, On};
@@ -12,6 +15,13 @@ pub struct When<'a> {
     pub branch: Option<&'a str>,
     /// What made the run begin.
     pub event: RunEvent,
+}
+
+impl<'a> When<'a> {
+    /// Of a run whose branch may be the ref of a tag or of a proposed change.
+    pub fn of(branch: &'a str, event: RunEvent) -> Self {
+        Self { branch: (tag_of(branch).is_none() && change_of(branch).is_none()).then_some(branch), event }
+    }
 }
 
 impl Condition {

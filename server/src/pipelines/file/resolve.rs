@@ -72,6 +72,11 @@ impl Pipeline {
         names.collect::<Vec<_>>().join(", ")
     }
 
+    /// The same of a run that makes no image.
+    pub fn order_of_stages(&self) -> String {
+        self.stages.iter().map(PlannedStage::order).collect::<Vec<_>>().join(", ")
+    }
+
     /// The same for a run that begins like this: what is not wanted in it is marked with the reason.
     #[must_use]
     pub fn on(mut self, when: When<'_>) -> Self {

@@ -179,7 +179,7 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("jobs: {j: {schedule: \"0 3 31 2 *\", time_zone: Asia/Soul, command: [a]}}"), "4:26 `0 3 31 2 *` never comes: there is no such day.\n4:51 `Asia/Soul` is no time zone. Write for example `Asia/Seoul`."),
         (service("on: {}"), "4:9 `on` is empty. Name at least one."),
         (service("on: [push]"), "4:9 `on` takes a map, and this is a list."),
-        (service("on: {push: [main]}"), "4:10 `push` is not known in on. Known are `tag` and `schedule`."),
+        (service("on: {push: [main]}"), "4:10 `push` is not known in on. Known are `tag`, `pull_request` and `schedule`."),
         (service("on: {tag: v1}"), "4:15 `tag` takes a list. Write `[\"v1\"]`."),
         (service("on: {tag: []}"), "4:15 `tag` is empty. Name at least one."),
         (service("on: {tag: [\"\", refs/tags/v1, \"v[\"]}"), "4:16 A tag has a name. Write one, or a glob such as `v*`.\n4:20 Tags are known by their names alone here. Write `v1`.\n4:34 `v[` is no glob: unclosed character class; missing ']'."),

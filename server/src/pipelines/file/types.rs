@@ -93,6 +93,10 @@ pub struct On {
     /// stays within one part of the name.
     #[schemars(length(min = 1))]
     pub tag: Vec<String>,
+    /// It runs on changes that are proposed on the forge whose repository is mirrored here (pull and merge requests); on none where
+    /// absent. Such a run makes no image. One whose commit is of nobody who may push waits for approval, takes this file from the
+    /// default branch, and gets no secrets.
+    pub pull_request: bool,
     /// The head of the default branch runs at these times, whatever changed. What was missed while Berth was away runs once; and
     /// nothing is added while a run of a schedule still waits.
     #[schemars(length(min = 1))]

@@ -133,6 +133,9 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
             needed.push((step.image.clone(), User::Step { stage: AFTER.to_owned(), step: step.name.clone(), again: 0 }));
         }
     }
+    if !to_do.iter().any(|row| row.kind == StageKind::Image) {
+        return Ok(needed);
+    }
     let path = pipeline.made_from();
     let text = match &pipeline.recipe {
         Some(recipe) => recipe.dockerfile(),

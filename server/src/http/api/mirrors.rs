@@ -1,0 +1,83 @@
+//! Repositories that live elsewhere and are mirrored here.
+
+use app::{
+    backend::Backend,
+    error::Error,
+    model::{Mirror, MirrorChange, NewHook, ServiceName, TeamName},
+};
+use axum::{Json as Body, extract::State};
+
+use super::Answer;
+use crate::http::extract::{Asker, Json, Path};
+
+/// How the mirror is that a service is built from: 409 where its repository is pushed to.
+#[utoipa::path(
+    get, path = "/teams/{team}/services/{service}/mirror", tag = "mirrors", operation_id = "show_mirror",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    responses((status = 200, body = Mirror))
+)]
+pub async fn show(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+) -> Answer<Mirror> {
+    let none = || Error::conflict("no_mirror", format!("The repository of `{service}` is pushed to; it mirrors none."));
+    Ok(Body(backend.mirrors.show(&actor, &team, &service).await?.ok_or_else(none)?))
+}
+
+/// Changes a mirror; what is absent stays. Its token is never shown again.
+#[utoipa::path(
+    patch, path = "/teams/{team}/services/{service}/mirror", tag = "mirrors", operation_id = "change_mirror",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    request_body = MirrorChange, responses((status = 200, body = Mirror))
+)]
+pub async fn change(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Json(change): Json<MirrorChange>,
+) -> Answer<Mirror> {
+    Ok(Body(backend.mirrors.change(&actor, &team, &service, change).await?))
+}
+
+/// Asks for a mirror to be fetched at once.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/mirror/actions/fetch", tag = "mirrors", operation_id = "fetch_mirror",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    responses((status = 200, body = Mirror))
+)]
+pub async fn fetch(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+) -> Answer<Mirror> {
+    Ok(Body(backend.mirrors.fetch(&actor, &team, &service).await?))
+}
+
+/// Forgets the keys that a mirror's host showed at first sight: those it shows next are kept.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/mirror/actions/forget-host-keys", tag = "mirrors", operation_id = "forget_host_keys",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    responses((status = 200, body = Mirror))
+)]
+pub async fn forget_host_keys(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+) -> Answer<Mirror> {
+    Ok(Body(backend.mirrors.forget_host_keys(&actor, &team, &service).await?))
+}
+
+/// Makes a new secret for a mirror's hooks, in the place of the one before. It is shown this once.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/mirror/actions/new-hook", tag = "mirrors", operation_id = "new_hook",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    responses((status = 200, body = NewHook))
+)]
+pub async fn new_hook(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+) -> Answer<NewHook> {
+    Ok(Body(backend.mirrors.new_hook(&actor, &team, &service).await?))
+}
