@@ -460,7 +460,7 @@ impl Subject {
                     None => None,
                 };
                 let all: Vec<_> = self.targets.iter().map(|(_, target)| target.clone()).collect();
-                Ok(format!("{of:?} {config:?} {again:?} {}", releases::serving(db, &all).await?.len()))
+                Ok(format!("{of:?} {config:?} {again:?} {}", releases::serving(db, &all).await?.releases.len()))
             }
         }
     }
