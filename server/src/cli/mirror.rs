@@ -95,7 +95,10 @@ pub(super) async fn run(command: MirrorCommand, session: &Session) -> Done<()> {
         }
     };
     session.show(answer, |answer| {
-        show(&client::read(answer)?);
+        match client::read::<Option<Mirror>>(answer)? {
+            Some(mirror) => show(&mirror),
+            None => output::line("Its repository is pushed to; it mirrors none."),
+        }
         Ok(())
     })
 }

@@ -2,7 +2,6 @@
 
 use app::{
     backend::Backend,
-    error::Error,
     model::{Mirror, MirrorChange, NewHook, ServiceName, TeamName},
 };
 use axum::{Json as Body, extract::State};
@@ -10,19 +9,18 @@ use axum::{Json as Body, extract::State};
 use super::Answer;
 use crate::http::extract::{Asker, Json, Path};
 
-/// How the mirror is that a service is built from: 409 where its repository is pushed to.
+/// How the mirror is that a service is built from; null where its repository is pushed to.
 #[utoipa::path(
     get, path = "/teams/{team}/services/{service}/mirror", tag = "mirrors", operation_id = "show_mirror",
     params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
-    responses((status = 200, body = Mirror))
+    responses((status = 200, body = Option<Mirror>))
 )]
 pub async fn show(
     State(backend): State<Backend>,
     Asker(actor): Asker,
     Path((team, service)): Path<(TeamName, ServiceName)>,
-) -> Answer<Mirror> {
-    let none = || Error::conflict("no_mirror", format!("The repository of `{service}` is pushed to; it mirrors none."));
-    Ok(Body(backend.mirrors.show(&actor, &team, &service).await?.ok_or_else(none)?))
+) -> Answer<Option<Mirror>> {
+    Ok(Body(backend.mirrors.show(&actor, &team, &service).await?))
 }
 
 /// Changes a mirror; what is absent stays. Its token is never shown again.
