@@ -116,7 +116,7 @@ impl Docker {
             Err(failure) => return Err(failure.into()),
         }
         self.ready_to_fill(to).await?;
-        let archive = self.read_for(to, from, "").await?.ok_or_else(|| PlatformError::NotFound(source))?;
+        let archive = self.read_for(to, from, "").await?.ok_or(PlatformError::NotFound(source))?;
         // Its names begin with the last part of the path that it was read from.
         self.pour(to, "/", images::body_of(archive), cancel).await
     }
