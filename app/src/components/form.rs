@@ -93,7 +93,7 @@ pub struct Field<'a> {
     pub hint: &'a str,
     /// Whether it must be filled.
     pub required: bool,
-    /// Whether one begins to type there as the page opens: the first field of a page that is a form and nothing else.
+    /// Whether one begins to type there as the page opens: on pages without a navigation to go past.
     pub first: bool,
 }
 

@@ -106,7 +106,7 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
         <form method="post" class="card pad stack">
             {form.names()}
             {form.trouble(&["name", "description", "repository", "mirror", "token"])}
-            {Field { hint: t.name_hint(), first: true, ..Field::text("name", t.name()) }.show(form)}
+            {Field { hint: t.name_hint(), ..Field::text("name", t.name()) }.show(form)}
             {Field { required: false, value: &described, hint: t.description_hint(), ..Field::text("description", t.description()) }.show(form)}
             {Field { required: false, value: &repository, hint: t.repository_hint(), ..Field::text("repository", t.repository()) }.show(form)}
             {Field { required: false, value: &mirror, hint: t.mirror_hint(), ..Field::text("mirror", t.mirror_address()) }.show(form)}

@@ -19,7 +19,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
         <form method="post" class="card pad stack narrow">
             {form.names()}
             {form.trouble(&["name"])}
-            {Field { hint: t.name_hint(), first: true, ..Field::text("name", t.name()) }.show(&form)}
+            {Field { hint: t.name_hint(), ..Field::text("name", t.name()) }.show(&form)}
             {submit("main", t.new_team_do())}
         </form>
     };
