@@ -3,7 +3,7 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people,
+        activity, base, bases, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people,
         pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
     },
 };
@@ -75,6 +75,8 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form;
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
     "/rollouts/{rollout}"                                            Person  rollout::form;
+    "/platform/bases"                                                Person  bases::form;
+    "/platform/bases/{base}"                                         Person  base::form;
     "/platform/environments"                                         Admin   environments;
     "/platform/hosts"                                                Admin   hosts;
     "/platform/people"                                               Admin   users::form;

@@ -44,9 +44,11 @@ pub enum Duty {
     Keep,
     /// Schedules were added, or are still to be read.
     Schedules,
+    /// Versions of base images to be built.
+    Bases,
 }
 
-const DUTIES: usize = 8;
+const DUTIES: usize = 9;
 
 /// Which targets' routes and instances the edge must look at again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -177,6 +177,8 @@ const SHOWN: &[(&str, [Gets; 5])] = &[
     ("/teams/{team}/services/{service}/targets/{environment}", VIEW),
     ("/teams/{team}/services/{service}/targets/{environment}/logs", VIEW),
     ("/rollouts/{rollout}", VIEW),
+    ("/platform/bases", SELF),
+    ("/platform/bases/{base}", SELF),
     // Not to be known of but by administrators.
     ("/platform/environments", NONE),
     ("/platform/hosts", NONE),
@@ -229,6 +231,8 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/targets/{environment}", "remove-route", &[("of", "{route}")], CHANGE, true),
     ("/rollouts/{rollout}", "cancel", &[], SHIP, false),
     ("/rollouts/{rollout}", "rollback", &[], SHIP_SEEING, false),
+    ("/platform/bases", "create", &[("name", "debian"), ("description", "x"), ("dockerfile", "FROM x")], [No; 5], false),
+    ("/platform/bases/{base}", "rebuild", &[("dockerfile", "FROM x"), ("roll", "yes")], [No; 5], false),
     ("/platform/people", "suspend", &[("of", "{user}")], NONE, false),
     ("/platform/people", "restore", &[("of", "{user}")], NONE, false),
 ];

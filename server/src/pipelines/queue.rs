@@ -15,7 +15,7 @@ use crate::{
     claim::{Claim, Hands},
     clock,
     platform::PlatformError,
-    store::{StoreError, candidates, leases, runs},
+    store::{StoreError, bases, candidates, leases, runs},
     telemetry::metrics,
     wake::{self, Duty},
 };
@@ -134,7 +134,10 @@ async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
 
 async fn sweep_leftovers(ctx: &Context) -> bool {
     let gone = async {
-        let left = ctx.platform.runs_with_leftovers().await?;
+        let mut left = ctx.platform.runs_with_leftovers().await?;
+        // The network of a base image that is built just now is no leftover.
+        let building = bases::under_way(&ctx.db).await?;
+        left.retain(|run| !building.contains(run));
         Ok::<_, SweepError>(runs::not_under_way(&ctx.db, &left).await?)
     };
     let gone = match gone.await {

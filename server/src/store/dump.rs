@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 28] = [
+pub const TABLES: [&str; 32] = [
     "settings",
     "users",
     "sessions",
@@ -20,6 +20,8 @@ pub const TABLES: [&str; 28] = [
     "links",
     "tokens",
     "environments",
+    "bases",
+    "base_versions",
     "repositories",
     "ref_changes",
     "services",
@@ -33,6 +35,8 @@ pub const TABLES: [&str; 28] = [
     "flaky_tests",
     "candidates",
     "statements",
+    "candidate_bases",
+    "base_rolls",
     "targets",
     "config_sets",
     "releases",

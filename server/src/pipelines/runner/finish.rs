@@ -11,7 +11,7 @@ use crate::{
     pipelines::{build::short, file::Pipeline, intake::run_path, vouch::Baked},
     rollout::request::deploy_candidate,
     store::{
-        Tx,
+        Tx, bases,
         candidates::{self, NewCandidate},
         db::Result,
         events::{self, NewEvent},
@@ -130,6 +130,7 @@ async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, image: &
     };
     let candidate = candidates::insert(tx, &new).await?;
     image.write(tx, &candidate.id).await?;
+    bases::stands_on(tx, &run.service_id, &candidate.id, &image.made.bases).await?;
     Ok(candidate)
 }
 
