@@ -3,8 +3,9 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, base, bases, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people,
-        pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
+        activity, base, bases, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team,
+        people, pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users,
+        welcome,
     },
 };
 

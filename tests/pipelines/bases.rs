@@ -73,7 +73,10 @@ async fn a_new_version_runs_who_follows_it(app: TestApp, database: &str) {
     assert_eq!(owner.get(BASES).await.is(200), json!([]));
     let body = json!({"name": "debian", "description": "For most.", "dockerfile": "FROM debian:12\nRUN true\n"});
     let made = admin.post(BASES, body.clone()).await.is(202);
-    assert_eq!((made["base"]["reference"].as_str(), made["versions"][0]["reference"].as_str()), (Some("base/debian"), Some("base/debian:1")));
+    assert_eq!(
+        (made["base"]["reference"].as_str(), made["versions"][0]["reference"].as_str()),
+        (Some("base/debian"), Some("base/debian:1"))
+    );
     let first = built(&admin, "debian").await;
     assert_eq!((&first["state"], &first["failure"]), (&json!("ready"), &Value::Null));
     assert!(admin.post(BASES, body).await.refused(409, "name_taken").contains("berth base rebuild debian"));
@@ -83,7 +86,10 @@ async fn a_new_version_runs_who_follows_it(app: TestApp, database: &str) {
     service(&app, &owner, "follows", "base/debian").await;
     service(&app, &owner, "stays", "base/debian:1").await;
     let users = owner.get(&format!("{BASES}/debian")).await.is(200)["users"].clone();
-    assert_eq!((strings(&users, "service"), strings(&users, "pinned")), (vec!["follows".into(), "stays".into()], vec!["false".into(), "true".into()]));
+    assert_eq!(
+        (strings(&users, "service"), strings(&users, "pinned")),
+        (vec!["follows".into(), "stays".into()], vec!["false".into(), "true".into()])
+    );
     let unseen = stranger.get(&format!("{BASES}/debian")).await.is(200);
     assert_eq!((&unseen["users"], &unseen["rolls"], &unseen["base"]["users"]), (&json!([]), &json!([]), &json!(0)));
 
@@ -150,7 +156,7 @@ async fn what_cannot_be_built_says_why_and_leaves_the_version_before() {
         (json!({"name": "debian", "dockerfile": "FROM a", "description": "a\nb"}), "invalid_description"),
         (json!({"name": "debian"}), "invalid_body"),
     ] {
-        admin.post(BASES, body).await.refused(400, code);
+        admin.post(BASES, body).await.refused(422, code);
     }
     admin.get(&format!("{BASES}/none")).await.refused(404, "unknown_base");
     admin.post(BASES, json!({"name": "debian", "dockerfile": "FROM nowhere:1\n"})).await.is(202);
@@ -206,7 +212,7 @@ fn by_hand(address: std::net::SocketAddr, head: &str, body: usize) -> String {
 async fn a_root_file_system_is_looked_through_and_what_is_too_large_is_told() {
     let app = TestApp::new().await.with_team("a").await;
     let admin = app.as_admin().await;
-    send(&admin, BASES, archive("bin/sh", tar::EntryType::Regular)).await.refused(400, "invalid_name");
+    send(&admin, BASES, archive("bin/sh", tar::EntryType::Regular)).await.refused(422, "invalid_name");
     let files = format!("{BASES}?name=files");
     for (bytes, part) in [
         (archive("dev/null", tar::EntryType::Char), "`dev/null` is a device"),
@@ -214,13 +220,13 @@ async fn a_root_file_system_is_looked_through_and_what_is_too_large_is_told() {
         (b"PK\x03\x04 no tar at all, however long it is".repeat(100), "is no tar archive"),
         (Vec::new(), "holds nothing"),
     ] {
-        let said = send(&admin, &files, bytes).await.refused(400, "invalid_root_file_system");
+        let said = send(&admin, &files, bytes).await.refused(422, "invalid_root_file_system");
         assert!(said.contains(part), "{said}");
     }
     send(&admin, &files, archive("bin/sh", tar::EntryType::Regular)).await.is(202);
     assert_eq!(built(&admin, "files").await["state"], "ready");
     let rebuild = format!("{BASES}/files/actions/rebuild");
-    admin.post(&rebuild, json!({})).await.refused(400, "root_file_system_needed");
+    admin.post(&rebuild, json!({})).await.refused(422, "root_file_system_needed");
     send(&admin, &format!("{rebuild}?roll=true"), archive("bin/sh", tar::EntryType::Regular)).await.is(202);
     assert_eq!(built(&admin, "files").await["number"], 2);
     let left = || std::fs::read_dir(app.berth.config.bases()).unwrap().count();
@@ -229,7 +235,9 @@ async fn a_root_file_system_is_looked_through_and_what_is_too_large_is_told() {
     // Whoever sends more than is taken, or may send nothing at all, hears so: the connection is not cut off before.
     let (console, viewer) = (app.berth.console, app.client("viewer@a.test").await);
     let head = |path: &str, token: &str, kind: &str, length: u64| {
-        format!("POST /api/v1{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n")
+        format!(
+            "POST /api/v1{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        )
     };
     let mut heard = 0;
     for (who, path, kind, size, status) in [
@@ -268,7 +276,8 @@ async fn a_version_that_was_to_be_built_is_built_after_a_restart() {
     let harbour = harbour.restart().await;
     harbour.fake.heal();
     let person = Person::owner(&harbour).await;
-    until("it is built", async || (person.berth("base show files --json").await.json()["base"]["current"]["number"] == 1).then_some(())).await;
+    until("it is built", async || (person.berth("base show files --json").await.json()["base"]["current"]["number"] == 1).then_some(()))
+        .await;
     harbour.berth.stop().await;
 }
 
@@ -297,8 +306,16 @@ async fn on_the_engine_services_stand_on_what_was_brought_and_built() {
     assert!(list.contains(&format!("base/{name} ")) && list.contains(&format!("base/{tool} ")), "{list}");
 
     let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", &format!("FROM base/{tool}\nRUN mkdir /www && cp /made /www/index.html\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
-    copy.write("berth.yaml", "version: 1\nservices:\n  hello:\n    processes:\n      web: { port: 8080, health: { path: /index.html }, drain: 0s }\n");
+    copy.write(
+        "Dockerfile",
+        &format!(
+            "FROM base/{tool}\nRUN mkdir /www && cp /made /www/index.html\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"
+        ),
+    );
+    copy.write(
+        "berth.yaml",
+        "version: 1\nservices:\n  hello:\n    processes:\n      web: { port: 8080, health: { path: /index.html }, drain: 0s }\n",
+    );
     let shown = copy.push("First").await;
     assert!(shown.contains("✓ dev: live at"), "{shown}");
     assert_eq!(harbour.ask("dev").await, (200, "1 of it\n".into()));

@@ -172,7 +172,10 @@ async fn on_the_engine_every_recipe_bakes_what_a_stage_built() {
         let run = harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.unwrap();
         assert_eq!(run.state, RunState::Passed, "{}: {shown}", case.recipe);
         let says = format!("a {}", case.recipe);
-        within(Duration::from_secs(90), &format!("{says} answers: {shown}"), async || (harbour.ask("dev").await == (200, says.clone())).then_some(())).await;
+        within(Duration::from_secs(90), &format!("{says} answers: {shown}"), async || {
+            (harbour.ask("dev").await == (200, says.clone())).then_some(())
+        })
+        .await;
         proven.push(case.recipe);
     }
     let runs = &harbour.berth.backend.runs;

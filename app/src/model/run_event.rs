@@ -26,8 +26,7 @@ pub enum RunEvent {
 
 impl RunEvent {
     /// All there are.
-    pub const ALL: [Self; 7] =
-        [Self::Push, Self::Manual, Self::Tag, Self::PullRequest, Self::Schedule, Self::Api, Self::Base];
+    pub const ALL: [Self; 7] = [Self::Push, Self::Manual, Self::Tag, Self::PullRequest, Self::Schedule, Self::Api, Self::Base];
 
     /// Its name in file, store, API and command line.
     pub const fn name(self) -> &'static str {

@@ -51,8 +51,8 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
 /// How a version is, with its shape.
 pub(super) fn state(t: Lang, version: &BaseVersion) -> AnyView {
     match version.state {
-        BaseState::Queued => status(Tone::Busy, t.base_queued()),
-        BaseState::Building => status(Tone::Busy, t.base_building()),
+        BaseState::Queued => status(Tone::Move, t.base_queued()),
+        BaseState::Building => status(Tone::Move, t.base_building()),
         BaseState::Ready if version.gone_at.is_some() => status(Tone::Idle, t.base_gone()),
         BaseState::Ready => status(Tone::Ok, t.base_ready()),
         BaseState::Failed => status(Tone::Bad, t.base_failed()),

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The largest root file system, in bytes as it is sent.
-pub const LARGEST: u64 = 2 << 30;
+const LARGEST: u64 = 2 << 30;
 /// The longest Dockerfile, in bytes.
 const LONGEST: usize = 64 << 10;
 /// How long whoever sends one may be silent.
@@ -261,8 +261,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_is_written_down_than_may_be() {
         let folder = tempfile::tempdir().unwrap();
-        let pieces =
-            |count: usize| Upload { size: None, pieces: Box::pin(futures::stream::iter((0..count).map(|_| Ok(vec![0; 1_000])))) };
+        let pieces = |count: usize| Upload { size: None, pieces: Box::pin(futures::stream::iter((0..count).map(|_| Ok(vec![0; 1_000])))) };
         let file = folder.path().join("x");
         receive(pieces(3), &file, 3_000).await.unwrap();
         assert_eq!(std::fs::metadata(&file).unwrap().len(), 3_000);

@@ -169,7 +169,8 @@ async fn build(
     log: &mut Told,
 ) -> Result<Result<ImageInfo, PlatformError>, PassError> {
     let run = RunId::from_text(version.id.as_str());
-    let build = BaseBuild { run: run.clone(), name: version.name.clone(), number: version.number, content, limits: LIMITS, timeout: LONGEST };
+    let build =
+        BaseBuild { run: run.clone(), name: version.name.clone(), number: version.number, content, limits: LIMITS, timeout: LONGEST };
     let (sink, output) = tokio::sync::mpsc::channel(64);
     let (built, kept) = tokio::join!(ctx.platform.build_base(&build, sink, stop.clone()), listen(ctx, version, output, log));
     kept?;

@@ -278,7 +278,8 @@ pub async fn ready(tx: &mut Tx, version: &OpenVersion, image: &str, size: u64, n
     if version.rolls {
         let sql = "SELECT DISTINCT b.service_id, b.name FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest
                      JOIN services s ON s.id = b.service_id WHERE v.base_id = $1 AND s.deleted_at IS NULL";
-        for row in tx.fetch_all(sql, args![&version.base_id]).await?.iter().filter(|row| !row.text("name").is_ok_and(|name| pinned(&name))) {
+        for row in tx.fetch_all(sql, args![&version.base_id]).await?.iter().filter(|row| !row.text("name").is_ok_and(|name| pinned(&name)))
+        {
             let sql = "INSERT INTO base_rolls (version_id, service_id) VALUES ($1, $2) ON CONFLICT (version_id, service_id) DO NOTHING";
             tx.execute(sql, args![&version.id, row.text("service_id")?]).await?;
         }

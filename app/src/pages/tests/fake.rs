@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, BaseSource, Bases, Candidates, Changed, Ci, Live, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{
+        Accounts, Backend, BaseSource, Bases, Candidates, Changed, Ci, Live, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens,
+    },
     components::holds,
     error::{Error, Result},
     model::*,
@@ -1123,7 +1125,11 @@ impl Bases for Fake {
             dockerfile: (!self.empty).then(|| "FROM debian:13\n".to_owned()),
             versions,
             users: if self.empty { Vec::new() } else { vec![user("orders", "base/debian", false), user("catalog", "base/debian:1", true)] },
-            rolls: if self.empty { Vec::new() } else { vec![roll("orders", Some(56), None), roll("search", None, Some("None.")), roll("x", None, None)] },
+            rolls: if self.empty {
+                Vec::new()
+            } else {
+                vec![roll("orders", Some(56), None), roll("search", None, Some("None.")), roll("x", None, None)]
+            },
             log_of: Some(3),
             log: "Step 1/1 : FROM debian:13\n".into(),
         })

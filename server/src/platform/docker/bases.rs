@@ -105,7 +105,7 @@ impl Docker {
             .networkmode(network.as_ref().map_or("none", |network| network.name.as_str()))
             .labels(&self.base_labels(build))
             .build();
-        let mut built = self.read_build((options, context(text)?), (build.limits, build.timeout), sink, cancel).await?;
+        let mut built = Box::pin(self.read_build((options, context(text)?), (build.limits, build.timeout), sink, cancel)).await?;
         let image = built.id.as_deref().filter(|_| built.ended.is_ok());
         // Nothing is made from the same again.
         for end in std::mem::take(&mut built.stages).beside(image) {

@@ -9,7 +9,8 @@ use app::{
 use bollard::{
     models::{BuildInfo, ImageInspect},
     query_parameters::{
-        BuildImageOptions, BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+        BuildImageOptions, BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder,
+        RemoveImageOptionsBuilder,
     },
 };
 use futures::{StreamExt, TryStreamExt};
@@ -179,7 +180,7 @@ impl Docker {
             .labels(&self.build_labels(build))
             .build();
         let context = body(&build.context).await?;
-        let mut built = self.read_build((options, context), (build.limits, build.timeout), sink, cancel).await?;
+        let mut built = Box::pin(self.read_build((options, context), (build.limits, build.timeout), sink, cancel)).await?;
         let image = built.id.as_deref().filter(|_| built.ended.is_ok());
         self.keep_cache(&build.service, &std::mem::take(&mut built.stages).beside(image)).await;
         self.what_was_built(built, &build.team).await
@@ -407,7 +408,11 @@ mod tests {
         // A base image is there for everybody, of this Berth; what is built on one carries an empty name.
         for (base, instance, there) in [("debian", "own", true), ("debian", "other", false), ("", "other", true)] {
             let labels = [(container::BASE, base), (container::INSTANCE, instance)];
-            assert_eq!(is_of(&labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), "own", &ours), there, "{base} {instance}");
+            assert_eq!(
+                is_of(&labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), "own", &ours),
+                there,
+                "{base} {instance}"
+            );
         }
     }
 

@@ -23,8 +23,8 @@ pub use self::{
 };
 use self::{script::Script as TaskScript, state::Inner};
 use super::{
-    Archive, BaseBuild, BaseContent, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task,
-    TaskEnd, Workload, WorkloadId, Workspace,
+    Archive, BaseBuild, BaseContent, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError,
+    Scope, Sink, Task, TaskEnd, Workload, WorkloadId, Workspace,
 };
 
 /// A platform in memory. Cloning it shares it.
@@ -377,7 +377,7 @@ impl Platform for Fake {
         let mut state = self.0.lock();
         state.images.remove(image);
         state.bases.remove(image);
-        state.names.retain(|_, id| id != image);
+        state.names.retain(|_, id| id.as_str() != image);
         drop(state);
         self.answer(lost, "remove_base", ())
     }
