@@ -23,7 +23,6 @@ use super::{
     heads::{self, Asking},
     intake::IntakeError,
     log::{telling, without_colours},
-    step::LIMITS,
 };
 use crate::{
     clock,
@@ -170,7 +169,7 @@ async fn build(
 ) -> Result<Result<ImageInfo, PlatformError>, PassError> {
     let run = RunId::from_text(version.id.as_str());
     let build =
-        BaseBuild { run: run.clone(), name: version.name.clone(), number: version.number, content, limits: LIMITS, timeout: LONGEST };
+        BaseBuild { run: run.clone(), name: version.name.clone(), number: version.number, content, limits: ctx.limits(), timeout: LONGEST };
     let (sink, output) = tokio::sync::mpsc::channel(64);
     let (built, kept) = tokio::join!(ctx.platform.build_base(&build, sink, stop.clone()), listen(ctx, version, output, log));
     kept?;
