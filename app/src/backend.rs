@@ -6,6 +6,7 @@
 //!
 //! A method that changes something changes rows only. What happens in the world follows from the rows, in the background.
 
+mod bases;
 mod ci;
 mod mirrors;
 mod pipelines;
@@ -26,7 +27,12 @@ use crate::{
     },
 };
 
-pub use self::{ci::Ci, mirrors::Mirrors, pipelines::Pipelines};
+pub use self::{
+    bases::{BaseSource, Bases, Upload},
+    ci::Ci,
+    mirrors::Mirrors,
+    pipelines::Pipelines,
+};
 
 /// A stream that ends when its listener goes away.
 pub type Live<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
@@ -54,6 +60,8 @@ pub struct Backend {
     pub candidates: Arc<dyn Candidates>,
     /// What tests said, files of runs, whether a team really integrates continuously.
     pub ci: Arc<dyn Ci>,
+    /// Base images.
+    pub bases: Arc<dyn Bases>,
     /// Activity, hosts, environments, changes as they happen.
     pub platform: Arc<dyn Platform>,
 }

@@ -3,8 +3,9 @@
 use crate::{
     caller::{Answering, Caller},
     pages::{
-        activity, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team, people,
-        pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users, welcome,
+        activity, base, bases, candidate, candidates, ci, compare, environments, hosts, invite, login, logs, me, new_service, new_team,
+        people, pipeline, rollout, run, runs, search, service, settings, setup, sign_in, start, target, team, teams, tokens, users,
+        welcome,
     },
 };
 
@@ -80,6 +81,8 @@ pub const PAGES: &[PageRoute] = pages! {
         ["deploy" "deploy-plan" "scale" "scale-plan" "config" "config-plan" "add-route" "remove-route"];
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
     "/rollouts/{rollout}"                                            Person  rollout::form ["cancel" "rollback"];
+    "/platform/bases"                                                Person  bases::form ["create"];
+    "/platform/bases/{base}"                                         Person  base::form ["rebuild"];
     "/platform/environments"                                         Admin   environments;
     "/platform/hosts"                                                Admin   hosts;
     "/platform/people"                                               Admin   users::form ["suspend" "restore"];

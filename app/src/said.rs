@@ -246,6 +246,17 @@ said! {
     not_built(path, failure): "`{path}` could not be built: {failure}" / "`{path}`(을)를 빌드할 수 없었어요: {failure}";
     dockerfile_no_file: "There is no file of that name. A link is not followed: put the file itself there." / "그 이름의 파일이 없어요. 링크는 따라가지 않으니 파일을 직접 두세요.";
     dockerfile_escapes: "Its directive `escape` is not read here. Take it out and continue lines with a backslash." / "`escape` 지시자는 쓸 수 없어요. 빼고 역슬래시로 줄을 이으세요.";
+    base_taken(name): "The engine has an image `{name}` that is not of this Berth's catalogue. Remove it there, or give the base image another name." / "엔진에 이 Berth의 목록에 없는 `{name}` 이미지가 이미 있어요. 거기서 제거하거나 기반 이미지 이름을 바꾸세요.";
+    base_no_files: "Its root file system is not there any more. Send it again with a new version." / "루트 파일 시스템이 이제 없어요. 새 버전으로 다시 보내세요.";
+    base_no_head(branch): "Nothing was pushed to `{branch}` yet, so there is nothing to run." / "`{branch}` 브랜치에 아직 푸시한 것이 없어 실행할 것이 없어요.";
+    base_abandoned: "The Berth that was to build it did not within a day. Ask for a new version." / "빌드를 맡은 Berth가 하루 동안 빌드하지 않았어요. 새 버전을 요청하세요.";
+    reason_base(name, number): "{name} has version {number}" / "{name} 버전 {number}이 나옴";
+    rootfs_unread(line): "This is no tar archive, packed with gzip or not, or it was cut off on its way: {line}." / "tar나 tar.gz 아카이브가 아니거나 오는 중에 잘렸어요: {line}.";
+    rootfs_empty: "This archive holds nothing. Send a root file system: `tar -C FOLDER -cz .` makes one of a folder." / "아카이브가 비어 있어요. 루트 파일 시스템을 보내세요. `tar -C 폴더 -cz .`로 만들 수 있어요.";
+    rootfs_large(most, entries): "This archive holds more than {most} MiB or {entries} files. Leave out what services do not need." / "아카이브에 {most} MiB나 파일 {entries}개보다 많이 있어요. 서비스에 필요 없는 것을 빼세요.";
+    rootfs_path(name): "`{name}` leads out of the root file system. Make the archive within the folder: `tar -C FOLDER -cz .`" / "`{name}` 경로가 루트 파일 시스템 밖으로 나가요. 폴더 안에서 `tar -C 폴더 -cz .`로 아카이브를 만드세요.";
+    rootfs_device(name): "`{name}` is a device. Containers get their own: leave it out with `tar --exclude=./dev/*`." / "`{name}`: 장치예요. 컨테이너에는 따로 생기니 `tar --exclude=./dev/*`로 빼세요.";
+    rootfs_kind(name): "`{name}` is neither a file nor a folder nor a link of a file system. Leave it out." / "`{name}`: 파일 시스템의 파일도 폴더도 링크도 아니에요. 빼세요.";
     artifact_missing(name): "The stages left nothing at `{name}` in the workspace. Look at what the steps make, and name its path." / "단계가 작업 공간의 `{name}` 위치에 남긴 것이 없어요. 스텝이 만드는 파일을 확인하고 그 경로를 적으세요.";
     artifact_no_file(name): "`{name}` in the workspace is no file. Name the file itself: links and folders are not baked." / "작업 공간의 `{name}` 경로가 파일이 아니에요. 링크나 폴더 말고 파일을 적으세요.";
     artifact_large(name, most): "`{name}` in the workspace is larger than the {most} MiB a recipe takes. Build the image from a Dockerfile." / "작업 공간의 `{name}` 파일이 레시피 한도인 {most} MiB보다 커요. Dockerfile로 빌드하세요.";
@@ -328,6 +339,8 @@ said! {
     subject_branch(branch, repository): "branch {branch} of {repository}" / "{repository} 저장소의 {branch} 브랜치";
     subject_reference(reference, repository): "refs/{reference} of {repository}" / "{repository} 저장소의 refs/{reference}";
     subject_test(name, service): "test {name} of {service}" / "{service}의 {name} 테스트";
+    subject_base(name): "base image {name}" / "기반 이미지 {name}";
+    subject_base_version(number, name): "version {number} of base image {name}" / "기반 이미지 {name} 버전 {number}";
     subject_environment(name): "environment {name}" / "{name} 환경";
     detail_in(names): "In {names}." / "환경: {names}.";
     detail_as(role): "As {role}." / "역할: {role}.";

@@ -267,6 +267,11 @@ impl Config {
         self.data.join("artifacts")
     }
 
+    /// Where root file systems of base images wait to be built.
+    pub fn bases(&self) -> PathBuf {
+        self.data.join("bases")
+    }
+
     /// The root key of the secrets.
     pub fn key_file(&self) -> PathBuf {
         self.data.join("root.key")

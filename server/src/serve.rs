@@ -169,6 +169,7 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
     };
     running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::schedules::run(pipelines.clone(), stop.clone()));
+    running.spawn(pipelines::bases::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::queue::run(pipelines, stop.clone()));
 }
 

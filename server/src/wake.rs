@@ -48,9 +48,11 @@ pub enum Duty {
     Mirrors,
     /// Forges that are to be told how commits fare.
     Statuses,
+    /// Versions of base images to be built.
+    Bases,
 }
 
-const DUTIES: usize = 10;
+const DUTIES: usize = Duty::Bases as usize + 1;
 
 /// Which targets' routes and instances the edge must look at again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use app::{
+    backend::BaseSource,
     model::{ConfigChange, NewService, NewToken, Role, RolloutState, Scope, Source},
     routes::PAGES,
 };
@@ -57,6 +58,23 @@ fn a_page_without_a_screen_is_told_of() {
     assert!(unseen.contains(&"/teams/{team}/services/{service}/runs/{number}") && !unseen.contains(&"/login"));
 }
 
+/// A base image with a version that is there and one that could not be built.
+async fn base(backend: &app::backend::Backend, ada: &app::model::Actor) {
+    let name = "debian".parse().unwrap();
+    let source = |from: &str| BaseSource::Dockerfile(format!("FROM {from}\nRUN apt-get update\n"));
+    backend.bases.create(ada, &name, "What most services stand on", source("hello:1")).await.unwrap();
+    let ended = async || {
+        within(Duration::from_secs(30), "the version ends", async || {
+            let newest = backend.bases.show(ada, &name, None).await.unwrap().base.newest;
+            newest.filter(|newest| newest.state.ended())
+        })
+        .await
+    };
+    ended().await;
+    backend.bases.rebuild(ada, &name, Some(source("debian:99")), true).await.unwrap();
+    ended().await;
+}
+
 /// Furnishes a Berth that Ada was just made the administrator of; gives back the names and paths of its screens.
 pub(super) async fn furnished(berth: &server::serve::Running, fake: &server::platform::fake::Fake) -> Vec<(String, String)> {
     let backend = &berth.backend;
@@ -101,6 +119,7 @@ pub(super) async fn furnished(berth: &server::serve::Running, fake: &server::pla
         })
         .await;
     }
+    base(backend, &ada).await;
     let token = NewToken { name: "laptop".into(), scopes: vec![Scope::Read, Scope::Git], team: None, days: Some(90) };
     backend.tokens.create(&ada, token).await.unwrap();
     let invitation = backend.teams.invite(&ada, &team(), "dana@example.com", Role::Developer).await.unwrap();
@@ -142,6 +161,8 @@ pub(super) async fn furnished(berth: &server::serve::Running, fake: &server::pla
         ("teams", "/teams"),
         ("new-team", "/teams/new"),
         ("me", "/me"),
+        ("bases", "/platform/bases"),
+        ("base", "/platform/bases/debian"),
         ("hosts", "/platform/hosts"),
         ("environments", "/platform/environments"),
         ("everybody", "/platform/people"),

@@ -152,6 +152,14 @@ async fn fill_the_rest(db: &Db, commit: &str) {
         "INSERT INTO forge_statuses (id, team_id, repository_id, service_id, run_id, run_number, commit_id, state, version, changed_at)
          SELECT 'f', r.team_id, s.repository_id, s.id, r.id, 900, r.commit_id, 'passed', 1, 1 FROM runs r JOIN services s ON s.id = r.service_id WHERE r.id = 'r'"
             .to_owned(),
+        "INSERT INTO bases (id, name, description, created_by, created_at) VALUES ('b', 'debian', '', 'Ada', 1)".to_owned(),
+        "INSERT INTO base_versions (id, base_id, number, state, rolls, holder, image, created_by, created_at, finished_at)
+         VALUES ('v', 'b', 1, 'ready', TRUE, 'h', 'sha256:1', 'Ada', 1, 2)"
+            .to_owned(),
+        "INSERT INTO candidate_bases (candidate_id, version_id, service_id, name, newest)
+         SELECT id, 'v', service_id, 'base/debian', TRUE FROM candidates WHERE id = 'k'"
+            .to_owned(),
+        "INSERT INTO base_rolls (version_id, service_id, run_id) SELECT 'v', service_id, id FROM runs WHERE id = 'r'".to_owned(),
         "INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ('k', 'provenance', 'x', 'y', 'z')".to_owned(),
     ] {
         tx.execute(sql, vec![]).await.unwrap();

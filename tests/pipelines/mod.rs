@@ -1,5 +1,6 @@
 //! From a push to a candidate: what runs, in which order, and how it ends.
 
+mod bases;
 mod canary;
 mod candidates;
 mod ci;
@@ -10,6 +11,7 @@ mod journeys;
 mod logs;
 mod monorepo;
 mod queue;
+mod recipes;
 mod rerun;
 mod results;
 mod secrets;

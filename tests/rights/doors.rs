@@ -244,6 +244,8 @@ const SHOWN: &[(&str, [Gets; 5], &[Scope])] = &[
     ("/teams/{team}/services/{service}/targets/{environment}", VIEW, READ),
     ("/teams/{team}/services/{service}/targets/{environment}/logs", VIEW, READ),
     ("/rollouts/{rollout}", VIEW, READ),
+    ("/platform/bases", SELF, READ),
+    ("/platform/bases/{base}", SELF, READ),
     // Not to be known of but by administrators.
     ("/platform/environments", NONE, READ),
     ("/platform/hosts", NONE, READ),
@@ -305,6 +307,8 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/targets/{environment}", "remove-route", &[("of", "{route}")], CHANGE, WRITE, true),
     ("/rollouts/{rollout}", "cancel", &[], SHIP, DEPLOY, false),
     ("/rollouts/{rollout}", "rollback", &[], SHIP_SEEING, DEPLOY_SEEING, false),
+    ("/platform/bases", "create", &[("name", "debian"), ("description", "x"), ("dockerfile", "FROM x")], [No; 5], ADMIN, false),
+    ("/platform/bases/{base}", "rebuild", &[("dockerfile", "FROM x"), ("roll", "yes")], [No; 5], ADMIN, false),
     ("/platform/people", "suspend", &[("of", "{user}")], NONE, ADMIN, false),
     ("/platform/people", "restore", &[("of", "{user}")], NONE, ADMIN, false),
 ];

@@ -28,7 +28,7 @@ fn program() -> Option<PathBuf> {
 fn settings(world: &World) -> String {
     let of = |path: &str, id: &str| format!("[[operations]]\ninclude-path-regex = \"{path}\"\nparameters = {{ \"path.id\" = \"{id}\" }}\n");
     let ids = [of("/rollouts/", &world.rollout), of("/steps/", STEP), of("/routes/", &world.route), of("/people/", &world.member)];
-    let names = "[parameters]\nteam = \"a\"\nservice = \"hello\"\nenvironment = \"dev\"\nnumber = 1\n";
+    let names = "[parameters]\nteam = \"a\"\nservice = \"hello\"\nenvironment = \"dev\"\nnumber = 1\nbase = \"debian\"\n";
     format!("{names}\n{}", ids.join("\n"))
 }
 

@@ -204,7 +204,7 @@ async fn bodies_of_rest(world: &World, client: &Client, tally: &mut Tally) {
 async fn paths_of_rest(world: &World, client: &Client, tally: &mut Tally) {
     for row in rows() {
         let method = row.method.to_uppercase();
-        let names = ["{team}", "{service}", "{environment}", "{number}", "{user}", "{id}"];
+        let names = ["{team}", "{service}", "{environment}", "{number}", "{user}", "{id}", "{base}"];
         for name in names.iter().filter(|name| row.path.contains(**name)) {
             for text in few().iter().filter(|text| !text.is_empty()) {
                 let path = world.path(&row.path.replace(name, "@@")).replace("@@", &encoded(text));

@@ -47,6 +47,22 @@ async fn insert_run(app: &TestApp) {
         ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'provenance', $2, 'k', '')", args![CANDIDATE, BILL]),
         ("INSERT INTO statements (candidate_id, kind, payload, key_id, signature) VALUES ($1, 'sbom', $2, 'k', '')", args![CANDIDATE, BILL]),
         (
+            "INSERT INTO bases (id, name, description, dockerfile, next_version, created_by, created_at)
+             VALUES ('base', 'debian', 'd', 'FROM x', 2, 'p', 0)",
+            args![],
+        ),
+        (
+            "INSERT INTO base_versions (id, base_id, number, state, dockerfile, rolls, holder, image, size, log, created_by, created_at, finished_at)
+             VALUES ('version', 'base', 1, 'ready', 'FROM x', TRUE, 'h', 'sha256:1', 1, 'said', 'p', 0, 0)",
+            args![],
+        ),
+        (
+            "INSERT INTO candidate_bases (candidate_id, version_id, service_id, name, newest)
+             SELECT id, 'version', service_id, 'base/debian', TRUE FROM candidates",
+            args![],
+        ),
+        ("INSERT INTO base_rolls (version_id, service_id, run_id) SELECT 'version', service_id, id FROM runs", args![]),
+        (
             "INSERT INTO flaky_tests (service_id, id, team_id, suite, name, times, last_run, last_at)
              SELECT id, 'flaky', team_id, 's', 'n', 1, 1, 0 FROM services",
             args![],
@@ -109,7 +125,7 @@ impl World {
             _ => "none",
         };
         let path = path.replace("{team}", "a").replace("{service}", "hello").replace("{environment}", "dev").replace("{number}", "1");
-        let path = path.replace("{other}", "1");
+        let path = path.replace("{other}", "1").replace("{base}", "debian");
         path.replace("{user}", &self.member).replace("{id}", id).replace("{name}", "A_SECRET")
     }
 

@@ -146,7 +146,7 @@ async fn history(db: &Db, size: Size) {
     let pipeline = serde_json::to_string(&file::resolve(Some(sample), true, "hello").unwrap()).unwrap();
     let shape = serde_json::to_string(&Shape { processes: BTreeMap::from([("web".into(), Default::default())]), release: None }).unwrap();
     let evidence = serde_json::to_string(&evidence()).unwrap();
-    let steps: [(&str, Vec<Value>); 13] = [
+    let steps: [(&str, Vec<Value>); 17] = [
         (RUNS, args![size.runs, size.services, began, RUN_EVERY, pipeline]),
         (STAGES, args![]),
         (STEPS, args![]),
@@ -155,6 +155,10 @@ async fn history(db: &Db, size: Size) {
         (EVENTS, args![]),
         (CANDIDATES, args![shape]),
         (STATEMENTS, args![]),
+        (BASES, args![]),
+        (VERSIONS, args![]),
+        (ON_BASES, args![]),
+        (ROLLS, args![]),
         (NEXT, args![]),
         (RELEASES, args![size.running]),
         (SERVING, args![]),
@@ -240,6 +244,28 @@ FROM runs r WHERE r.candidate_id IS NOT NULL";
 const STATEMENTS: &str = "
 INSERT INTO statements (candidate_id, kind, payload, key_id, signature)
 SELECT c.id, k.kind, 'H4sIAAAAAAACA6tWKihKTclMTixJVbKqVkrKz3XLL8pNLFGyUnKuTM7Jz0t1iVCqrQUAxlXkJScAAAA=', 'k', '' FROM candidates c CROSS JOIN (SELECT 'provenance' AS kind UNION ALL SELECT 'sbom') k WHERE c.number > 3";
+
+/// Two base images, of which one has many versions.
+const BASES: &str = "
+INSERT INTO bases (id, name, description, dockerfile, next_version, created_by, created_at)
+VALUES ('b0', 'debian', 'What most stand on.', 'FROM debian:12', 41, 'Person 0', 1), ('b1', 'tools', '', NULL, 1, 'Person 0', 1)";
+
+/// Its versions.
+const VERSIONS: &str = "
+INSERT INTO base_versions (id, base_id, number, state, dockerfile, rolls, holder, image, size, created_by, created_at, started_at, finished_at)
+WITH RECURSIVE seq (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM seq WHERE n < 40)
+SELECT 'v' || n, 'b0', n, 'ready', 'FROM debian:12', n > 1, 'filled', 'sha256:' || printf('%064x', n), 120000000, 'Person 0', n, n, n FROM seq";
+
+/// Every candidate stands on one of them.
+const ON_BASES: &str = "
+INSERT INTO candidate_bases (candidate_id, version_id, service_id, name, newest)
+SELECT c.id, 'v' || (1 + c.number % 40), c.service_id, 'base/debian',
+  c.number = (SELECT MAX(o.number) FROM candidates o WHERE o.service_id = c.service_id) FROM candidates c";
+
+/// What the newest set off.
+const ROLLS: &str = "
+INSERT INTO base_rolls (version_id, service_id, run_id)
+SELECT 'v40', c.service_id, MAX(c.run_id) FROM candidates c GROUP BY c.service_id";
 
 /// Numbers go on from what is there.
 const NEXT: &str = "

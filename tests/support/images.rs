@@ -55,8 +55,8 @@ pub(crate) async fn busybox_on(docker: &Docker) -> String {
     id_of(docker, BUSYBOX).await.expect("busybox was imported")
 }
 
-/// The file system of the base.
-fn root() -> Bytes {
+/// The file system of the base, as an archive.
+pub(crate) fn root() -> Bytes {
     let busybox = std::fs::read("/bin/busybox").expect("/bin/busybox: install busybox-static");
     let applets = Command::new("/bin/busybox").arg("--list").output().expect("busybox runs").stdout;
     let mut tar = tar::Builder::new(Vec::new());

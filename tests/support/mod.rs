@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod berth;
 pub(crate) mod canary;
+pub(crate) mod debian;
 pub(crate) mod engine;
 pub(crate) mod fill;
 pub(crate) mod forge;

@@ -31,7 +31,7 @@ impl Sample {
         let number = self.number.to_string();
         let values =
             [("team", &*self.team), ("service", &self.service), ("environment", &self.environment), ("number", &number), ("id", id)];
-        let more = [("rollout", self.rollout.as_str()), ("token", "spent"), ("other", &*number)];
+        let more = [("rollout", self.rollout.as_str()), ("token", "spent"), ("other", &*number), ("base", "debian")];
         values.iter().chain(&more).fold(pattern.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
     }
 

@@ -154,16 +154,22 @@ fn rail(caller: &Caller, screen: &Screen) -> AnyView {
                 <h2>{t.nav_platform()}</h2>
                 {entry("/platform/hosts".into(), "hosts", t.nav_hosts().to_owned())}
                 {entry("/platform/environments".into(), "steps", t.nav_environments().to_owned())}
+                {entry("/platform/bases".into(), "layers", t.nav_bases().to_owned())}
                 {entry("/platform/people".into(), "people", t.nav_everybody().to_owned())}
                 {entry("/activity".into(), "activity", t.nav_everything().to_owned())}
             </nav>
         }
+    });
+    let bases = (!caller.is_admin()).then(|| {
+        let entry = entry("/platform/bases".into(), "layers", t.nav_bases().to_owned());
+        view! { <nav aria-label=t.nav_platform()><h2>{t.nav_platform()}</h2>{entry}</nav> }
     });
     let other = t.other();
     view! {
         {of_team}
         {teams}
         {platform}
+        {bases}
         <nav class="own" aria-label=t.nav_you()>
             {entry("/tokens".into(), "key", t.nav_tokens().to_owned())}
             {entry("/me".into(), "me", me.name.clone())}

@@ -1,6 +1,7 @@
 //! The sentences of the console in English and Korean. Each is a method of [`Lang`] written in both languages at once, so
 //! that one which lacks a translation does not compile.
 
+mod bases;
 mod candidates;
 mod ci;
 mod mirrors;
@@ -115,6 +116,7 @@ mod tests {
     fn no_sentence_is_missing_or_left_in_the_other_language() {
         let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
         let sources = [
+            include_str!("bases.rs"),
             include_str!("candidates.rs"),
             include_str!("ci.rs"),
             include_str!("people.rs"),

@@ -52,6 +52,7 @@ sentences! {
     on_branch(branch): "on {branch}" / "{branch} 브랜치";
     pushed_by(by): "pushed by {by}" / "{by} 님이 푸시,";
     on_tag(tag): "of the tag {tag}" / "태그 {tag},";
+    by_base(name): "for {name}," / "{name} 이미지 때문에 실행,";
     by_schedule: "by its schedule," / "예약된 시각에 실행,";
     event: "Begun by" / "시작한 것";
     event_push: "A push" / "푸시";
@@ -59,6 +60,7 @@ sentences! {
     event_pull_request: "A proposed change" / "제안된 변경";
     event_schedule: "Its schedule" / "예약";
     event_manual: "A person" / "사람";
+    event_base: "A base image" / "기반 이미지";
     event_api: "A program" / "프로그램";
     inputs: "Inputs" / "입력";
     triggers: "What makes it run" / "실행되는 때";
@@ -134,6 +136,7 @@ impl super::Lang {
             RunEvent::Push | RunEvent::Tag | RunEvent::PullRequest => self.pushed_by(by),
             RunEvent::Manual | RunEvent::Api => self.asked_by(by),
             RunEvent::Schedule => self.by_schedule().to_owned(),
+            RunEvent::Base => self.by_base(by),
         }
     }
 
@@ -146,6 +149,7 @@ impl super::Lang {
             RunEvent::Schedule => self.event_schedule(),
             RunEvent::Manual => self.event_manual(),
             RunEvent::Api => self.event_api(),
+            RunEvent::Base => self.event_base(),
         }
     }
 

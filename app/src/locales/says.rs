@@ -82,6 +82,7 @@ impl Lang {
             "cancelled" => pick(self, "was cancelled", "취소됐어요"),
             "skipped" => pick(self, "was skipped", "건너뛰었어요"),
             "failing" => pick(self, "cannot be fetched", "가져올 수 없어요"),
+            "ready" => pick(self, "is ready", "준비됐어요"),
             _ => return None,
         })
     }
@@ -121,6 +122,7 @@ impl Lang {
             "deployed" | "deploy_asked" => pick(self, "deployed", "배포했어요"),
             "promoted" => pick(self, "promoted", "승격했어요"),
             "rolled_back" => pick(self, "rolled back", "롤백했어요"),
+            "rebuild_asked" => pick(self, "asked for", "요청했어요"),
             "held" => pick(self, "asked to keep", "보관을 요청했어요"),
             "let_go" => pick(self, "let go of", "보관을 그만뒀어요"),
             "scaled" => pick(self, "scaled", "규모를 조정했어요"),
@@ -200,6 +202,11 @@ fn korean(error: &Error) -> Option<&'static str> {
         "already_ended" => "이미 끝났어요.",
         "no_scopes" => "토큰으로 할 수 있는 일을 하나 이상 고르세요.",
         "invalid_role" => "역할 하나를 고르세요.",
+        "unknown_base" => "그런 기반 이미지가 없어요.",
+        "invalid_dockerfile" => "이 Dockerfile로는 기반 이미지를 만들 수 없어요. `FROM`으로 시작하고 `syntax`와 `escape` 지시자를 빼세요.",
+        "base_busy" => "앞선 버전을 아직 빌드하고 있어요. 끝난 뒤에 다시 하세요.",
+        "root_file_system_needed" => "이 기반 이미지는 루트 파일 시스템으로 만들어요. `berth base rebuild`로 새 파일을 보내세요.",
+        "invalid_root_file_system" => "이 아카이브는 루트 파일 시스템이 아니에요.",
         "unknown_form" => "알 수 없는 양식이에요. 페이지를 다시 열고 시도하세요.",
         "store_unavailable" | "store_busy" | "database" => "데이터베이스가 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",
         "engine_unavailable" | "engine" => "컨테이너 엔진이 지금 응답하지 않아요. 잠시 뒤에 다시 해 보세요.",

@@ -1,6 +1,7 @@
 //! The nouns of Berth, the same in code, API, command line and console. Serde and std only; compiles to WebAssembly.
 
 mod actor;
+mod base;
 mod candidate;
 mod ci;
 mod environment;
@@ -24,6 +25,7 @@ mod time;
 mod trigger;
 
 pub use actor::*;
+pub use base::*;
 pub use candidate::*;
 pub use ci::*;
 pub use environment::*;

@@ -87,6 +87,8 @@ names! {
     EnvironmentName "an environment"
     /// The name of a repository, unique in its team.
     RepositoryName "a repository"
+    /// The name of a base image, unique on the platform.
+    BaseName "a base image"
 }
 
 #[cfg(test)]

@@ -20,11 +20,13 @@ pub enum RunEvent {
     Schedule,
     /// A program asked for it, over the API.
     Api,
+    /// A base image it stands on has a new version.
+    Base,
 }
 
 impl RunEvent {
     /// All there are.
-    pub const ALL: [Self; 6] = [Self::Push, Self::Manual, Self::Tag, Self::PullRequest, Self::Schedule, Self::Api];
+    pub const ALL: [Self; 7] = [Self::Push, Self::Manual, Self::Tag, Self::PullRequest, Self::Schedule, Self::Api, Self::Base];
 
     /// Its name in file, store, API and command line.
     pub const fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl RunEvent {
             Self::PullRequest => "pull_request",
             Self::Schedule => "schedule",
             Self::Api => "api",
+            Self::Base => "base",
         }
     }
 

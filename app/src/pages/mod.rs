@@ -4,6 +4,8 @@
 //! by their field `do`. A form that fails shows the page again: see [`submit`].
 
 pub mod activity;
+pub mod base;
+pub mod bases;
 pub mod candidate;
 pub mod candidates;
 pub mod ci;

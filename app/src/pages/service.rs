@@ -212,7 +212,7 @@ pub(super) fn runs(caller: &Caller, path: &str, runs: &[RunBrief]) -> AnyView {
 /// Who began it; of a schedule that it did.
 fn who(t: Lang, run: &RunBrief) -> String {
     match run.event {
-        RunEvent::Schedule => t.begun(run.event).to_owned(),
+        RunEvent::Schedule | RunEvent::Base => t.begun(run.event).to_owned(),
         RunEvent::Push | RunEvent::Tag | RunEvent::PullRequest | RunEvent::Manual | RunEvent::Api => run.by.clone(),
     }
 }

@@ -10,6 +10,7 @@ use super::{
     account::{ContextCommand, Login},
     admin::Admin,
     backup::{Backup, Restore},
+    base::BaseCommand,
     candidates::Candidates,
     change::{ConfigCommand, Scale},
     ci::Ci,
@@ -109,6 +110,10 @@ pub(super) enum Command {
     /// Environments
     #[command(subcommand)]
     Env(EnvCommand),
+
+    /// Base images, which services are built on
+    #[command(subcommand)]
+    Base(BaseCommand),
 
     /// Push the current commit and follow its run and rollout
     Push(Push),

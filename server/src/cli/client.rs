@@ -1,6 +1,6 @@
 //! The HTTP client: bearer token, deadlines, problems read into sentences.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, path::Path, time::Duration};
 
 use app::model::Page;
 use bytes::Bytes;
@@ -104,6 +104,16 @@ impl Client {
     pub(super) async fn post(&self, path: &str, body: &(impl Serialize + Sync)) -> Done<Value> {
         let request = self.request(Method::POST, path).header("idempotency-key", crate::clock::new_id());
         document(self.send(request.json(body).timeout(PATIENCE)).await?).await
+    }
+
+    /// Sends a file. Its end may be far: only the connection has a deadline.
+    pub(super) async fn upload(&self, path: &str, file: &Path) -> Done<Value> {
+        let unread = |error: std::io::Error| Failure::new(format!("{} cannot be read: {error}.", file.display()));
+        let opened = tokio::fs::File::open(file).await.map_err(unread)?;
+        let size = opened.metadata().await.map_err(unread)?.len();
+        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::with_capacity(opened, 64 << 10));
+        let request = self.request(Method::POST, path).header("content-type", "application/octet-stream").header("content-length", size);
+        document(self.send(request.body(body)).await?).await
     }
 
     /// Sets something.

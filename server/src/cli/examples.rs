@@ -41,6 +41,14 @@ const TABLE: &[Entry] = &[
     ),
     ("service triggers", &[("berth service triggers orders", "tags, schedules with their next time, and what a run takes")]),
     ("service move", &[("berth service move billing --repository shop", "its runs, candidates and releases stay")]),
+    (
+        "base create",
+        &[
+            ("berth base create python --dockerfile Dockerfile.python", "services are built on it as base/python"),
+            ("berth base create debian --root-file-system debian.tar.gz", "from a root file system, as debootstrap makes one"),
+        ],
+    ),
+    ("base rebuild", &[("berth base rebuild python --roll", "a new version, and then a run of each service that uses it")]),
     ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
     (
         "deploy",

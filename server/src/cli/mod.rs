@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod args;
 mod backup;
+mod base;
 mod candidates;
 mod change;
 mod ci;
@@ -104,6 +105,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
     let session = &session;
     match command {
         Command::Push(push) => return push::run(push, session).await,
+        Command::Base(base) => return base::run(base, session).await,
         Command::Deploy(deploy) => return ship::deploy(deploy, session).await,
         Command::Promote(promote) => return ship::promote(promote, session).await,
         Command::Rollback(rollback) => return ship::rollback(rollback, session).await,

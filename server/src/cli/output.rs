@@ -26,6 +26,11 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
+/// Prints text as it stands.
+pub(super) fn rest(text: &str) {
+    let _ = write!(io::stdout().lock(), "{text}");
+}
+
 /// Whether the standard output is a person's.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()

@@ -1,6 +1,7 @@
 //! Implements the seam: rights, then validation, then one transaction (state and event), then a wake-up.
 
 mod accounts;
+mod bases;
 mod candidates;
 mod ci;
 mod figures;
@@ -164,6 +165,7 @@ impl Control {
             pipelines: self.clone(),
             candidates: self.clone(),
             ci: self.clone(),
+            bases: self.clone(),
             platform: self.clone(),
         }
     }

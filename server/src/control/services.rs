@@ -65,7 +65,7 @@ fn taken(error: StoreError, otherwise: impl FnOnce() -> Error) -> Error {
     }
 }
 
-fn description(text: &str) -> Result<String> {
+pub(super) fn description(text: &str) -> Result<String> {
     let text = text.trim();
     if text.chars().count() > 200 || text.chars().any(char::is_control) {
         return Err(Error::invalid("invalid_description", "A description is one line of up to 200 characters.").at("description"));

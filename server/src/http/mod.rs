@@ -8,6 +8,7 @@ pub mod git;
 pub mod guard;
 pub mod headers;
 pub mod hooks;
+mod linger;
 pub mod live;
 pub mod once;
 pub mod problem;
@@ -24,12 +25,12 @@ use std::{any::Any, net::IpAddr, sync::Arc, time::Duration};
 use app::error::Error;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{Method, StatusCode, header::CONTENT_TYPE};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -42,6 +43,10 @@ use crate::{control::Control, telemetry::metrics};
 const BODY_LIMIT: usize = 1 << 20;
 /// How long a page or a REST call may take until its answer begins.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// … and one that may bring a large file, which has limits of its own while it comes.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(60 * 60);
+/// The routes of those.
+const UPLOADS: [&str; 2] = ["/api/v1/platform/bases", "/api/v1/platform/bases/{base}/actions/rebuild"];
 
 /// Everything Berth answers on its console's address.
 ///
@@ -83,9 +88,12 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
 
 /// Gives up on an answer that does not begin in time. What was committed by then stays.
 async fn deadline(request: Request, next: Next) -> Response {
-    tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let uploads = request.method() == Method::POST && route.is_some_and(|route| UPLOADS.contains(&route));
+    let deadline = if uploads { UPLOAD_DEADLINE } else { DEADLINE };
+    tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {
         let sentence =
-            format!("This took longer than {} s and was given up. Look at what it was to change, then try again.", DEADLINE.as_secs());
+            format!("This took longer than {} s and was given up. Look at what it was to change, then try again.", deadline.as_secs());
         Problem(Error::unavailable("too_slow", sentence)).into_response()
     })
 }

@@ -24,7 +24,10 @@ use utoipa_axum::{
 };
 
 use super::{
-    api::{accounts, candidates, ci, logs, meta, mirrors, pipelines, platform, policies, releases, runs, secrets, services, teams, tokens},
+    api::{
+        accounts, bases, candidates, ci, logs, meta, mirrors, pipelines, platform, policies, releases, runs, secrets, services, teams,
+        tokens,
+    },
     extract::Asker,
     problem::{self, Problem},
 };
@@ -191,6 +194,12 @@ fn list() -> Vec<Entry> {
         needs(A::ViewPlatform, routes!(platform::events)),
         needs(A::ViewPlatform, routes!(platform::search)),
         needs(A::ViewPlatform, routes!(platform::stream)),
+
+        // Base images.
+        needs(A::ViewPlatform, routes!(bases::list)),
+        needs(A::AdminPlatform, routes!(bases::create)),
+        needs(A::ViewPlatform, routes!(bases::show)),
+        needs(A::AdminPlatform, routes!(bases::rebuild)),
 
         // The API itself.
         open(routes!(meta::openapi)),

@@ -7,6 +7,7 @@
 
 pub mod artifacts;
 pub mod bake;
+pub mod bases;
 pub mod build;
 pub mod collect;
 pub mod context;
@@ -14,6 +15,7 @@ pub mod cron;
 mod disk;
 pub mod draft;
 pub mod file;
+mod heads;
 pub mod intake;
 pub mod log;
 pub mod pushed;
@@ -22,6 +24,7 @@ pub mod reports;
 pub mod rerun;
 pub mod retry;
 pub mod room;
+pub mod rootfs;
 pub mod runner;
 pub mod schedules;
 pub mod secrets;

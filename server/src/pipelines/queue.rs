@@ -15,7 +15,7 @@ use crate::{
     claim::{Claim, Hands},
     clock,
     platform::PlatformError,
-    store::{StoreError, candidates, files, leases, runs},
+    store::{StoreError, bases, candidates, files, leases, runs},
     telemetry::metrics,
     wake::{self, Duty},
 };
@@ -149,7 +149,10 @@ async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
 async fn sweep_leftovers(ctx: &Context) -> bool {
     let gone = async {
         // In this order: of a run that ends in between it is known by then whether its files are kept.
-        let left = ctx.platform.runs_with_leftovers().await?;
+        let mut left = ctx.platform.runs_with_leftovers().await?;
+        // The network of a base image that is built just now is no leftover.
+        let building = bases::under_way(&ctx.db).await?;
+        left.retain(|run| !building.contains(run));
         let gone = runs::not_under_way(&ctx.db, &left).await?;
         Ok::<_, SweepError>((gone, files::kept(&ctx.db).await?))
     };

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context,
     cron::{Cron, Due},
-    file::{When, inputs::defaults},
-    intake::{self, Head, IntakeError, Part},
+    heads::{self, Asking},
+    intake::IntakeError,
     pushed,
 };
 use crate::{
@@ -179,14 +179,6 @@ async fn read_anew(ctx: &Context, id: &RepositoryId, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// What a service whose time has come runs.
-enum Runs {
-    /// This, with those that come to one version with it.
-    Parts(Vec<Part>),
-    /// Nothing: its file does not read.
-    Broken(BuiltHere, String),
-}
-
 /// Queues the runs of schedules of one repository that are due, each service once, and moves the schedules on.
 async fn begin(ctx: &Context, id: &RepositoryId, due: Vec<ScheduleRow>, now: Timestamp) -> Result<(), IntakeError> {
     // One that is being deleted.
@@ -200,7 +192,7 @@ async fn begin(ctx: &Context, id: &RepositoryId, due: Vec<ScheduleRow>, now: Tim
     if let Some(head) = &head {
         for row in &due {
             if let Some(service) = repository.services.iter().find(|service| service.id == row.service) {
-                found.push((row.service.clone(), runs_of(ctx, &repository, head, service).await?));
+                found.push((row.service.clone(), heads::runs_of(ctx, &repository, head, service, RunEvent::Schedule).await?));
             }
         }
     }
@@ -220,7 +212,9 @@ async fn begin(ctx: &Context, id: &RepositoryId, due: Vec<ScheduleRow>, now: Tim
             continue;
         }
         let (Some(commit), Some(at)) = (&commit, found.iter().position(|(service, _)| *service == row.service)) else { continue };
-        made.extend(queue(&mut tx, &repository, commit, found.swap_remove(at).1, row).await?);
+        let asked = Asking { event: RunEvent::Schedule, by: BY, reason: &said::reason_schedule(&row.cron, &row.time_zone) };
+        let queued = heads::queue(&mut tx, &repository, commit, found.swap_remove(at).1, asked).await?;
+        made.extend(queued.into_iter().map(|queued| (queued.service, queued.run)));
     }
     tx.commit().await?;
     for (service, run) in &made {
@@ -229,34 +223,4 @@ async fn begin(ctx: &Context, id: &RepositoryId, due: Vec<ScheduleRow>, now: Tim
     }
     ctx.wake.duty(Duty::Runs);
     Ok(())
-}
-
-async fn runs_of(ctx: &Context, repository: &RepositoryRow, head: &str, service: &BuiltHere) -> git::Result<Runs> {
-    let folder = ctx.repository(&repository.id);
-    let when = When { branch: Some(&repository.default_branch), event: RunEvent::Schedule };
-    let pipelines = pushed::pipelines_of(&folder, head, service, &repository.services, when).await?;
-    if pipelines.is_empty() {
-        let (problems, _) = pushed::says(&folder, head).await?;
-        return Ok(Runs::Broken(service.clone(), pushed::summary(&problems)));
-    }
-    let part = |(service, pipeline): (BuiltHere, super::file::Pipeline)| Part { inputs: defaults(&pipeline.inputs), service, pipeline };
-    Ok(Runs::Parts(pipelines.into_iter().map(part).collect()))
-}
-
-async fn queue(
-    tx: &mut Tx,
-    repository: &RepositoryRow,
-    commit: &git::Commit,
-    runs: Runs,
-    row: &ScheduleRow,
-) -> Result<Vec<(ServiceId, RunId)>, StoreError> {
-    let (commit, reason) = (commit.clone(), said::reason_schedule(&row.cron, &row.time_zone));
-    let head = |parts| Head { branch: repository.default_branch.clone(), event: RunEvent::Schedule, commit, parts };
-    let queued = match runs {
-        Runs::Parts(parts) => intake::queue_head(tx, repository, &head(parts), BY, &reason).await?,
-        Runs::Broken(service, failure) => {
-            vec![intake::fail_head(tx, repository, &head(Vec::new()), &service, (BY, &reason, &failure)).await?]
-        }
-    };
-    Ok(queued.into_iter().map(|queued| (queued.service, queued.run)).collect())
 }

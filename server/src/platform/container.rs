@@ -28,6 +28,10 @@ pub const FENCE: &str = "berth.fence";
 pub const RUN: &str = "berth.run";
 /// The name of a task.
 pub const TASK: &str = "berth.task";
+/// The name of a base image of the catalogue; empty on what is built on one.
+pub const BASE: &str = "berth.base";
+/// The number of its version.
+pub const VERSION: &str = "berth.base.version";
 /// The environment a network belongs to.
 pub const ENVIRONMENT: &str = "berth.environment";
 /// The name of the network a container is on.

@@ -10,7 +10,7 @@ pub mod silence;
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 
 use app::{
-    model::{Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
+    model::{BaseName, Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
     said,
 };
 use async_trait::async_trait;
@@ -267,6 +267,32 @@ pub struct Build {
     pub timeout: Duration,
 }
 
+/// What a version of a base image is made of.
+#[derive(Clone, Debug)]
+pub enum BaseContent {
+    /// The text of a Dockerfile, with which no files go.
+    Dockerfile(String),
+    /// A tar archive of a root file system, packed with gzip or not.
+    RootFileSystem(PathBuf),
+}
+
+/// The making of a version of a base image.
+#[derive(Clone, Debug)]
+pub struct BaseBuild {
+    /// A name of its own: what is made beside the image is known as this run's, see [`Platform::clean_run`].
+    pub run: RunId,
+    /// The base.
+    pub name: BaseName,
+    /// The number of the version.
+    pub number: u64,
+    /// What it is made of.
+    pub content: BaseContent,
+    /// Its limits.
+    pub limits: Limits,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
 /// Files of an image to be read.
 #[derive(Clone, Debug)]
 pub struct ImageRead {
@@ -371,6 +397,16 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Builds an image. The text of the build goes to the sink.
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;
+
+    /// Builds a version of a base image, for every team, and gives it its names: `base/NAME:NUMBER` and `base/NAME`. The text of
+    /// the build goes to the sink.
+    async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;
+
+    /// The ids of the base images that were built here and are still there: found by labels.
+    async fn base_images(&self) -> Result<Vec<String>, PlatformError>;
+
+    /// Removes a base image with its names, if nothing uses it.
+    async fn remove_base(&self, image: &str) -> Result<(), PlatformError>;
 
     /// The images that were built here and are still there, each with the run that built it: found by labels.
     async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError>;

@@ -11,7 +11,7 @@ use super::{
 use crate::args;
 
 /// The tables, each after those that its rows refer to.
-pub const TABLES: [&str; 30] = [
+pub const TABLES: [&str; 34] = [
     "settings",
     "users",
     "sessions",
@@ -20,6 +20,8 @@ pub const TABLES: [&str; 30] = [
     "links",
     "tokens",
     "environments",
+    "bases",
+    "base_versions",
     "repositories",
     "mirrors",
     "ref_changes",
@@ -35,6 +37,8 @@ pub const TABLES: [&str; 30] = [
     "flaky_tests",
     "candidates",
     "statements",
+    "candidate_bases",
+    "base_rolls",
     "targets",
     "config_sets",
     "releases",

@@ -3,6 +3,7 @@
 
 pub mod artifacts;
 pub mod backends;
+pub mod bases;
 pub mod board;
 pub mod candidates;
 pub mod ci;

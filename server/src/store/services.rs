@@ -162,6 +162,8 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         format!("DELETE FROM config_sets WHERE target_id IN {mine}"),
         "DELETE FROM targets WHERE service_id = $1".to_owned(),
         "DELETE FROM statements WHERE candidate_id IN (SELECT id FROM candidates WHERE service_id = $1)".to_owned(),
+        "DELETE FROM candidate_bases WHERE service_id = $1".to_owned(),
+        "DELETE FROM base_rolls WHERE service_id = $1".to_owned(),
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
         "DELETE FROM secrets WHERE service_id = $1".to_owned(),
         "DELETE FROM schedules WHERE service_id = $1".to_owned(),

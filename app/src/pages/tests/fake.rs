@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::{
-    backend::{Accounts, Backend, Candidates, Changed, Ci, Live, Mirrors, Pipelines, Platform, Releases, Runs, Services, Teams, Tokens},
+    backend::{
+        Accounts, Backend, BaseSource, Bases, Candidates, Changed, Ci, Live, Mirrors, Pipelines, Platform, Releases, Runs, Services, Teams,
+        Tokens,
+    },
     components::holds,
     error::{Error, Result},
     model::*,
@@ -36,6 +39,7 @@ pub(super) fn backend(fake: &Fake) -> Backend {
         pipelines: it.clone(),
         candidates: it.clone(),
         ci: it.clone(),
+        bases: it.clone(),
         platform: it,
     }
 }
@@ -1130,5 +1134,80 @@ impl Ci for Fake {
     }
     async fn badge(&self, _: Option<&Actor>, _: &TeamName, _: &ServiceName) -> Result<(String, bool)> {
         Ok((String::new(), true))
+    }
+}
+
+fn base_version(number: u64, state: BaseState, failure: Option<&str>) -> BaseVersion {
+    BaseVersion {
+        number,
+        reference: format!("base/debian:{number}"),
+        state,
+        image: (state == BaseState::Ready).then(|| IMAGE.to_owned()),
+        size: (state == BaseState::Ready).then_some(124_000_000),
+        failure: failure.map(str::to_owned),
+        rolls: number > 1,
+        created_by: "Ana".into(),
+        created_at: ago(90_000 / number),
+        build_ms: state.ended().then_some(61_000),
+        gone_at: None,
+    }
+}
+
+#[async_trait]
+impl Bases for Fake {
+    async fn list(&self, actor: &Actor) -> Result<Vec<Base>> {
+        Ok(if self.empty { Vec::new() } else { vec![Bases::show(self, actor, &name("debian"), None).await?.base] })
+    }
+    async fn show(&self, _: &Actor, base: &BaseName, _: Option<u64>) -> Result<BaseShown> {
+        let versions = vec![
+            base_version(3, BaseState::Failed, Some("The image debian:13 was not found. The engine has: debian:12.")),
+            base_version(2, BaseState::Ready, None),
+            base_version(1, BaseState::Ready, None),
+        ];
+        let user = |service: &str, written: &str, pinned| BaseUser {
+            team: name("shop"),
+            service: name(service),
+            candidate: 41,
+            version: if pinned { 1 } else { 2 },
+            written: written.into(),
+            pinned,
+        };
+        let roll = |service: &str, run: Option<u64>, note: Option<&str>| BaseRoll {
+            version: 2,
+            team: name("shop"),
+            service: name(service),
+            run,
+            state: run.map(|_| RunState::Passed),
+            note: note.map(str::to_owned),
+        };
+        Ok(BaseShown {
+            base: Base {
+                name: base.clone(),
+                reference: format!("base/{base}"),
+                description: "Debian with what services need <b>".into(),
+                from_dockerfile: !self.empty,
+                current: versions.get(1).cloned(),
+                newest: versions.first().cloned(),
+                users: 2,
+                created_by: "Ana".into(),
+                created_at: ago(90_000),
+            },
+            dockerfile: (!self.empty).then(|| "FROM debian:13\n".to_owned()),
+            versions,
+            users: if self.empty { Vec::new() } else { vec![user("orders", "base/debian", false), user("catalog", "base/debian:1", true)] },
+            rolls: if self.empty {
+                Vec::new()
+            } else {
+                vec![roll("orders", Some(56), None), roll("search", None, Some("None.")), roll("x", None, None)]
+            },
+            log_of: Some(3),
+            log: "Step 1/1 : FROM debian:13\n".into(),
+        })
+    }
+    async fn create(&self, actor: &Actor, base: &BaseName, _: &str, _: BaseSource) -> Result<BaseShown> {
+        Bases::show(self, actor, base, None).await
+    }
+    async fn rebuild(&self, actor: &Actor, base: &BaseName, _: Option<BaseSource>, _: bool) -> Result<BaseShown> {
+        Bases::show(self, actor, base, None).await
     }
 }

@@ -1,6 +1,7 @@
 //! REST handlers: parse, call the seam, answer. The list of them is [`super::router`].
 
 pub mod accounts;
+pub mod bases;
 pub mod candidates;
 pub mod ci;
 pub mod logs;

@@ -53,6 +53,8 @@ impl PlannedRecipe {
             Recipe::Jar => vec![copy("/app/app.jar"), format!("ENTRYPOINT {}", json!(["java", "-jar", "/app/app.jar"]))],
             Recipe::Wheel => vec![
                 copy(&kept),
+                // The image is for this program alone: a Python of the system's packages is told to let it in.
+                "ARG PIP_BREAK_SYSTEM_PACKAGES=1".to_owned(),
                 run(&["python3", "-m", "pip", "install", "--no-cache-dir", "--root-user-action=ignore", &kept]),
                 format!("CMD {}", json!(["python3", "-m", wheel_module(name)])),
             ],
@@ -118,7 +120,7 @@ mod tests {
                 "dist/Shop_orders-1.2-py3-none-any.whl",
                 None,
                 "FROM python:3.13-slim\nCOPY [\"artifact/Shop_orders-1.2-py3-none-any.whl\",\"/opt/artifact/Shop_orders-1.2-py3-none-any.whl\"]\n\
-                 RUN [\"python3\",\"-m\",\"pip\",\"install\",\"--no-cache-dir\",\"--root-user-action=ignore\",\"/opt/artifact/Shop_orders-1.2-py3-none-any.whl\"]\n\
+                 ARG PIP_BREAK_SYSTEM_PACKAGES=1\nRUN [\"python3\",\"-m\",\"pip\",\"install\",\"--no-cache-dir\",\"--root-user-action=ignore\",\"/opt/artifact/Shop_orders-1.2-py3-none-any.whl\"]\n\
                  CMD [\"python3\",\"-m\",\"shop_orders\"]\n",
             ),
             (

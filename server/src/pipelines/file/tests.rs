@@ -166,7 +166,7 @@ fn every_mistake_has_its_sentence_and_place() {
         (step("if: {branch: [\"release/[\"]}"), "10:27 `release/[` is no glob: unclosed character class; missing ']'."),
         (step("if: {not: {branch: [\"{a\"]}}"), "10:33 `{a` is no glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)."),
         (step("if: {event: [pushed]}"), "10:26 An item of `event` takes no `pushed`. Did you mean `push`?"),
-        (step("if: {event: [deploy]}"), "10:26 An item of `event` takes no `deploy`. It takes `push`, `manual`, `tag`, `pull_request`, `schedule` or `api`."),
+        (step("if: {event: [deploy]}"), "10:26 An item of `event` takes no `deploy`. It takes `push`, `manual`, `tag`, `pull_request`, `schedule`, `api` or `base`."),
         (step("if: {branches: [main]}"), "10:18 `branches` is not known in if. Did you mean `branch`?"),
         (step("if: {not: {}}"), "10:23 `not` is empty. Name at least one."),
         (step("if: {not: {not: {event: [tag]}}}"), "10:24 `not` is not known in not. Known are `branch` and `event`."),

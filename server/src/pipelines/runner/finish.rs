@@ -11,7 +11,7 @@ use crate::{
     pipelines::{build::short, file::Pipeline, intake::run_path, rerun, vouch::Baked},
     rollout::request::deploy_candidate,
     store::{
-        StoreError, Tx,
+        StoreError, Tx, bases,
         candidates::{self, NewCandidate},
         db::{Result, unreadable},
         events::{self, NewEvent},
@@ -134,6 +134,7 @@ async fn make_candidate(tx: &mut Tx, run: &RunRow, pipeline: &Pipeline, image: &
     };
     let candidate = candidates::insert(tx, &new).await?;
     image.write(tx, &candidate.id).await?;
+    bases::stands_on(tx, &run.service_id, &candidate.id, &image.made.bases).await?;
     Ok(candidate)
 }
 

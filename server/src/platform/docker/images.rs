@@ -1,23 +1,24 @@
 //! Images: found, pulled, built, removed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use app::{
-    model::{RunId, TeamId},
+    model::{BASES, RunId, TeamId},
     said,
 };
 use bollard::{
     models::{BuildInfo, ImageInspect},
     query_parameters::{
-        BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+        BuildImageOptions, BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder,
+        RemoveImageOptionsBuilder,
     },
 };
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{
-    super::{Build, ImageInfo, Network, Output, PlatformError, Sink, container, is_reference},
-    Docker,
+    super::{Build, ImageInfo, Limits, Network, Output, PlatformError, Sink, container, is_reference},
+    Docker, bases,
     cache::{CACHE, Stages},
     call::Call,
     errors,
@@ -60,15 +61,17 @@ fn split(reference: &str) -> (&str, &str) {
     }
 }
 
-/// Whether what carries these labels is of this team, or of nobody.
-fn is_of(labels: &HashMap<String, String>, team: &TeamId) -> bool {
-    labels.get(container::TEAM).is_none_or(|owner| owner == team.as_str())
+/// Whether what carries these labels is of this team, or of nobody; and no base image of another Berth's catalogue.
+fn is_of(labels: &HashMap<String, String>, instance: &str, team: &TeamId) -> bool {
+    let elsewhere = bases::is_base(labels) && labels.get(container::INSTANCE).is_none_or(|owner| owner != instance);
+    !elsewhere && labels.get(container::TEAM).is_none_or(|owner| owner == team.as_str())
 }
 
 /// Whether an image is there for a team. Not where a build of another team made it, nor under the names that what is left of
 /// builds is kept by; and the beginning of an id, by which engines find images too, could be guessed.
-fn is_for(found: &ImageInspect, reference: &str, team: &TeamId) -> bool {
-    let of_another = found.config.as_ref().and_then(|config| config.labels.as_ref()).is_some_and(|labels| !is_of(labels, team));
+fn is_for(found: &ImageInspect, reference: &str, instance: &str, team: &TeamId) -> bool {
+    let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+    let of_another = labels.is_some_and(|labels| !is_of(labels, instance, team));
     let digest = |id: &str| id.trim_start_matches("sha256:").to_owned();
     let (id, asked) = (found.id.as_deref().map(digest).unwrap_or_default(), digest(reference));
     let guessed = asked.len() < id.len() && id.starts_with(&asked);
@@ -87,7 +90,7 @@ impl Docker {
             return Err(self.missing(reference, None, team).await);
         }
         match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
-            Ok(found) if is_for(&found, reference, team) => Ok(info(found)),
+            Ok(found) if is_for(&found, reference, &self.0.instance, team) => Ok(info(found)),
             Err(failure) if !failure.is(404) => Err(failure.into()),
             Ok(_) | Err(_) => Err(self.missing(reference, None, team).await),
         }
@@ -96,7 +99,8 @@ impl Docker {
     /// Finds an image, pulling it where it is not here.
     pub(super) async fn find_image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
         match self.local_image(reference, team).await {
-            Err(PlatformError::ImageNotFound { .. }) if !is_id(reference) && is_reference(reference) => {}
+            // What has the name of a base image is one of the catalogue, or nothing: whoever has that name elsewhere is a stranger.
+            Err(PlatformError::ImageNotFound { .. }) if !is_id(reference) && is_reference(reference) && !reference.starts_with(BASES) => {}
             found => return found,
         }
         let (name, tag) = split(reference);
@@ -112,15 +116,16 @@ impl Docker {
     }
 
     /// The error for an image that is not here, with what is there for this team.
-    async fn missing(&self, image: &str, not_pulled: Option<&str>, team: &TeamId) -> PlatformError {
+    pub(super) async fn missing(&self, image: &str, not_pulled: Option<&str>, team: &TeamId) -> PlatformError {
         let there = match self.client().await {
             Ok(docker) => self.within(Call::Ask, "images", docker.list_images(None::<ListImagesOptions>)).await.unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        let there = there.into_iter().filter(|image| is_of(&image.labels, team));
+        let there = there.into_iter().filter(|image| is_of(&image.labels, &self.0.instance, team));
         let mut tags: Vec<String> = there.flat_map(|image| image.repo_tags).filter(|tag| !tag.contains('<')).collect();
         tags.retain(|tag| !tag.starts_with(EMPTY.0) && !tag.starts_with(CACHE));
-        tags.sort();
+        // What is meant for it first.
+        tags.sort_by_key(|tag| (!tag.starts_with(BASES), tag.clone()));
         let more = tags.len().saturating_sub(LISTED);
         tags.truncate(LISTED);
         let listed = match (tags.is_empty(), more) {
@@ -170,7 +175,6 @@ impl Docker {
 
     pub(super) async fn build_image(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
         let network = self.ensure_network(&Network::Run(build.run.clone())).await?;
-        let docker = self.client_with(limits(build)).await?;
         let options = BuildImageOptionsBuilder::default()
             .dockerfile(&build.dockerfile)
             .rm(true)
@@ -181,6 +185,21 @@ impl Docker {
             .labels(&self.build_labels(build))
             .build();
         let context = body(&build.context).await?;
+        let mut built = Box::pin(self.read_build((options, context), (build.limits, build.timeout), sink, cancel)).await?;
+        let image = built.id.as_deref().filter(|_| built.ended.is_ok());
+        self.keep_cache(&build.service, &std::mem::take(&mut built.stages).beside(image)).await;
+        self.what_was_built(built, &build.team).await
+    }
+
+    /// Has the engine build, and reads what it says until it ends.
+    pub(super) async fn read_build(
+        &self,
+        (options, context): (BuildImageOptions, Upload),
+        (limits, timeout): (Limits, Duration),
+        sink: Sink,
+        cancel: CancellationToken,
+    ) -> Result<Built, PlatformError> {
+        let docker = self.client_with(within(limits)).await?;
         point!("docker::before_build");
         let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
         let mut reader = Reader { sink, id: None, from: None, stages: Stages::default(), hidden: false };
@@ -189,28 +208,37 @@ impl Docker {
             ended = read => ended,
             // Dropping the stream closes the connection, upon which the engine stops the build.
             () = cancel.cancelled() => Err(PlatformError::Cancelled),
-            () = tokio::time::sleep(build.timeout) => Err(PlatformError::TimedOut(build.timeout)),
+            () = tokio::time::sleep(timeout) => Err(PlatformError::TimedOut(timeout)),
         };
         point!("docker::after_build");
-        let image = reader.id.as_deref().filter(|_| ended.is_ok());
-        self.keep_cache(&build.service, &std::mem::take(&mut reader.stages).beside(image)).await;
-        match ended {
+        Ok(Built { ended, id: reader.id, from: reader.from, stages: reader.stages })
+    }
+
+    /// The image that a build came to; else why not, as a team is told.
+    pub(super) async fn what_was_built(&self, built: Built, team: &TeamId) -> Result<ImageInfo, PlatformError> {
+        match built.ended {
             Ok(()) => {}
             Err(PlatformError::Refused(why) | PlatformError::NotFound(why)) => {
                 // An engine that is stopped first ends what it builds, and says that this failed: nobody knows how it would have ended.
                 self.ping().await?;
-                return Err(self.build_failed(&why, reader.from.as_deref(), &build.team).await);
+                return Err(self.build_failed(&why, built.from.as_deref(), team).await);
             }
             Err(other) => return Err(other),
         }
-        let id = reader.id.ok_or_else(|| PlatformError::BuildFailed("the engine ended the build without naming its image".into()))?;
-        let made = self.within(Call::Ask, &id, self.client().await?.inspect_image(&id)).await?;
-        Ok(info(made))
+        let id = built.id.ok_or_else(|| PlatformError::BuildFailed("the engine ended the build without naming its image".into()))?;
+        self.image_of_id(&id).await
+    }
+
+    /// What is known of an image that is there.
+    pub(super) async fn image_of_id(&self, id: &str) -> Result<ImageInfo, PlatformError> {
+        Ok(info(self.within(Call::Ask, id, self.client().await?.inspect_image(id)).await?))
     }
 
     fn build_labels(&self, build: &Build) -> HashMap<String, String> {
         let (team, run): (&str, &RunId) = (build.team.as_str(), &build.run);
-        let own = container::labels(&self.0.instance, [(container::TEAM, team), (container::RUN, run.as_str())]);
+        // What is built on a base image is none, whatever it inherits.
+        let none = [(container::BASE, ""), (container::VERSION, "")];
+        let own = container::labels(&self.0.instance, [(container::TEAM, team), (container::RUN, run.as_str()), none[0], none[1]]);
         build.labels.clone().into_iter().chain(own).collect()
     }
 
@@ -226,18 +254,27 @@ impl Docker {
     }
 }
 
+/// How a build ended, and how far it came.
+pub(super) struct Built {
+    pub(super) ended: Result<(), PlatformError>,
+    pub(super) id: Option<String>,
+    /// The base of the step it ended in, where that is a `FROM`.
+    from: Option<String>,
+    pub(super) stages: Stages,
+}
+
 /// What the client's types cannot hold: they end at 2 GiB.
-fn limits(build: &Build) -> String {
-    let memory = build.limits.memory;
+fn within(limits: Limits) -> String {
+    let memory = limits.memory;
     // Thousandths of a core in microseconds of each tenth of a second.
-    let quota = u64::from(build.limits.cpu_millis) * 100;
+    let quota = u64::from(limits.cpu_millis) * 100;
     format!("memory={memory}&memswap={memory}&cpuperiod=100000&cpuquota={}", quota.max(1_000))
 }
 
 /// The progress of a build, owning its client.
 fn owned_build(
     docker: bollard::Docker,
-    options: bollard::query_parameters::BuildImageOptions,
+    options: BuildImageOptions,
     context: Upload,
 ) -> impl futures::Stream<Item = Result<BuildInfo, bollard::errors::Error>> + Send + 'static {
     async_stream::stream! {
@@ -371,7 +408,16 @@ mod tests {
             (None, "sha256:0a1bcc", false),
             (None, "berth-cache-1/service:0", false),
         ] {
-            assert_eq!(is_for(&made(owner), reference, &ours), there, "{owner:?} {reference}");
+            assert_eq!(is_for(&made(owner), reference, "own", &ours), there, "{owner:?} {reference}");
+        }
+        // A base image is there for everybody, of this Berth; what is built on one carries an empty name.
+        for (base, instance, there) in [("debian", "own", true), ("debian", "other", false), ("", "other", true)] {
+            let labels = [(container::BASE, base), (container::INSTANCE, instance)];
+            assert_eq!(
+                is_of(&labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), "own", &ours),
+                there,
+                "{base} {instance}"
+            );
         }
     }
 

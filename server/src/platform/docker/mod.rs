@@ -3,6 +3,7 @@
 //! What runs is always read from the engine, by labels: nothing here needs to survive a crash. A call that changes
 //! something can be made again.
 
+mod bases;
 mod cache;
 mod call;
 mod connect;
@@ -37,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{call::Deadlines, connect::locate};
 use super::{
-    Archive, Build, ImageInfo, ImageRead, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload,
+    Archive, BaseBuild, Build, ImageInfo, ImageRead, Observed, OutputStream, Platform, PlatformError, Scope, Sink, Task, TaskEnd, Workload,
     WorkloadId, Workspace, container, network,
 };
 
@@ -197,6 +198,18 @@ impl Platform for Docker {
 
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
         self.build_image(build, sink, cancel).await
+    }
+
+    async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
+        self.build_base_image(build, sink, cancel).await
+    }
+
+    async fn base_images(&self) -> Result<Vec<String>, PlatformError> {
+        self.list_bases().await
+    }
+
+    async fn remove_base(&self, image: &str) -> Result<(), PlatformError> {
+        self.drop_base(image).await
     }
 
     async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError> {

@@ -23,6 +23,8 @@ pub enum Verb {
     Image,
     Build,
     BuiltImages,
+    BuildBase,
+    BaseImages,
     ForgetBuilds,
     ReadImage,
     RemoveImage,

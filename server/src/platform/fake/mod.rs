@@ -9,7 +9,7 @@ mod workspace;
 
 use std::{collections::BTreeMap, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use app::model::{EngineState, Host, RunId, ServiceId, TeamId};
+use app::model::{BASES, EngineState, Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -23,8 +23,8 @@ pub use self::{
 };
 use self::{script::Script as TaskScript, state::Inner};
 use super::{
-    Archive, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError, Scope, Sink, Task,
-    TaskEnd, Workload, WorkloadId, Workspace,
+    Archive, BaseBuild, BaseContent, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError,
+    Scope, Sink, Task, TaskEnd, Workload, WorkloadId, Workspace,
 };
 
 /// A platform in memory. Cloning it shares it.
@@ -341,6 +341,45 @@ impl Platform for Fake {
         state.built.insert(id.clone(), (build.team.clone(), build.run.clone()));
         drop(state);
         self.answer(lost, "build", behaviour.info(&id))
+    }
+
+    async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
+        let lost = self.meet(Verb::BuildBase, build.name.as_str()).await?;
+        if cancel.is_cancelled() {
+            return Err(PlatformError::Cancelled);
+        }
+        let text = match &build.content {
+            BaseContent::Dockerfile(text) => text.clone(),
+            BaseContent::RootFileSystem(archive) if archive.exists() => String::new(),
+            BaseContent::RootFileSystem(archive) => return Err(PlatformError::Refused(format!("there is no {}", archive.display()))),
+        };
+        for line in text.lines() {
+            let _ = sink.send(Output { error: false, bytes: Bytes::from(format!("Step : {line}\n")) }).await;
+        }
+        let (id, name) = (image_id(build.run.as_str()), format!("{BASES}{}", build.name));
+        let mut state = self.0.lock();
+        state.images.insert(id.clone(), Behaviour::default());
+        state.bases.insert(id.clone());
+        state.names.insert(format!("{name}:{}", build.number), id.clone());
+        state.names.insert(name, id.clone());
+        drop(state);
+        self.answer(lost, "build_base", Behaviour::default().info(&id))
+    }
+
+    async fn base_images(&self) -> Result<Vec<String>, PlatformError> {
+        let lost = self.meet(Verb::BaseImages, "").await?;
+        let bases = self.0.lock().bases.iter().cloned().collect();
+        self.answer(lost, "base_images", bases)
+    }
+
+    async fn remove_base(&self, image: &str) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::RemoveImage, image).await?;
+        let mut state = self.0.lock();
+        state.images.remove(image);
+        state.bases.remove(image);
+        state.names.retain(|_, id| id.as_str() != image);
+        drop(state);
+        self.answer(lost, "remove_base", ())
     }
 
     async fn built_images(&self) -> Result<Vec<(String, RunId)>, PlatformError> {

@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) workspaces: HashMap<RunId, BTreeMap<String, Leaves>>,
     /// Images by id, with the team and the run that built them.
     pub(super) built: BTreeMap<String, (TeamId, RunId)>,
+    /// The ids of base images.
+    pub(super) bases: BTreeSet<String>,
     pub(super) on_task: Option<Arc<OnTask>>,
     pub(super) on_build: Option<Arc<OnBuild>>,
 }
@@ -83,6 +85,7 @@ impl Inner {
                 leftovers: BTreeSet::new(),
                 workspaces: HashMap::new(),
                 built: BTreeMap::new(),
+                bases: BTreeSet::new(),
                 on_task: None,
                 on_build: None,
             }),
