@@ -36,7 +36,7 @@ async fn a_deploy_key_lets_in_and_the_host_is_known_again() {
     let stranger = world.fetch().await;
     assert_eq!(stranger.state, MirrorState::Failing);
     assert!(stranger.failure.as_deref().unwrap().contains("another key than at first sight"), "{stranger:?}");
-    assert_eq!(stranger.host_keys, [seen.clone()]);
+    assert_eq!(stranger.host_keys, std::slice::from_ref(&seen));
     assert_eq!(world.runs().await, 2);
     world.owner.post(&format!("{HELLO}/mirror/actions/forget-host-keys"), json!({})).await.is(200);
     let known = world.shown("the new one is known", |mirror| mirror.state == MirrorState::UpToDate).await;

@@ -154,7 +154,7 @@ fn broken(value: &mut Value, rng: &mut StdRng) {
 fn torn(text: String, rng: &mut StdRng) -> Vec<u8> {
     let at = text.char_indices().map(|(at, _)| at).nth(rng.random_range(0..text.chars().count().clamp(1, 200))).unwrap_or(0);
     match rng.random_range(0..14) {
-        0 => text[..at].as_bytes().to_vec(),
+        0 => text.as_bytes()[..at].to_vec(),
         1 => text.replacen('"', "\"\\ud800", 1).into_bytes(),
         2 => text.replacen(":\"", ":\"\\udc00\\ud800", 1).into_bytes(),
         3 => [&text.as_bytes()[..at], &b"\xff\xfe"[..], &text.as_bytes()[at..]].concat(),
@@ -223,7 +223,7 @@ async fn lived(world: Arc<World>, token: Client, browser: Client, seed: u64) -> 
     let (document, mut tally) = (router::document(), Tally::default());
     let schemas = &document["components"]["schemas"];
     let mut rng = StdRng::seed_from_u64(seed);
-    for (method, path, kind, schema) in bodies(&document, &world) {
+    for (method, path, kind, schema) in bodies(document, &world) {
         let body = if kind == "text/plain" {
             let mut text = format!("version: 1\nservices:\n  hello:\n    watch: [{:?}]\n", strange(&mut rng));
             text.push_str(&strange(&mut rng));

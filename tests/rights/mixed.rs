@@ -220,7 +220,7 @@ impl Asked {
             Body::Json(text) => (*kind, fill(text).into_bytes()),
             Body::Form(verb, fields) => {
                 let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                (*kind, doors::form(verb, &fields, &fill))
+                (*kind, doors::form(verb, &fields, fill))
             }
         });
         client.ask(&self.method, &fill(&self.path), body).await

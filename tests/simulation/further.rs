@@ -323,7 +323,7 @@ impl Subject {
                 Ok(format!("{sources:?} {} {} {:?}", so_far.tests, so_far.bytes, results::of_run(tx, &run.team_id, &run.id).await?.len()))
             }
             _ => {
-                let until = op.b.is_multiple_of(2).then(|| Timestamp(5));
+                let until = op.b.is_multiple_of(2).then_some(Timestamp(5));
                 let muted = results::mute(tx, &run.team_id, &run.service_id, &format!("t{}", op.a % 3), until, "ann").await?;
                 let flaky = results::flaky(&mut *tx, &run.team_id, &run.service_id).await?;
                 let before = results::before(&mut *tx, &run.service_id, &format!("unit/{name}"), 100).await?;

@@ -9,7 +9,7 @@ use app::{
     model::{
         Actor, Candidate, Credential, LogFound, LogLine, LogRange, Page, PageRequest, RetryFrom, Run, RunBrief, RunEvent, RunFilter,
         RunImage, RunInput, RunState, Service, ServiceId, ServiceName, SinceGood, StartRun, StepId, TeamId, TeamName, TestCase, TestReport,
-        Triggers, tag_of,
+        Triggers,
     },
     said,
 };

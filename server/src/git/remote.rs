@@ -356,8 +356,8 @@ fn why(complaint: &str, address: &Address) -> String {
     if has(&["Connection refused", "Failed to connect", "Couldn't connect", "timed out", "No route to host", "Network is unreachable"]) {
         return said::mirror_no_answer(host);
     }
-    let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines.filter(|line| !line.contains("correct access rights") && *line != "and the repository exists.").next_back();
+    let mut lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.rfind(|line| !line.contains("correct access rights") && *line != "and the repository exists.");
     let line: String = last.unwrap_or("–").chars().filter(|c| !c.is_control()).take(LONGEST_SAID).collect();
     said::mirror_git_says(line)
 }
