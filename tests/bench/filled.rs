@@ -136,7 +136,7 @@ impl Filled {
 
     /// The cookie of its administrator, signed in.
     pub(crate) fn cookie(&self, http: &Client) -> String {
-        let form = [("email", ADMIN), ("password", PASSWORD)];
+        let form = [("do", "login"), ("email", ADMIN), ("password", PASSWORD)];
         let answer = http.post(format!("{}/login", self.url)).header("origin", &self.url).form(&form).send().unwrap();
         answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
     }

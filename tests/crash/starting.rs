@@ -232,8 +232,8 @@ impl Requests {
         world.send("DELETE", &format!("/tokens/{id}"), Value::Null).await?;
         let (_, link) = world.run(&format!("admin login-link {who}"), "", &[]);
         let path = link.find("/sign-in/").map_or("/sign-in/none", |at| &link[at..]);
-        Self::form(world, path.lines().next().unwrap_or_default(), "", &[]).await?;
-        let cookie = Self::form(world, "/login", "", &[("email", who), ("password", SECRET)]).await?;
+        Self::form(world, path.lines().next().unwrap_or_default(), "", &[("do", "sign-in")]).await?;
+        let cookie = Self::form(world, "/login", "", &[("do", "login"), ("email", who), ("password", SECRET)]).await?;
         Self::form(world, "/me", &cookie, &[("do", "language"), ("language", "ko")]).await?;
         // Some minutes later: that it was used is written down.
         world.shift_clock(11 * 60_000);

@@ -72,7 +72,7 @@ async fn a_postgresql_that_is_stopped_and_started_is_waited_for_on_the_engine() 
 
 /// Signs in as a person does; the cookie.
 async fn sign_in(world: &World) -> String {
-    let form = [("email", "ada@example.com"), ("password", "correct horse battery")];
+    let form = [("do", "login"), ("email", "ada@example.com"), ("password", "correct horse battery")];
     let answer = world.berth.request("POST", "/login").header("sec-fetch-site", "same-origin").form(&form).send().await.unwrap();
     let line = answer.headers().get("set-cookie").expect("a session").to_str().unwrap();
     line.split(';').next().unwrap().to_owned()

@@ -187,7 +187,7 @@ impl Filled {
     /// Looks at every page as a person does; says how many there are.
     async fn look(&self) -> usize {
         let url = format!("http://{}", self.berth.console);
-        let form = [("email", ADMIN), ("password", PASSWORD)];
+        let form = [("do", "login"), ("email", ADMIN), ("password", PASSWORD)];
         let answer = self.http.post(format!("{url}/login")).header("origin", &url).form(&form).send().await.unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         let pages = self.sample.pages();
