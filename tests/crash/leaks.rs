@@ -83,6 +83,10 @@ async fn images(world: &World) -> Vec<String> {
         let rows = world.rows("SELECT image FROM candidates WHERE removed_at IS NULL").await;
         rows.iter().map(|row| row.text("image").unwrap()).collect()
     };
+    let bases: BTreeSet<String> = {
+        let rows = world.rows("SELECT image FROM base_versions WHERE image IS NOT NULL AND gone_at IS NULL").await;
+        rows.iter().map(|row| row.text("image").unwrap()).collect()
+    };
     let services: Vec<String> = {
         let rows = world.rows("SELECT id FROM services").await;
         rows.iter().map(|row| row.text("id").unwrap()).collect()
@@ -98,7 +102,7 @@ async fn images(world: &World) -> Vec<String> {
         let kept = image.repo_tags.iter().any(|tag| KEPT.iter().any(|kept| tag.starts_with(kept)));
         let cache =
             image.repo_tags.iter().any(|tag| services.iter().any(|service| tag.starts_with("berth-cache-") && tag.contains(service)));
-        if !kept && !cache && !named.contains(&image.id) {
+        if !kept && !cache && !named.contains(&image.id) && !bases.contains(&image.id) {
             left.push(format!("image {} of {:?}", image.id, image.labels.get("berth.run")));
         }
     }

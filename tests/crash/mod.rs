@@ -1,6 +1,7 @@
 //! Berth is killed at every fail point of everything it does, started again, and held to what it promises.
 
 mod backing;
+mod basing;
 mod changing;
 mod engine;
 mod forgetting;
@@ -12,6 +13,7 @@ mod moving;
 mod operations;
 mod points;
 mod pushing;
+mod spoiling;
 mod starting;
 mod store;
 mod timing;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{backing, changing, forgetting, mirroring, moving, pushing, starting, timing, together, world::World};
+use super::{backing, basing, changing, forgetting, mirroring, moving, pushing, spoiling, starting, timing, together, world::World};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -54,6 +54,8 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     all.extend(starting::all());
     all.extend(together::all());
     all.extend(mirroring::all());
+    all.extend(basing::all());
+    all.extend(spoiling::all());
     all.extend(timing::all());
     all.extend(backing::all());
     all

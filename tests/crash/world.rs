@@ -205,7 +205,9 @@ impl World {
         let open = "SELECT (SELECT COUNT(*) FROM runs WHERE finished_at IS NULL) + (SELECT COUNT(*) FROM rollouts WHERE finished_at IS NULL)
                      + (SELECT COUNT(*) FROM services WHERE deleted_at IS NOT NULL) + (SELECT COUNT(*) FROM ref_changes WHERE handled_at IS NULL)
                      + (SELECT COUNT(*) FROM mirrors WHERE wanted_at IS NOT NULL OR lease_until IS NOT NULL)
-                     + (SELECT COUNT(*) FROM forge_statuses WHERE due_at IS NOT NULL) AS number";
+                     + (SELECT COUNT(*) FROM forge_statuses WHERE due_at IS NOT NULL)
+                     + (SELECT COUNT(*) FROM base_versions WHERE finished_at IS NULL)
+                     + (SELECT COUNT(*) FROM base_rolls WHERE run_id IS NULL AND note IS NULL) AS number";
         self.number(open).await > 0
     }
 

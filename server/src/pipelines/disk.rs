@@ -6,11 +6,8 @@ use app::{error::is_disk_full, said};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
-use crate::store::{
-    StoreError,
-    runs::{self, RunRow},
-};
+use super::{Context, runner::say};
+use crate::store::runs::RunRow;
 
 /// It is tried again this often.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -53,13 +50,7 @@ where
 
 /// Writes down what a run waits for. False: the database had no room either.
 async fn tell(ctx: &Context, run: &RunRow, waits: Option<&str>) -> bool {
-    let told = async {
-        let mut tx = ctx.db.begin().await?;
-        runs::say(&mut tx, &run.id, run.fence, waits).await?;
-        tx.commit().await?;
-        Ok::<_, StoreError>(())
-    };
-    let told = told.await;
+    let told = say(ctx, run, waits).await;
     if let Err(error) = &told {
         tracing::debug!(%error, "what is waited for could not be written down");
     }

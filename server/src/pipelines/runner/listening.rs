@@ -35,7 +35,8 @@ async fn write_down(ctx: &Context, run: &RunRow, mut heard: watch::Receiver<Opti
     }
 }
 
-async fn say(ctx: &Context, run: &RunRow, waits: Option<&str>) -> Result<(), StoreError> {
+/// Writes down what a run waits for; none: nothing.
+pub(in crate::pipelines) async fn say(ctx: &Context, run: &RunRow, waits: Option<&str>) -> Result<(), StoreError> {
     let mut tx = ctx.db.begin().await?;
     runs::say(&mut tx, &run.id, run.fence, waits).await?;
     tx.commit().await
