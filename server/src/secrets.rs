@@ -46,7 +46,7 @@ pub enum SecretsError {
 impl From<SecretsError> for Error {
     fn from(error: SecretsError) -> Self {
         match error {
-            SecretsError::Sealed => Self::unreadable("a sealed value").because(error),
+            SecretsError::Sealed => Self::unreadable("a value").because(error),
             error => Self::internal(error),
         }
     }

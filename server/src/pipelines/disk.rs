@@ -6,7 +6,7 @@ use app::{error::is_disk_full, said};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, runner::say};
+use super::{Context, runner::note_wait};
 use crate::store::runs::RunRow;
 
 /// It is tried again this often.
@@ -50,7 +50,7 @@ where
 
 /// Writes down what a run waits for. False: the database had no room either.
 async fn tell(ctx: &Context, run: &RunRow, waits: Option<&str>) -> bool {
-    let told = say(ctx, run, waits).await;
+    let told = note_wait(ctx, run, waits).await;
     if let Err(error) = &told {
         tracing::debug!(%error, "what is waited for could not be written down");
     }

@@ -19,7 +19,7 @@ use futures::future::{BoxFuture, FutureExt, join_all, ready};
 use tokio::time::{Instant as Moment, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::listening::say;
+pub(super) use self::listening::note_wait;
 use self::watch::Halt;
 use super::{
     Context, build,

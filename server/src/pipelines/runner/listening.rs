@@ -28,7 +28,7 @@ async fn write_down(ctx: &Context, run: &RunRow, mut heard: watch::Receiver<Opti
         }
         let silent = heard.borrow_and_update().clone().map(said::waiting_engine);
         // Where it cannot be written down nobody can read it either.
-        if let Err(error) = say(ctx, run, silent.as_deref()).await {
+        if let Err(error) = note_wait(ctx, run, silent.as_deref()).await {
             tracing::debug!(%error, "what is waited for could not be written down");
         }
         ctx.run_changed(&run.team_id, &run.id);
@@ -36,7 +36,7 @@ async fn write_down(ctx: &Context, run: &RunRow, mut heard: watch::Receiver<Opti
 }
 
 /// Writes down what a run waits for; none: nothing.
-pub(in crate::pipelines) async fn say(ctx: &Context, run: &RunRow, waits: Option<&str>) -> Result<(), StoreError> {
+pub(in crate::pipelines) async fn note_wait(ctx: &Context, run: &RunRow, waits: Option<&str>) -> Result<(), StoreError> {
     let mut tx = ctx.db.begin().await?;
     runs::say(&mut tx, &run.id, run.fence, waits).await?;
     tx.commit().await
