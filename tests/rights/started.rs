@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What may stand before `--end-of-options` (or `--`): word by word, or up to the sign.
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 23] = [
     "--git-dir",
     "--quiet",
     "--bare",
@@ -20,6 +20,8 @@ const OPTIONS: [&str; 21] = [
     "--format=%(objectname) %(refname)",
     "refs/heads",
     "refs/tags",
+    "refs/pull",
+    "refs/merge-requests",
     "-1",
     "--no-show-signature",
     "--format=%H%x00%an%x00%B",

@@ -248,8 +248,11 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         }
         "guard" => ci.guard_red(actor, &team, &name, true).await?,
         "unguard" => ci.guard_red(actor, &team, &name, false).await?,
-        "badges" => ci.open_badges(actor, &team, true).await?,
-        "hide-badges" => ci.open_badges(actor, &team, false).await?,
+        // Of the team, yet asked for on the page of a service: of one that is not there nothing is done.
+        "badges" | "hide-badges" => {
+            caller.backend.services.overview(actor, &team, &name).await?;
+            ci.open_badges(actor, &team, caller.verb() == "badges").await?;
+        }
         _ => return Err(no_such_form()),
     }
     Ok(Answer::Go(format!("{}/ci?done=saved", path_of(&team, &name))))

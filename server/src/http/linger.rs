@@ -44,7 +44,8 @@ impl Unread {
         Watched { body, unread: self.clone() }
     }
 
-    fn is(&self) -> bool {
+    /// Whether it has one that was not read to its end until now.
+    pub(super) fn is(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,8 +1,9 @@
 //! Accepts connections for a router: with deadlines, a bound on their number, and an end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use http::{HeaderValue, header::CONNECTION};
 use hyper::{Request, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -64,7 +65,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
         // The streams of HTTP/2 end by themselves; the connection goes on.
         let alone = request.version() < Version::HTTP_2;
         let watched = |body| if alone { Body::new(of_requests.watch(body)) } else { Body::new(body) };
-        router.clone().oneshot(request.map(watched))
+        let answered = router.clone().oneshot(request.map(watched));
+        let unread = of_requests.clone();
+        async move {
+            let mut answer = answered.await?;
+            // The connection ends then: a client that did not know would send its next request where nobody reads any more.
+            if alone && unread.is() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
