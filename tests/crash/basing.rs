@@ -48,7 +48,7 @@ impl Basing {
         }
         let stand = "SELECT COUNT(*) AS number FROM candidate_bases";
         world.until("they stand on it", async || (world.number(stand).await == 2).then_some(())).await;
-        world.rows(&format!("UPDATE repositories SET default_branch = 'nowhere' WHERE name = '{HEADLESS}'")).await;
+        world.write(&format!("UPDATE repositories SET default_branch = 'nowhere' WHERE name = '{HEADLESS}'")).await;
     }
 
     async fn asked(&self, world: &World) -> bool {

@@ -49,12 +49,12 @@ impl Operation for Spoil {
 
     async fn prepare(&mut self, world: &mut World) {
         world.count += 1;
-        world.rows("DROP TRIGGER IF EXISTS spoil").await;
+        world.write("DROP TRIGGER IF EXISTS spoil").await;
         world.settles().await;
         self.before = self.count(world).await;
         let (_, table, column) = self.place();
         let change = format!("UPDATE {table} SET {column} = '{{' WHERE id = NEW.id");
-        world.rows(&format!("CREATE TRIGGER spoil AFTER INSERT ON {table} BEGIN {change}; END")).await;
+        world.write(&format!("CREATE TRIGGER spoil AFTER INSERT ON {table} BEGIN {change}; END")).await;
     }
 
     async fn act(&mut self, world: &mut World) {
@@ -72,7 +72,7 @@ impl Operation for Spoil {
     }
 
     async fn judge(&mut self, world: &World) {
-        world.rows("DROP TRIGGER IF EXISTS spoil").await;
+        world.write("DROP TRIGGER IF EXISTS spoil").await;
         assert_eq!(self.count(world).await, self.before + 1, "once");
         let (ended, table, _) = self.place();
         let newest = format!("FROM {ended} ORDER BY created_at DESC LIMIT 1");
@@ -85,6 +85,6 @@ impl Operation for Spoil {
             Spoiled::Release => "(SELECT r.shape FROM releases r WHERE r.target_id = releases.target_id AND r.shape <> '{' LIMIT 1)",
         };
         let column = self.place().2;
-        world.rows(&format!("UPDATE {table} SET {column} = {good} WHERE {column} = '{{'")).await;
+        world.write(&format!("UPDATE {table} SET {column} = {good} WHERE {column} = '{{'")).await;
     }
 }

@@ -190,6 +190,15 @@ impl World {
         rows
     }
 
+    /// Changes rows beside Berth, as somebody does who is at its database.
+    pub(super) async fn write(&self, sql: &str) {
+        let db = self.berth.db().await;
+        let mut tx = db.begin().await.unwrap();
+        tx.execute(sql, vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        db.close().await;
+    }
+
     /// One text of the database; empty where there is no row.
     pub(super) async fn text(&self, sql: &str) -> String {
         self.rows(sql).await.first().map(|row| row.text_opt("text").unwrap().unwrap_or_default()).unwrap_or_default()

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 70] = [
+const LEFT: [(&str, &str); 72] = [
     ("bases::abandon", "one plain UPDATE, of versions whose Berth is gone for a day"),
     ("bases::all", "pipelines::bases builds, rolls and gives up versions on both databases"),
     ("bases::begin", "as bases::all"),
@@ -73,6 +73,8 @@ const LEFT: [(&str, &str); 70] = [
     ("releases::insert", "called by rollout::request::release"),
     ("rollouts::enqueue", "called by rollout::request::release"),
     ("runs::approve", "as forge_statuses::again"),
+    ("rollouts::give_up", "ends what does not read, which no history makes; store::garbage and crash::kill do"),
+    ("runs::give_up", "as rollouts::give_up"),
     ("runs::insert_stage", "called by runs::insert and runs::take_up"),
     ("runs::stages", "reads what runs::take_up does; pipelines::rerun asks it on both databases"),
     ("runs::is_whole", "one plain SELECT, where a run that makes no image was cut short before its end was written"),

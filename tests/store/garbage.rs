@@ -67,7 +67,9 @@ fn of_team(table: &str, team: &str) -> String {
         "candidates" => format!("team_id = {id} AND id IN (SELECT candidate_id FROM releases)"),
         "statements" => format!("candidate_id IN (SELECT id FROM candidates WHERE team_id = {id})"),
         "backends" => format!("target_id IN (SELECT id FROM targets WHERE team_id = {id})"),
+        "candidate_bases" | "base_rolls" => format!("service_id IN (SELECT id FROM services WHERE team_id = {id})"),
         // Of the whole platform.
+        "bases" | "base_versions" => "1 = 1".to_owned(),
         "environments" => "name = 'production'".to_owned(),
         "settings" | "leases" => "1 = 1".to_owned(),
         _ => format!("team_id = {id}"),
@@ -216,6 +218,17 @@ async fn furnished() -> Furnished {
          SELECT 'kept' || r.id, r.team_id, r.service_id, r.id, 1, t.id, 'fast/unit', 'out/x', 5, '', 0
            FROM runs r JOIN steps t ON t.run_id = r.id WHERE r.number = 1 AND t.name = 'unit'",
         "INSERT INTO settings (name, value) VALUES ('last_backup', '0')",
+        "INSERT INTO repositories (id, team_id, name, default_branch, created_at) SELECT 'm' || id, id, 'mirrored', 'main', 0 FROM teams",
+        "INSERT INTO mirrors (repository_id, team_id, address, forge, hook_id, statuses, every_ms, due_at)
+         SELECT 'm' || id, id, 'https://git.example.org/a/b', 'gitea', 'h' || id, TRUE, 300000, 9000000000000 FROM teams",
+        "INSERT INTO forge_statuses (id, team_id, repository_id, service_id, run_id, run_number, commit_id, state, version, due_at, changed_at)
+         SELECT 'f' || r.id, r.team_id, s.repository_id, s.id, r.id, 1, r.commit_id, 'passed', 1, 1, 1
+           FROM runs r JOIN services s ON s.id = r.service_id WHERE r.number = 1",
+        "INSERT INTO bases (id, name, description, created_by, created_at) VALUES ('b', 'debian', '', 'Ada', 1)",
+        "INSERT INTO base_versions (id, base_id, number, state, rolls, holder, image, created_by, created_at, finished_at)
+         VALUES ('v', 'b', 1, 'ready', TRUE, 'h', 'sha256:1', 'Ada', 1, 2)",
+        "INSERT INTO candidate_bases (candidate_id, version_id, service_id, name, newest) SELECT id, 'v', service_id, 'base/debian', TRUE FROM candidates",
+        "INSERT INTO base_rolls (version_id, service_id) SELECT 'v', id FROM services",
         "INSERT INTO idempotency_keys (actor, idempotency_key, hash, status, body, created_at)
          SELECT id, 'once', 'h', 200, 'sealed', 0 FROM users",
         "INSERT INTO backends (target_id, release_number, process, slot, address, since)
