@@ -1,5 +1,7 @@
 //! What is stored of a run or a release does not read: it is ended, with a sentence, and nothing waits behind it.
 
+use std::fs;
+
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::{
     operations::Operation,
     world::{HELLO, PLAIN, World},
 };
+use crate::support::images::BUSYBOX;
 
 /// What is spoiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +21,14 @@ enum Spoiled {
 }
 
 pub(super) fn all() -> Vec<Box<dyn Operation>> {
-    [Spoiled::Run, Spoiled::Release].map(|what| Box::new(Spoil { what, before: 0 }) as Box<dyn Operation>).into()
+    [Spoiled::Run, Spoiled::Release].map(|what| Box::new(Spoil { what, begun: false, before: 0 }) as Box<dyn Operation>).into()
 }
 
 struct Spoil {
     what: Spoiled,
-    /// The newest of its kind before.
+    /// Whether there is something good that it can spoil the next of.
+    begun: bool,
+    /// How many of its kind there were before.
     before: i64,
 }
 
@@ -34,6 +39,31 @@ impl Spoil {
             Spoiled::Run => ("runs", "stages", "kind"),
             Spoiled::Release => ("rollouts", "releases", "shape"),
         }
+    }
+
+    /// A commit that can be run; or a release that serves.
+    async fn begin(&self, world: &World) {
+        match self.what {
+            Spoiled::Run => {
+                let step = format!("{{ name: unit, image: \"{BUSYBOX}\", network: none, run: [\"true\"] }}");
+                let web = "{ port: 8080, health: { command: [\"true\"], interval: 100ms }, drain: 0s }";
+                let file = format!(
+                    "version: 1\nservices:\n  hello:\n    stages: [{{ name: fast, steps: [{step}] }}]\n    processes: {{ web: {web} }}\n"
+                );
+                fs::write(world.copy.join("berth.yaml"), file).unwrap();
+                let served = "CMD [\"httpd\", \"-f\", \"-p\", \"8080\"]";
+                fs::write(world.copy.join("Dockerfile"), format!("FROM {BUSYBOX}\n{served}\nLABEL count=\"{}\"\n", world.count)).unwrap();
+                world.git(&["add", "-A"]);
+                world.git(&["commit", "-q", "--allow-empty", "-m", "Good"]);
+                world.git(&["push", "-q", "-f", "-o", "no-wait", "berth", "HEAD:main"]);
+            }
+            Spoiled::Release => self.deploy(world, "good").await,
+        }
+    }
+
+    async fn deploy(&self, world: &World, text: &str) {
+        let image = world.image(&format!("{text} {}", world.count)).await;
+        drop(world.send("POST", &format!("{PLAIN}/targets/dev/actions/deploy"), json!({ "image": image })).await);
     }
 
     async fn count(&self, world: &World) -> i64 {
@@ -50,6 +80,9 @@ impl Operation for Spoil {
     async fn prepare(&mut self, world: &mut World) {
         world.count += 1;
         world.write("DROP TRIGGER IF EXISTS spoil").await;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(world).await;
+        }
         world.settles().await;
         self.before = self.count(world).await;
         let (_, table, column) = self.place();
@@ -60,10 +93,7 @@ impl Operation for Spoil {
     async fn act(&mut self, world: &mut World) {
         match self.what {
             Spoiled::Run => drop(world.send("POST", &format!("{HELLO}/runs"), json!({ "branch": "main" })).await),
-            Spoiled::Release => {
-                let image = world.image(&format!("spoiled {}", world.count)).await;
-                drop(world.send("POST", &format!("{PLAIN}/targets/dev/actions/deploy"), json!({ "image": image })).await);
-            }
+            Spoiled::Release => self.deploy(world, "spoiled").await,
         }
     }
 
