@@ -17,7 +17,8 @@ use super::{
 use crate::{args, clock};
 
 /// A condition on runs `r`: it is no other's to carry out.
-pub(super) const CARRIES: &str = "(r.lead_id IS NULL OR r.lead_id = r.id)";
+pub(super) const CARRIES: &str =
+    "(r.lead_id IS NULL OR r.lead_id = r.id OR NOT EXISTS (SELECT 1 FROM runs lead WHERE lead.id = r.lead_id))";
 
 /// Binds runs that were just queued to each other; the first is the lead. One alone stays alone. Together they take one place
 /// in a concurrency group, however many of them name it.
