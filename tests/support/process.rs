@@ -15,7 +15,7 @@ use server::{
     },
     store::{Db, settings},
 };
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::berth::within;
 
@@ -27,6 +27,8 @@ pub(crate) struct Process {
     pub(crate) console: SocketAddr,
     /// Where the edge listens.
     pub(crate) edge: SocketAddr,
+    /// What it says. Not where its data is: on a full disk it would be silent.
+    said: NamedTempFile,
     child: Option<Child>,
     settings: Vec<(String, String)>,
     token: String,
@@ -66,6 +68,7 @@ impl Process {
             folder: tempfile::tempdir().unwrap(),
             console: free_address(),
             edge: free_address(),
+            said: NamedTempFile::new().unwrap(),
             child: None,
             token: String::new(),
             http,
@@ -123,15 +126,15 @@ impl Process {
         within(Duration::from_secs(30), "it is ready", async || self.http.get(&url).send().await.ok().filter(|r| r.status() == 200)).await;
     }
 
-    /// Starts it and waits for nothing. What it says goes to the file `said` in its folder.
+    /// Starts it and waits for nothing. What it says goes on where it stopped.
     pub(crate) fn begin(&mut self) {
-        let said = File::options().create(true).append(true).open(self.folder.path().join("said")).unwrap();
+        let said = File::options().create(true).append(true).open(self.said.path()).unwrap();
         self.child = Some(self.command("serve").stdout(Stdio::null()).stderr(said).spawn().unwrap());
     }
 
     /// All that it said so far.
     pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+        std::fs::read_to_string(self.said.path()).unwrap_or_default()
     }
 
     /// Whether it ended by itself, or was never started.
