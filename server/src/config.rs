@@ -1,7 +1,9 @@
 //! What a Berth is told at its start: flags, `BERTH_…` variables and a file, in this order of weight.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Display,
+    fs,
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::MetadataExt as _,
@@ -255,6 +257,11 @@ impl Config {
     /// Where hosted repositories live.
     pub fn repositories(&self) -> PathBuf {
         self.data.join("repositories")
+    }
+
+    /// Where the repository of this id lives.
+    pub fn repository(&self, id: impl Display) -> PathBuf {
+        self.repositories().join(format!("{id}.git"))
     }
 
     /// Where archives and other passing files live; emptied at start.

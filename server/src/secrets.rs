@@ -213,6 +213,14 @@ impl Secrets {
         let payload = Payload { msg: cipher_text, aad: aad.as_bytes() };
         self.cipher(team)?.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| SecretsError::Sealed)
     }
+
+    /// As [`Self::unseal`], of a text.
+    ///
+    /// # Errors
+    /// As there; and where it is no text.
+    pub fn unseal_text(&self, team: &TeamId, id: &str, column: &str, sealed: &str) -> Result<String, SecretsError> {
+        String::from_utf8(self.unseal(team, id, column, sealed)?).map_err(|_| SecretsError::Sealed)
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ pub const LAZY: Duration = Duration::from_secs(60);
 /// done, and nobody wakes for it again.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// How long until something is tried again that failed so often before: twice as long each time, and never longer than `longest`.
+pub fn pause(first: Duration, failures: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(longest)
+}
+
 /// How long a loop rests after a pass, and whether that was answered.
 pub const fn rest(answered: bool) -> Duration {
     if answered { LAZY } else { AGAIN }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use server::platform::fake::{Behaviour, Script};
 
 use crate::{
-    git::Copy,
+    git::{Copy, FILE},
     support::{
         app::{Client, TestApp},
         berth::within,
@@ -24,16 +24,6 @@ use crate::{
 
 /// The address of everything of the service.
 const HELLO: &str = "/teams/demo/services/hello";
-
-/// A file with one stage.
-const FILE: &str = "version: 1
-services:
-  hello:
-    stages:
-      - name: fast
-        steps:
-          - { name: unit, image: shell, run: [\"make test\"] }
-";
 
 /// A Berth that may go to this machine, a forge, and somebody's working copy of its repository.
 struct World {

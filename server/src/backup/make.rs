@@ -67,7 +67,7 @@ pub async fn make<W: Write>(config: &Config, db: &Db, passphrase: Option<&str>, 
     }
     drop(tx);
     for (commits, id, branch) in repositories {
-        let folder = config.repositories().join(format!("{id}.git"));
+        let folder = config.repository(&id);
         writer.begin(Item { branch: Some(branch), ..item(format!("repositories/{id}")) });
         if let Some(mut bundle) = git::bundle(&folder, &commits).await.map_err(Error::internal)? {
             while let Some(piece) = bundle.next(PART).await.map_err(Error::internal)? {

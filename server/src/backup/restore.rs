@@ -83,7 +83,7 @@ async fn fill(config: &Config, db: &Db, backup: &Unpacked, key: &RootKey) -> Res
     db.migrate(Some(*schema)).await?;
     for item in &backup.items {
         if let (Some(branch), Some(id)) = (&item.branch, item.name.strip_prefix("repositories/")) {
-            let folder = config.repositories().join(format!("{id}.git"));
+            let folder = config.repository(id);
             fs::create_dir_all(config.repositories()).map_err(unwritable)?;
             git::unbundle(&folder, branch, backup.file(item).as_deref()).await.map_err(damaged)?;
         }

@@ -110,7 +110,7 @@ impl Control {
         let taken = async {
             receive(sent, &coming, LARGEST).await?;
             let archive = coming.clone();
-            let looked = tokio::task::spawn_blocking(move || rootfs::refusal(&archive, rootfs::Bounds::default())).await;
+            let looked = tokio::task::spawn_blocking(move || rootfs::refusal(&archive, rootfs::BOUNDS)).await;
             if let Some(why) = looked.map_err(Error::internal)?.map_err(Error::internal)? {
                 return Err(Error::invalid("invalid_root_file_system", why));
             }

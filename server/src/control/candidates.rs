@@ -108,7 +108,7 @@ impl Control {
         to: &str,
         most: usize,
     ) -> std::result::Result<Vec<CommitLine>, git::GitError> {
-        let repository = self.config.repositories().join(format!("{}.git", service.repository_id));
+        let repository = self.config.repository(&service.repository_id);
         let found = git::between(&repository, from, to, most).await?;
         Ok(found.into_iter().map(|commit| CommitLine { id: commit.id, author: commit.author, title: commit.message }).collect())
     }

@@ -37,7 +37,7 @@ impl Control {
 
     /// Where a repository lives.
     pub fn repository_folder(&self, repository: &RepositoryRow) -> std::path::PathBuf {
-        self.config.repositories().join(format!("{}.git", repository.id))
+        self.config.repository(&repository.id)
     }
 
     /// Writes down what a push moved; the runs follow from it.

@@ -86,7 +86,7 @@ impl Control {
 
     /// The branches that hold something the default one does not, each with when it was pushed first.
     async fn unmerged(&self, looked: &store::ci::Looked) -> Result<Vec<Branch>> {
-        let folder = self.config.repositories().join(format!("{}.git", looked.repository));
+        let folder = self.config.repository(&looked.repository);
         let mut branches = Vec::new();
         for reference in git::unmerged(&folder, &looked.branch).await.map_err(Error::internal)? {
             if let (Some(name), Some(since)) = (branch(&reference), store::ci::begun(&self.db, &looked.repository, &reference).await?) {

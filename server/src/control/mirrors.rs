@@ -149,6 +149,12 @@ impl Control {
         Ok(Mirror { told, host_keys, ..row.show(service.repository.clone(), &self.config.url, clock::now()) })
     }
 
+    /// The mirror of a service as it is by now.
+    async fn as_it_is(&self, service: &Service) -> Result<Mirror> {
+        let row = self.mirror_of(service).await?;
+        self.shown(service, row).await
+    }
+
     /// Writes what somebody changed of a mirror. `said`: what the activity says of it; none: nothing. The last two: whether it is
     /// wanted fetched, and the keys of its host forgotten.
     async fn put_mirror(
@@ -250,24 +256,21 @@ impl Mirrors for Control {
             changed.push("statuses");
         }
         self.put_mirror(actor, &service, &row, Some(&changed.join(", ")), [true, false]).await?;
-        let row = self.mirror_of(&service).await?;
-        self.shown(&service, row).await
+        self.as_it_is(&service).await
     }
 
     async fn fetch(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Mirror> {
         let service = self.service(actor, team, service, Action::ChangeService).await?;
         let row = self.mirror_of(&service).await?;
         self.put_mirror(actor, &service, &row, None, [true, false]).await?;
-        let row = self.mirror_of(&service).await?;
-        self.shown(&service, row).await
+        self.as_it_is(&service).await
     }
 
     async fn forget_host_keys(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Mirror> {
         let service = self.service(actor, team, service, Action::ChangeService).await?;
         let row = self.mirror_of(&service).await?;
         self.put_mirror(actor, &service, &row, Some("host key"), [true, true]).await?;
-        let row = self.mirror_of(&service).await?;
-        self.shown(&service, row).await
+        self.as_it_is(&service).await
     }
 
     async fn new_hook(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<NewHook> {

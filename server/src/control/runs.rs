@@ -159,7 +159,7 @@ impl Control {
         let pushed = together::of_same_push(&self.db, &row.id).await?;
         let here: Vec<BuiltHere> = pushed.iter().map(|run| BuiltHere { id: run.service_id.clone(), name: run.service.clone() }).collect();
         let here = if here.is_empty() { vec![built_here(service)] } else { here };
-        let folder = self.config.repositories().join(format!("{}.git", row.repository_id));
+        let folder = self.config.repository(&row.repository_id);
         let read =
             pipelines_of(&folder, &row.commit, &built_here(service), &here, when(&row.branch, row.event)).await.map_err(Error::internal)?;
         if read.is_empty() {

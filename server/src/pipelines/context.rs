@@ -57,7 +57,7 @@ pub fn refusal(archive: &Path, bounds: Bounds) -> std::io::Result<Option<String>
 /// Why one entry is refused.
 fn judge(path: &Path, kind: EntryType, link: Option<&Path>) -> Option<String> {
     let name = path.display().to_string().escape_debug().to_string();
-    if depth(0, path).is_none() {
+    if !stays_within(path) {
         return Some(said::context_path(name));
     }
     let above = path.components().filter(|part| matches!(part, Component::Normal(_))).count().saturating_sub(1);
@@ -65,10 +65,15 @@ fn judge(path: &Path, kind: EntryType, link: Option<&Path>) -> Option<String> {
         EntryType::Regular | EntryType::Continuous | EntryType::Directory | EntryType::XGlobalHeader => None,
         // A link begins where it stands; a second name of a file at the top of the archive.
         EntryType::Symlink if link.is_some_and(|link| depth(above, link).is_some()) => None,
-        EntryType::Link if link.is_some_and(|link| depth(0, link).is_some()) => None,
+        EntryType::Link if link.is_some_and(stays_within) => None,
         EntryType::Symlink | EntryType::Link => Some(said::context_link(name)),
         _ => Some(said::context_kind(name)),
     }
+}
+
+/// Whether a path stays within the archive wherever it goes on its way.
+pub(super) fn stays_within(path: &Path) -> bool {
+    depth(0, path).is_some()
 }
 
 /// How deep a path leads from this depth; none where it leads out on the way.
@@ -82,17 +87,21 @@ fn depth(from: usize, path: &Path) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// An archive of one entry, whatever its name.
-    fn one(name: &str, kind: EntryType, link: &str, size: u64) -> Vec<u8> {
+    pub(in crate::pipelines) fn one(name: &str, kind: EntryType, link: &str, size: u64) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
         header.set_size(size);
         header.set_mode(0o644);
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        if matches!(kind, EntryType::Char | EntryType::Block) {
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(3).unwrap();
+        }
         header.set_cksum();
         let mut archive = tar::Builder::new(Vec::new());
         archive.append(&header, std::io::repeat(0).take(size)).unwrap();

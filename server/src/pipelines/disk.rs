@@ -31,7 +31,7 @@ where
             Err(error) if is_disk_full(&error) => error.to_string(),
             done => {
                 if told {
-                    tell(ctx, run, None).await;
+                    note_wait(ctx, run, None).await;
                 }
                 return Some(done);
             }
@@ -39,21 +39,12 @@ where
         tracing::warn!(run = %run.id, full, "waiting for room on the disk");
         let _ = tokio::fs::remove_file(file).await;
         if !told {
-            told = tell(ctx, run, Some(&said::waiting_disk())).await;
+            // Where the database had no room either, the next round says it.
+            told = note_wait(ctx, run, Some(&said::waiting_disk())).await;
         }
         tokio::select! {
             () = sleep(AGAIN) => {}
             () = cancel.cancelled() => return None,
         }
     }
-}
-
-/// Writes down what a run waits for. False: the database had no room either.
-async fn tell(ctx: &Context, run: &RunRow, waits: Option<&str>) -> bool {
-    let told = note_wait(ctx, run, waits).await;
-    if let Err(error) = &told {
-        tracing::debug!(%error, "what is waited for could not be written down");
-    }
-    ctx.run_changed(&run.team_id, &run.id);
-    told.is_ok()
 }

@@ -80,6 +80,6 @@ impl Context {
 
     /// Where the repository of this id lives.
     fn repository(&self, id: &app::model::RepositoryId) -> std::path::PathBuf {
-        self.config.repositories().join(format!("{id}.git"))
+        self.config.repository(id)
     }
 }

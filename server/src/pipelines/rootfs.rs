@@ -3,27 +3,17 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read},
-    path::{Component, Path},
+    path::Path,
 };
 
 use app::said;
 use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
-/// What may be in one.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// So many entries.
-    pub entries: u64,
-    /// So many bytes of files.
-    pub bytes: u64,
-}
+use super::context::{Bounds, stays_within};
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { entries: 1_000_000, bytes: 8 << 30 }
-    }
-}
+/// What may be in one.
+pub const BOUNDS: Bounds = Bounds { entries: 1_000_000, bytes: 8 << 30 };
 
 /// Why an archive is no root file system that is taken, as a sentence; none where it is one.
 ///
@@ -59,7 +49,7 @@ fn look(archive: impl Read, bounds: Bounds) -> io::Result<Option<String>> {
 /// Why one entry is refused. A symbolic link may lead anywhere: within a container that is within its root.
 fn judge(path: &Path, kind: EntryType, link: Option<&Path>) -> Option<String> {
     let name = path.display().to_string().escape_debug().to_string();
-    if !stays(path) {
+    if !stays_within(path) {
         return Some(said::rootfs_path(name));
     }
     match kind {
@@ -69,46 +59,18 @@ fn judge(path: &Path, kind: EntryType, link: Option<&Path>) -> Option<String> {
         | EntryType::Directory
         | EntryType::Symlink
         | EntryType::XGlobalHeader => None,
-        EntryType::Link if link.is_some_and(stays) => None,
+        EntryType::Link if link.is_some_and(stays_within) => None,
         EntryType::Link => Some(said::rootfs_path(name)),
         EntryType::Char | EntryType::Block => Some(said::rootfs_device(name)),
         _ => Some(said::rootfs_kind(name)),
     }
 }
 
-/// Whether a path stays within the root wherever it goes on its way.
-fn stays(path: &Path) -> bool {
-    let depth = path.components().try_fold(0_usize, |depth, part| match part {
-        Component::Normal(_) => Some(depth + 1),
-        Component::CurDir => Some(depth),
-        Component::ParentDir => depth.checked_sub(1),
-        Component::RootDir | Component::Prefix(_) => None,
-    });
-    depth.is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
-    use super::*;
-
-    fn one(name: &str, kind: EntryType, link: &str, size: u64) -> Vec<u8> {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_size(size);
-        header.set_mode(0o644);
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        if matches!(kind, EntryType::Char | EntryType::Block) {
-            header.set_device_major(1).unwrap();
-            header.set_device_minor(3).unwrap();
-        }
-        header.set_cksum();
-        let mut archive = tar::Builder::new(Vec::new());
-        archive.append(&header, io::repeat(0).take(size)).unwrap();
-        archive.into_inner().unwrap()
-    }
+    use super::{super::context::tests::one, *};
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -145,7 +107,7 @@ mod tests {
         for (name, kind, link, expected) in cases {
             let plain = one(name, kind, link, 0);
             for bytes in [&plain, &packed(&plain)] {
-                let why = refused(bytes, Bounds::default());
+                let why = refused(bytes, BOUNDS);
                 match expected {
                     None => assert_eq!(why, None, "{name} {kind:?} {link}"),
                     Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part) && why.contains(name)), "{name}: {why:?}"),
@@ -168,7 +130,7 @@ mod tests {
             (&[0; 1_024][..], "nothing"),
             (b"", "nothing"),
         ] {
-            assert!(refused(bytes, Bounds::default()).is_some_and(|why| why.contains(part)), "{part}");
+            assert!(refused(bytes, BOUNDS).is_some_and(|why| why.contains(part)), "{part}");
         }
         // A little that unpacks to very much.
         let bomb = packed(&vec![0; 64 << 20]);

@@ -250,7 +250,7 @@ pub struct Went<'a> {
 /// Writes down how a fetch went. False: it is in somebody else's hands by now, or gone.
 pub async fn went(tx: &mut Tx, mirror: &MirrorRow, holder: &str, went: &Went<'_>) -> Result<bool> {
     let now = clock::now();
-    let mut changed = tx
+    let changed = tx
         .execute(
             "UPDATE mirrors SET lease_until = NULL, holder = NULL, failure = $3, due_at = COALESCE($4, due_at),
                failing_since = CASE WHEN $5 THEN COALESCE(failing_since, $6) END, failures = CASE WHEN $5 THEN failures + 1 ELSE 0 END,
@@ -262,15 +262,15 @@ pub async fn went(tx: &mut Tx, mirror: &MirrorRow, holder: &str, went: &Went<'_>
     if let (Some(keys), 1) = (&went.host_keys, changed) {
         // Somebody may have asked to forget them meanwhile: then they are seen again.
         let sql = "UPDATE mirrors SET host_keys = $2 WHERE repository_id = $1 AND host_keys IS NULL";
-        changed = changed.max(tx.execute(sql, args![&mirror.repository, keys]).await?);
+        tx.execute(sql, args![&mirror.repository, keys]).await?;
     }
     Ok(changed > 0)
 }
 
-/// Has a repository follow the branch that the other side calls its default one. True: it was another.
-pub async fn follow_head(tx: &mut Tx, repository: &RepositoryId, branch: &str) -> Result<bool> {
-    let sql = "UPDATE repositories SET default_branch = $2 WHERE id = $1 AND default_branch <> $2";
-    Ok(tx.execute(sql, args![repository, branch]).await? == 1)
+/// Has a repository follow the branch that the other side calls its default one.
+pub async fn follow_head(tx: &mut Tx, repository: &RepositoryId, branch: &str) -> Result<()> {
+    tx.execute("UPDATE repositories SET default_branch = $2 WHERE id = $1 AND default_branch <> $2", args![repository, branch]).await?;
+    Ok(())
 }
 
 /// Removes what belongs to a repository that goes.

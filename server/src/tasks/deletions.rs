@@ -69,7 +69,7 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
         engine(ctx.platform.remove_image(&image).await)?;
     }
     for repository in services::abandoned_repositories(&ctx.db, service).await? {
-        remove_folder(&ctx.config.repositories().join(format!("{repository}.git"))).await?;
+        remove_folder(&ctx.config.repository(repository)).await?;
     }
     remove_folder(&ctx.config.artifacts().join(service.as_str())).await?;
     let mut tx = ctx.db.begin().await?;

@@ -4,10 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::{
-    model::{Actor, RepositoryId},
-    said,
-};
+use app::{model::Actor, said};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -118,7 +115,7 @@ async fn fetch(ctx: &Context, mirror: &MirrorRow, repository: &RepositoryRow) ->
 }
 
 async fn over(ctx: &Context, repository: &RepositoryRow, remote: &Remote) -> Result<Fetched, RemoteError> {
-    let folder = folder(ctx, &repository.id);
+    let folder = ctx.config.repository(&repository.id);
     let listed = remote.list().await?;
     let head = listed.head.as_deref().unwrap_or(&repository.default_branch);
     git::ensure_bare(&folder, head).await?;
@@ -130,10 +127,6 @@ async fn over(ctx: &Context, repository: &RepositoryRow, remote: &Remote) -> Res
         refs = git::refs(&folder).await?;
     }
     Ok(Fetched { head: listed.head, refs })
-}
-
-fn folder(ctx: &Context, id: &RepositoryId) -> std::path::PathBuf {
-    ctx.config.repositories().join(format!("{id}.git"))
 }
 
 /// Finds the other side, and opens what one is let in by.
@@ -150,8 +143,8 @@ async fn prepare(ctx: &Context, mirror: &MirrorRow) -> Result<Remote, String> {
     let open = |column: &str, sealed: &Option<String>| match sealed {
         None => Ok(None),
         Some(sealed) => {
-            let plain = ctx.secrets.unseal(&mirror.team, mirror.repository.as_str(), column, sealed).ok();
-            plain.and_then(|plain| String::from_utf8(plain).ok()).map(Some).ok_or_else(said::mirror_sealed)
+            let plain = ctx.secrets.unseal_text(&mirror.team, mirror.repository.as_str(), column, sealed);
+            plain.map(Some).map_err(|_| said::mirror_sealed())
         }
     };
     let with = Credentials {
@@ -170,7 +163,7 @@ async fn write(
     fetched: Result<Fetched, String>,
     host_keys: Option<String>,
 ) -> Result<(), StoreError> {
-    let pause = AGAIN.saturating_mul(2_u32.saturating_pow(mirror.failures.min(16))).min(mirror.every);
+    let pause = wake::pause(AGAIN, mirror.failures, mirror.every);
     let failure = fetched.as_ref().err().map(String::as_str);
     let went = Went { host_keys, failure, again: failure.map(|_| clock::now().plus(pause)) };
     let actor = Actor::system("mirrors");

@@ -94,8 +94,8 @@ async fn tell(ctx: &Context, caller: &Caller, untold: &Untold) -> Result<Result<
     let Some(address) = mirror.address.parse::<Address>().ok().filter(|_| mirror.statuses) else { return Ok(Ok(())) };
     let for_good = |why: String| Ok(Err(NotTold { why, again: None }));
     let Some(sealed) = &mirror.token else { return for_good(said::status_no_token()) };
-    let plain = ctx.secrets.unseal(&mirror.team, mirror.repository.as_str(), "token", sealed).ok();
-    let Some(token) = plain.and_then(|plain| String::from_utf8(plain).ok()) else { return for_good(said::mirror_sealed()) };
+    let plain = ctx.secrets.unseal_text(&mirror.team, mirror.repository.as_str(), "token", sealed);
+    let Ok(token) = plain else { return for_good(said::mirror_sealed()) };
     let origin = mirror.forge_url.clone().unwrap_or_else(|| address.origin());
     let place = Place { forge: mirror.forge, origin: &origin, project: address.project(), token: &token };
     let url = format!("{}{}", ctx.config.url, run_path(untold.team.as_str(), untold.service.as_str(), untold.run));
@@ -106,6 +106,5 @@ async fn tell(ctx: &Context, caller: &Caller, untold: &Untold) -> Result<Result<
 
 /// When it is tried again after so many tries.
 fn again(tries: u32) -> Option<Timestamp> {
-    let pause = AGAIN.saturating_mul(2_u32.saturating_pow(tries.min(16))).min(LONGEST);
-    (tries + 1 < TRIES).then(|| clock::now().plus(pause))
+    (tries + 1 < TRIES).then(|| clock::now().plus(wake::pause(AGAIN, tries, LONGEST)))
 }

@@ -27,17 +27,22 @@ async fn write_down(ctx: &Context, run: &RunRow, mut heard: watch::Receiver<Opti
             return std::future::pending().await;
         }
         let silent = heard.borrow_and_update().clone().map(said::waiting_engine);
-        // Where it cannot be written down nobody can read it either.
-        if let Err(error) = note_wait(ctx, run, silent.as_deref()).await {
-            tracing::debug!(%error, "what is waited for could not be written down");
-        }
-        ctx.run_changed(&run.team_id, &run.id);
+        note_wait(ctx, run, silent.as_deref()).await;
     }
 }
 
-/// Writes down what a run waits for; none: nothing.
-pub(in crate::pipelines) async fn note_wait(ctx: &Context, run: &RunRow, waits: Option<&str>) -> Result<(), StoreError> {
-    let mut tx = ctx.db.begin().await?;
-    runs::say(&mut tx, &run.id, run.fence, waits).await?;
-    tx.commit().await
+/// Writes down what a run waits for; none: nothing. False: it could not be written down, so that nobody can read it either.
+pub(in crate::pipelines) async fn note_wait(ctx: &Context, run: &RunRow, waits: Option<&str>) -> bool {
+    let noted = async {
+        let mut tx = ctx.db.begin().await?;
+        runs::say(&mut tx, &run.id, run.fence, waits).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(())
+    };
+    let noted = noted.await;
+    if let Err(error) = &noted {
+        tracing::debug!(%error, "what is waited for could not be written down");
+    }
+    ctx.run_changed(&run.team_id, &run.id);
+    noted.is_ok()
 }
