@@ -386,7 +386,7 @@ impl Subject {
             }
             2 => {
                 candidates::give_up(tx, id, clock::now()).await?;
-                Ok(format!("{}", candidates::going(tx).await?.len()))
+                Ok(format!("{}", candidates::going(tx, None, 1_000).await?.len()))
             }
             3 => {
                 candidates::removed(tx, id, clock::now()).await?;

@@ -226,12 +226,34 @@ pub async fn give_up(tx: &mut Tx, id: &CandidateId, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// The candidates whose images were given up and may still be there: id, team, image.
-pub async fn going(q: impl Query) -> Result<Vec<(CandidateId, TeamId, String)>> {
-    let sql = "SELECT id, team_id, image FROM candidates WHERE gone_at IS NOT NULL AND removed_at IS NULL ORDER BY gone_at";
-    let rows = q.fetch_all(sql, args![]).await?;
-    let read = |row: &Row| Ok((CandidateId::from_text(row.text("id")?), TeamId::from_text(row.text("team_id")?), row.text("image")?));
-    rows.iter().map(read).collect()
+/// A candidate whose image was given up and may still be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Going {
+    /// Which one.
+    pub id: CandidateId,
+    /// The team.
+    pub team: TeamId,
+    /// The image.
+    pub image: String,
+    /// When it was given up.
+    pub gone_at: Timestamp,
+}
+
+/// So many of them, in the order in which they were given up, that come after this one.
+pub async fn going(q: impl Query, after: Option<&Going>, most: usize) -> Result<Vec<Going>> {
+    let sql = "SELECT id, team_id, image, gone_at FROM candidates
+                WHERE gone_at IS NOT NULL AND removed_at IS NULL AND gone_at >= $1 AND (gone_at > $1 OR id > $2)
+                ORDER BY gone_at, id LIMIT $3";
+    let (since, id) = after.map_or((Timestamp(0), ""), |after| (after.gone_at, after.id.as_str()));
+    let read = |row: &Row| {
+        Ok(Going {
+            id: CandidateId::from_text(row.text("id")?),
+            team: TeamId::from_text(row.text("team_id")?),
+            image: row.text("image")?,
+            gone_at: row.time("gone_at")?,
+        })
+    };
+    q.fetch_all(sql, args![since, id, most]).await?.iter().map(read).collect()
 }
 
 /// Notes that the engine has not the image of a candidate any more.

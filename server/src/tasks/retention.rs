@@ -1,7 +1,7 @@
 //! Lets go of images that nobody needs any more. First the row says that a candidate's image is given up, under the locks
 //! that releases are made under, so that nothing begins to need it; then the engine removes it, however often that takes.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use app::model::{ServiceId, Timestamp};
 use tokio::time::timeout;
@@ -12,13 +12,21 @@ use crate::{
     clock,
     platform::PlatformError,
     rollout::{Context, request},
-    store::{StoreError, candidates, targets},
+    store::{
+        StoreError,
+        candidates::{self, Going},
+        targets,
+    },
     telemetry::metrics,
     wake,
 };
 
 /// Images are kept for weeks: once an hour is soon enough.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// How many services are judged, and images removed, in one pass; however many there are, nobody else feels it.
+const AT_ONCE: usize = 100;
+/// How long until the next pass where there was more.
+const MORE: Duration = Duration::from_secs(1);
 
 /// What can go wrong; the next pass does it.
 #[derive(Debug, thiserror::Error)]
@@ -31,29 +39,63 @@ enum RetentionError {
 
 /// Runs until stopped.
 pub async fn run(ctx: Context, stop: CancellationToken) {
+    let mut round = Round::default();
     loop {
-        let passed = pass(&ctx, clock::now()).await;
+        let passed = round.pass(&ctx, clock::now()).await;
         metrics::passed("retention", passed.is_ok());
-        let rest = if passed.is_ok() { clock::pace(EVERY) } else { wake::rest(false) };
-        if let Err(error) = passed {
-            tracing::warn!(%error, "images that nobody needs could not be removed");
-        }
+        let rest = match passed {
+            Ok(true) => clock::pace(MORE),
+            Ok(false) => clock::pace(EVERY),
+            Err(error) => {
+                tracing::warn!(%error, "images that nobody needs could not be removed");
+                wake::rest(false)
+            }
+        };
         if timeout(rest, stop.cancelled()).await.is_ok() {
             return;
         }
     }
 }
 
-async fn pass(ctx: &Context, now: Timestamp) -> Result<(), RetentionError> {
-    let age = i64::try_from(POLICY.age.as_millis()).unwrap_or(i64::MAX);
-    for service in candidates::services_with_old(&ctx.db, Timestamp(now.0.saturating_sub(age))).await? {
-        match give_up(ctx, &service, now).await {
-            // What does not read of one service keeps its images, and no others.
-            Err(error @ StoreError::Unreadable { .. }) => tracing::warn!(%service, %error, "its candidates cannot be judged"),
-            given_up => given_up?,
+/// A look at all there is, a part at a time.
+#[derive(Default)]
+struct Round {
+    begun: bool,
+    /// The services still to be judged.
+    services: VecDeque<ServiceId>,
+    /// The last candidate whose image was looked at.
+    last: Option<Going>,
+}
+
+impl Round {
+    /// A part of it. True: there is more.
+    async fn pass(&mut self, ctx: &Context, now: Timestamp) -> Result<bool, RetentionError> {
+        if !self.begun {
+            let age = i64::try_from(POLICY.age.as_millis()).unwrap_or(i64::MAX);
+            self.services = candidates::services_with_old(&ctx.db, Timestamp(now.0.saturating_sub(age))).await?.into();
+            self.begun = true;
         }
+        for _ in 0..AT_ONCE {
+            let Some(service) = self.services.front() else { break };
+            match give_up(ctx, service, now).await {
+                // What does not read of one service keeps its images, and no others.
+                Err(error @ StoreError::Unreadable { .. }) => tracing::warn!(%service, %error, "its candidates cannot be judged"),
+                given_up => given_up?,
+            }
+            self.services.pop_front();
+        }
+        let going = candidates::going(&ctx.db, self.last.as_ref(), AT_ONCE).await?;
+        let full = going.len() == AT_ONCE;
+        for going in going {
+            remove(ctx, &going).await?;
+            self.last = Some(going);
+        }
+        let more = full || !self.services.is_empty();
+        if !more {
+            *self = Self::default();
+        }
+        Ok(more)
     }
-    remove(ctx).await
 }
 
 async fn give_up(ctx: &Context, service: &ServiceId, now: Timestamp) -> Result<(), StoreError> {
@@ -79,20 +121,18 @@ async fn give_up(ctx: &Context, service: &ServiceId, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Removes what was given up. What a container still uses stays until the next pass.
-async fn remove(ctx: &Context) -> Result<(), RetentionError> {
-    for (id, team, image) in candidates::going(&ctx.db).await? {
-        ctx.platform.remove_image(&image).await?;
-        match ctx.platform.image(&image, &team).await {
-            Err(PlatformError::ImageNotFound { .. }) => {
-                let mut tx = ctx.db.begin().await?;
-                candidates::removed(&mut tx, &id, clock::now()).await?;
-                tx.commit().await?;
-                tracing::info!(candidate = %id, image, "its image is removed");
-            }
-            Ok(_) => tracing::debug!(candidate = %id, image, "its image is still used"),
-            Err(error) => return Err(error.into()),
+/// Removes the image of one that was given up. What a container still uses stays until the next round.
+async fn remove(ctx: &Context, Going { id, team, image, .. }: &Going) -> Result<(), RetentionError> {
+    ctx.platform.remove_image(image).await?;
+    match ctx.platform.image(image, team).await {
+        Err(PlatformError::ImageNotFound { .. }) => {
+            let mut tx = ctx.db.begin().await?;
+            candidates::removed(&mut tx, id, clock::now()).await?;
+            tx.commit().await?;
+            tracing::info!(candidate = %id, image, "its image is removed");
         }
+        Ok(_) => tracing::debug!(candidate = %id, image, "its image is still used"),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }
