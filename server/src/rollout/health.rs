@@ -105,6 +105,8 @@ async fn watch(probe: Probe, seen: Arc<Mutex<Seen>>, moved: Arc<Notify>) {
     let rule = probe.subject.rule.clone();
     let interval = Duration::from_millis(rule.interval_ms.max(10));
     let (mut good, mut bad) = (0_u32, 0_u32);
+    // Healthy it was from the first of the good answers in a row on; that it takes several is so that one alone counts for nothing.
+    let mut since = Instant::now();
     loop {
         let answer = probe.ask().await;
         let healthy = {
@@ -112,9 +114,12 @@ async fn watch(probe: Probe, seen: Arc<Mutex<Seen>>, moved: Arc<Notify>) {
             let before = seen.healthy_since.is_some();
             match answer {
                 Ok(()) => {
+                    if good == 0 {
+                        since = Instant::now();
+                    }
                     (good, bad) = (good + 1, 0);
                     if good >= rule.healthy_after.max(1) {
-                        seen.healthy_since.get_or_insert_with(Instant::now);
+                        seen.healthy_since.get_or_insert(since);
                     }
                 }
                 Err(error) => {
