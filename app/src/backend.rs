@@ -19,7 +19,7 @@ use futures::Stream;
 use crate::{
     error::Result,
     model::{
-        Actor, Board, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
+        Actor, Board, Cache, Candidate, CandidateShown, Change, Comparison, ConfigChange, ConfigSet, CreatedToken, Envelope, Environment,
         EnvironmentName, Event, EventFilter, Found, Host, Invitation, LinkId, LogFound, LogLine, LogRange, Me, Member, Move, NewInvitation,
         NewPerson, NewService, NewToken, Page, PageRequest, Person, PushPolicy, Release, RetryFrom, Role, Rollout, RolloutId, Route,
         RouteId, Run, RunBrief, RunFilter, Service, ServiceName, ServiceOverview, SigningKey, Source, StartRun, StepId, StepSecret, Target,
@@ -253,6 +253,12 @@ pub trait Services: Send + Sync {
 
     /// Forgets a secret. One that is not there is fine.
     async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()>;
+
+    /// What steps left for those of the next runs, the one used last first; for a while also what was given up.
+    async fn caches(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Vec<Cache>>;
+
+    /// Gives all of it up: what steps have now, once they end.
+    async fn clear_caches(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<()>;
 
     /// What a newer push does to the runs of its branch that have not ended.
     async fn push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<PushPolicy>;

@@ -224,6 +224,13 @@ said! {
     not_ready_line(seconds, why, line): "It was not ready within {seconds} s. {why} Its last line: {line}" / "{seconds}초 안에 준비되지 않았어요. {why} 마지막 줄: {line}";
     trying_again(number, of, failure): "Try {number} of {of}: {failure}" / "{of}번 중 {number}번째 시도: {failure}";
     pulled_late(name, tries): "The image {name} could be had at try {tries} only." / "{name} 이미지를 {tries}번째 시도에서야 받을 수 있었어요.";
+    cache_empty(name): "Cache {name}: nothing is kept yet, it begins empty." / "{name} 캐시: 보관한 것이 없어 비어 있는 채로 시작해요.";
+    cache_of(name, number): "Cache {name}: goes on with what run {number} left." / "{name} 캐시: {number}번 실행이 남긴 것을 이어서 써요.";
+    cache_of_others(name, number): "Cache {name}: nothing is kept for these files, it goes on with what run {number} left for others." / "{name} 캐시: 이 파일에 맞는 것이 없어 {number}번 실행이 다른 파일로 남긴 것을 이어서 써요.";
+    cache_no_files(name, name_files): "Cache {name}: no file of the commit fits {name_files}, so that it goes by the folder alone." / "{name} 캐시: 커밋에 {name_files}에 맞는 파일이 없어 폴더만 보고 찾아요.";
+    no_caches(why): "No cache is used: {why}" / "캐시를 쓰지 않아요: {why}";
+    no_caches_untrusted: "No cache is used: a proposed change of somebody who may not push leaves nothing for others." / "캐시를 쓰지 않아요. 푸시 권한이 없는 사람이 제안한 변경은 다른 실행에 아무것도 남기지 않아요.";
+    caches_cut_short: "Its caches are given up: it was ended from outside, and they may be half written." / "밖에서 종료되어 캐시가 덜 쓰였을 수 있어 버려요.";
     secret_missing(name, line): "It needs the secret {name}, which the service does not have. `{line}` sets it." / "이 서비스에 없는 {name} 시크릿이 필요해요. `{line}` 명령으로 설정하세요.";
     secret_untrusted(name): "It asks for the secret {name}, and a proposed change of somebody who may not push gets none. Leave the step out of runs for `pull_request`." / "{name} 시크릿이 필요하지만, 푸시 권한이 없는 사람이 제안한 변경에는 시크릿을 주지 않아요. `pull_request` 실행에서는 이 스텝을 빼세요.";
     secret_shut(name): "The secret {name} does not open with the key of this Berth. Set it again." / "{name} 시크릿을 이 Berth의 키로 열 수 없어요. 다시 설정하세요.";
@@ -327,6 +334,7 @@ said! {
     pushes_branches: "A newer push takes the place of the runs that wait, on every branch but the default one." / "기본 브랜치를 뺀 모든 브랜치에서 새 푸시가 대기 중인 실행을 대체해요.";
     pushes_branches_running: "A newer push takes the place of the runs that wait or are under way, on every branch but the default one." / "기본 브랜치를 뺀 모든 브랜치에서 새 푸시가 대기 중이거나 진행 중인 실행을 대체해요.";
     pushes_all: "A newer push takes the place of the runs that wait, on every branch." / "모든 브랜치에서 새 푸시가 대기 중인 실행을 대체해요.";
+    caches_cleared(count): "{count} caches were given up." / "캐시 {count}개를 비웠어요.";
     pushes_all_running: "A newer push takes the place of the runs that wait or are under way, on every branch." / "모든 브랜치에서 새 푸시가 대기 중이거나 진행 중인 실행을 대체해요.";
     subject_run(number, service): "run {number} of {service}" / "{service} 실행 {number}";
     subject_release(number, service, environment): "release {number} of {service} in {environment}" / "{environment} 환경 {service} 릴리스 {number}";

@@ -57,6 +57,9 @@ pub struct Settings {
     /// How many cores a step, a sidecar or a build may use [default: 2]
     #[arg(long, env = "BERTH_STEP_CPUS", value_name = "CORES")]
     pub step_cpus: Option<f64>,
+    /// How much the caches of a service's steps may take, in MiB [default: 4096]
+    #[arg(long, env = "BERTH_CACHE_BUDGET", value_name = "MIB")]
+    pub cache_budget: Option<u64>,
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
@@ -102,6 +105,7 @@ impl Settings {
             run_steps: self.run_steps.or(under.run_steps),
             step_memory: self.step_memory.or(under.step_memory),
             step_cpus: self.step_cpus.or(under.step_cpus),
+            cache_budget: self.cache_budget.or(under.cache_budget),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             mirror_private: self.mirror_private.or(under.mirror_private),
             log_format: self.log_format.or(under.log_format),
@@ -129,6 +133,7 @@ impl Settings {
             run_steps: at_least_one("run_steps", self.run_steps.unwrap_or(4))?,
             step_memory: check_memory(self.step_memory.unwrap_or(2_048))?,
             step_cpu_millis: check_cpus(self.step_cpus.unwrap_or(2.0))?,
+            cache_budget: check_budget(self.cache_budget.unwrap_or(4_096))?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             mirror_private: self.mirror_private.unwrap_or(false),
             log_json: match self.log_format.as_deref() {
@@ -156,6 +161,11 @@ fn at_least_one(name: &str, number: usize) -> Result<usize> {
 fn check_memory(mib: u64) -> Result<u64> {
     // Less than the engine takes, or than a shell and a compiler can begin with; more than any machine has.
     if (64..=1 << 24).contains(&mib) { Ok(mib << 20) } else { Err(bad("`step_memory` is a number of MiB from 64 on, like 4096.")) }
+}
+
+/// Bytes of so many MiB.
+fn check_budget(mib: u64) -> Result<u64> {
+    if mib <= 1 << 30 { Ok(mib << 20) } else { Err(bad("`cache_budget` is a number of MiB, like 4096; with 0 nothing is kept.")) }
 }
 
 /// Thousandths of so many cores.
@@ -245,6 +255,8 @@ pub struct Config {
     pub step_memory: u64,
     /// Cores of a step, a sidecar or a build, in thousandths.
     pub step_cpu_millis: u32,
+    /// What the caches of a service may take, in bytes.
+    pub cache_budget: u64,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether repositories that live elsewhere may be in private networks.

@@ -156,6 +156,7 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
     running.spawn(tasks::deletions::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::sweep::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::retention::run(ctx.clone(), stop.clone()));
+    running.spawn(tasks::caches::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::mirrors::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::statuses::run(ctx.clone(), stop.clone()));
     let pipelines = pipelines::Context {

@@ -55,9 +55,11 @@ pub enum Duty {
     Statuses,
     /// Versions of base images to be built.
     Bases,
+    /// Caches of steps were left, or given up.
+    Caches,
 }
 
-const DUTIES: usize = Duty::Bases as usize + 1;
+const DUTIES: usize = Duty::Caches as usize + 1;
 
 /// Which targets' routes and instances the edge must look at again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -67,8 +67,8 @@ async fn networks_and_volumes(world: &World) -> Vec<String> {
         }
     }
     let volumes = docker.list_volumes(None::<ListVolumesOptions>).await.unwrap().volumes.unwrap_or_default();
-    // The files of a run that failed are kept, as its row says.
-    let kept = world.rows("SELECT id FROM runs WHERE files_until IS NOT NULL").await;
+    // The files of a run that failed are kept, and so are caches, as their rows say.
+    let kept = world.rows("SELECT id FROM runs WHERE files_until IS NOT NULL UNION SELECT id FROM caches WHERE removed_at IS NULL").await;
     let kept: Vec<String> = kept.iter().map(|row| row.text("id").unwrap()).collect();
     let orphan = |name: &String| !kept.iter().any(|run| name.ends_with(run.as_str()));
     left.extend(volumes.into_iter().map(|volume| volume.name).filter(orphan).map(|name| format!("volume {name}")));

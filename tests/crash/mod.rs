@@ -2,6 +2,7 @@
 
 mod backing;
 mod basing;
+mod caching;
 mod changing;
 mod engine;
 mod forgetting;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::{backing, basing, changing, forgetting, mirroring, moving, pushing, spoiling, starting, timing, together, world::World};
+use super::{
+    backing, basing, caching, changing, forgetting, mirroring, moving, pushing, spoiling, starting, timing, together, world::World,
+};
 
 /// One of them.
 #[async_trait(?Send)]
@@ -55,6 +57,7 @@ pub(super) fn all() -> Vec<Box<dyn Operation>> {
     all.extend(together::all());
     all.extend(mirroring::all());
     all.extend(basing::all());
+    all.extend(caching::all());
     all.extend(spoiling::all());
     all.extend(timing::all());
     all.extend(backing::all());

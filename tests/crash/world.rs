@@ -87,6 +87,7 @@ impl World {
             ("BERTH_POINTS", &points),
             ("BERTH_HASTE", HASTE),
             ("BERTH_RUN_STEPS", "1"),
+            ("BERTH_CACHE_BUDGET", "8"),
             ("BERTH_MIRROR_PRIVATE", "true"),
         ];
         Process::bare(&[own.as_slice(), settings].concat())
@@ -216,6 +217,7 @@ impl World {
                      + (SELECT COUNT(*) FROM mirrors WHERE wanted_at IS NOT NULL OR lease_until IS NOT NULL)
                      + (SELECT COUNT(*) FROM forge_statuses WHERE due_at IS NOT NULL)
                      + (SELECT COUNT(*) FROM base_versions WHERE finished_at IS NULL)
+                     + (SELECT COUNT(*) FROM caches WHERE removed_at IS NULL AND (dropped_at IS NOT NULL OR step_id IS NOT NULL OR size IS NULL))
                      + (SELECT COUNT(*) FROM base_rolls WHERE run_id IS NULL AND note IS NULL) AS number";
         self.number(open).await > 0
     }

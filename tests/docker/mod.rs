@@ -58,6 +58,7 @@ fn step(image: &str, script: &str) -> Task {
         alias: None,
         env: BTreeMap::new(),
         workspace: None,
+        caches: Vec::new(),
         limits: Limits { memory: 64 << 20, ..Limits::default() },
         profile: Profile::Baseline,
         network: Network::Run(RunId::from_text("1")),

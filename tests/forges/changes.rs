@@ -15,7 +15,7 @@ services:
     stages:
       - name: fast
         steps:
-          - { name: unit, image: shell, run: [\"make test\"] }
+          - { name: unit, image: shell, run: [\"make test\"], caches: { /kept: [] } }
           - { name: publish, image: shell, run: [\"make publish\"], secrets: [KEY], if: { event: [push] } }
 ";
 
@@ -76,6 +76,7 @@ async fn proposed(world: World, on: &str) {
     assert_eq!(stages, ["fast"], "no image");
     let tasks = world.app.fake.tasks().split_off(before);
     assert_eq!(tasks.len(), 1, "the default branch's file says what is run");
+    assert!(tasks[0].caches.is_empty() && world.app.fake.tasks()[..before].iter().any(|task| !task.caches.is_empty()));
     assert!(!tasks[0].env.contains_key("KEY") && tasks[0].env["BERTH_CHANGE"] == "7" && tasks[0].env["BERTH_EVENT"] == "pull_request");
     assert!(!tasks[0].command.join(" ").contains("steal"), "{:?}", tasks[0].command);
     assert_eq!(world.run(6).await.map(|run| run.number), None);

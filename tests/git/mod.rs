@@ -120,9 +120,14 @@ services:
 /// A harbour whose engine has what [`FILE`] and its Dockerfile ask for.
 pub(crate) async fn harbour() -> Harbour {
     let harbour = Harbour::new().await;
+    furnish(&harbour);
+    harbour
+}
+
+/// Gives the engine of a harbour what [`FILE`] and its Dockerfile ask for.
+pub(crate) fn furnish(harbour: &Harbour) {
     harbour.fake.set_image("shell", Behaviour::default());
     harbour.fake.on_task(|_| Some(Script { lines: vec![(false, "all good".into())], ..Script::default() }));
-    harbour
 }
 
 #[tokio::test]

@@ -290,6 +290,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/ci", "badges", &[], OWN, ADMIN_SEEING, false),
     ("/teams/{team}/services/{service}/ci", "hide-badges", &[], OWN, ADMIN_SEEING, false),
     ("/teams/{team}/services/{service}/settings", "pushes", &[("running", "yes")], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "clear-caches", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror", &[("forge", "git")], CHANGE, WRITE, false),

@@ -80,6 +80,8 @@ pub(super) fn rows() -> Vec<Row> {
         row("get", "/teams/{team}/services/{service}/targets/{environment}/logs", VIEW, nothing()),
         row("get", "/teams/{team}/services/{service}/push-policy", VIEW, nothing()),
         row("put", "/teams/{team}/services/{service}/push-policy", CHANGE, json!({"default_branch": false, "running": false})),
+        row("get", "/teams/{team}/services/{service}/caches", VIEW, nothing()),
+        row("delete", "/teams/{team}/services/{service}/caches", CHANGE, nothing()),
         row("get", "/teams/{team}/services/{service}/secrets", CHANGE, nothing()),
         row("put", "/teams/{team}/services/{service}/secrets/{name}", CHANGE, json!({"value": "wanted by steps"})),
         row("delete", "/teams/{team}/services/{service}/secrets/{name}", CHANGE, nothing()),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 72] = [
+const LEFT: [(&str, &str); 89] = [
     ("bases::abandon", "one plain UPDATE, of versions whose Berth is gone for a day"),
     ("bases::all", "pipelines::bases builds, rolls and gives up versions on both databases"),
     ("bases::begin", "as bases::all"),
@@ -31,6 +31,23 @@ const LEFT: [(&str, &str); 72] = [
     ("bases::versions", "as bases::all"),
     ("bases::reference", "makes a text"),
     ("bases::shown", "makes what is shown of rows that are there already"),
+    ("caches::any_unmeasured", "store::caches asks each function on both databases, by hand"),
+    ("caches::clear", "as caches::any_unmeasured"),
+    ("caches::copied", "as caches::any_unmeasured"),
+    ("caches::forget", "as caches::any_unmeasured"),
+    ("caches::give_back", "as caches::any_unmeasured"),
+    ("caches::give_up", "as caches::any_unmeasured"),
+    ("caches::give_up_left", "as caches::any_unmeasured"),
+    ("caches::give_up_unused", "as caches::any_unmeasured"),
+    ("caches::going", "as caches::any_unmeasured"),
+    ("caches::kept", "as caches::any_unmeasured"),
+    ("caches::list", "as caches::any_unmeasured"),
+    ("caches::measured", "as caches::any_unmeasured"),
+    ("caches::of_service", "as caches::any_unmeasured"),
+    ("caches::removed", "as caches::any_unmeasured"),
+    ("caches::services_over", "as caches::any_unmeasured"),
+    ("caches::take", "as caches::any_unmeasured"),
+    ("caches::there", "as caches::any_unmeasured"),
     ("db::readable", "reads rows that are there already"),
     ("db::unreadable", "makes an error"),
     ("dump::columns", "the backup's tests take every row of each database to the other"),

@@ -93,7 +93,7 @@ async fn furnish(app: &TestApp, team: &str) {
     let copy = Copy::at(&format!("http://x:{}@{}/git/{team}/hello.git", owner.secret(), app.berth.console)).await;
     copy.write(
         "berth.yaml",
-        "version: 1\nservices:\n  hello:\n    on: { schedule: [{ cron: \"0 3 * * *\" }] }\n    stages:\n      - name: fast\n        steps:\n          - { name: unit, image: shell, run: [\"make test\"] }\n",
+        "version: 1\nservices:\n  hello:\n    on: { schedule: [{ cron: \"0 3 * * *\" }] }\n    stages:\n      - name: fast\n        steps:\n          - { name: unit, image: shell, run: [\"make test\"], caches: { /kept: [] } }\n",
     );
     copy.write("Dockerfile", "FROM scratch\n");
     for message in ["First", "Second"] {

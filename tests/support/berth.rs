@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, RunId, ServiceName, Source, TeamName};
+use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, Run, RunId, ServiceName, Source, TeamName};
 use server::{
     config::Config,
     platform::{Scope, fake::Fake},
@@ -56,6 +56,7 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         steps: 8,
         run_steps: 4,
         step_memory: 2 << 30,
+        cache_budget: 4 << 30,
         step_cpu_millis: 2_000,
         trusted_proxies: Vec::new(),
         mirror_private: false,
@@ -66,8 +67,13 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
 impl Harbour {
     /// A fresh one, whose `dev` proves quickly.
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// A fresh one in memory with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let fake = Fake::listening();
-        Self::on(Engine::Given(Arc::new(fake.clone())), fake, |_| ()).await
+        Self::on(Engine::Given(Arc::new(fake.clone())), fake, change).await
     }
 
     /// A fresh one on the container engine of this machine. [`Harbour::clear`] it at the end.
@@ -160,6 +166,12 @@ impl Harbour {
     /// A rollout as it is now.
     pub(crate) async fn rollout(&self, id: &RolloutId) -> Rollout {
         self.berth.backend.releases.rollout(&self.owner, id).await.unwrap()
+    }
+
+    /// Waits until the run of this number has ended.
+    pub(crate) async fn run_ended(&self, number: u64) -> Run {
+        let shown = async || self.berth.backend.runs.show(&self.owner, &team(), &service(), number).await.ok();
+        within(Duration::from_secs(90), "the run ends", async || shown().await.filter(|run| run.state.ended())).await
     }
 
     /// Waits until a rollout has ended.

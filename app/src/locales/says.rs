@@ -131,6 +131,7 @@ impl Lang {
             "badges_opened" => pick(self, "opened the badges of", "배지를 공개했어요"),
             "badges_closed" => pick(self, "closed the badges of", "배지를 비공개로 했어요"),
             "approved" => pick(self, "approved", "승인했어요"),
+            "cleared" => pick(self, "cleared the caches of", "캐시를 비웠어요"),
             "muted" => pick(self, "muted", "무시하도록 했어요"),
             "unmuted" => pick(self, "unmuted", "다시 보도록 했어요"),
             "signed_in" => pick(self, "signed in", "로그인했어요"),

@@ -1,6 +1,7 @@
 //! Sentences of services and their targets.
 
 use super::sentences;
+use crate::model::CacheEnd;
 
 sentences! {
     home_title: "What runs where" / "어디에서 무엇이 실행되나";
@@ -74,6 +75,15 @@ sentences! {
     secret_keep: "Keep the secret" / "시크릿 보관";
     secret_forget: "Forget" / "삭제";
     secret_forget_this(name): "Forget {name}" / "{name} 삭제";
+    caches: "Caches of steps" / "스텝의 캐시";
+    caches_below: "A step with `caches:` has these folders as a run before left them. The ones not used for longest go when they take too much room." / "`caches:`가 있는 스텝은 앞선 실행이 남긴 폴더를 이어서 써요. 공간이 모자라면 가장 오래 쓰지 않은 것부터 지워요.";
+    caches_empty: "Nothing is kept. Steps begin with their image and the commit's files alone." / "보관한 캐시가 없어요. 스텝은 이미지와 커밋의 파일만으로 시작해요.";
+    caches_clear: "Clear the caches" / "캐시 비우기";
+    cache_in_use: "in use now" / "지금 사용 중";
+    cache_over_budget: "given up to make room" / "공간을 만들려고 지움";
+    cache_unused: "given up: no step used it for long" / "오래 쓰지 않아 지움";
+    cache_cut_short: "given up: its step was ended from outside" / "스텝이 밖에서 종료되어 지움";
+    cache_cleared: "cleared" / "비움";
     delete_title: "Delete" / "삭제";
     delete_below: "What runs is stopped, then everything of the service is removed: releases, variables, logs, the repository." / "실행 중인 것을 멈추고 릴리스, 변수, 로그, 저장소까지 모두 지워요.";
     delete_below_shared: "What runs is stopped, then everything of the service is removed: releases, variables, logs. The repository stays, since other services are built from it." / "실행 중인 것을 멈추고 릴리스, 변수, 로그를 모두 지워요. 저장소는 다른 서비스가 쓰고 있어서 남아요.";
@@ -139,6 +149,16 @@ sentences! {
 }
 
 impl super::Lang {
+    /// Why a cache was given up.
+    pub const fn cache_end(self, end: CacheEnd) -> &'static str {
+        match end {
+            CacheEnd::OverBudget => self.cache_over_budget(),
+            CacheEnd::Unused => self.cache_unused(),
+            CacheEnd::CutShort => self.cache_cut_short(),
+            CacheEnd::Cleared => self.cache_cleared(),
+        }
+    }
+
     /// "6 services in 3 environments."
     pub fn home_counts(self, services: usize, environments: usize) -> String {
         let s = |count: usize| if count == 1 { "" } else { "s" };

@@ -60,6 +60,8 @@ ids! {
     StageId
     /// A step of a stage.
     StepId
+    /// A folder of steps that is kept between runs.
+    CacheId
     /// A host name that leads to a target.
     RouteId
     /// An API token.

@@ -2,6 +2,7 @@
 
 mod actor;
 mod base;
+mod cache;
 mod candidate;
 mod ci;
 mod environment;
@@ -26,6 +27,7 @@ mod trigger;
 
 pub use actor::*;
 pub use base::*;
+pub use cache::*;
 pub use candidate::*;
 pub use ci::*;
 pub use environment::*;

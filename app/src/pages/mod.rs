@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod base;
 pub mod bases;
+mod caches;
 pub mod candidate;
 pub mod candidates;
 pub mod ci;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::{done, mirror, path_of, service_tabs};
+use super::{caches, done, mirror, path_of, service_tabs};
 use crate::{
     caller::{Answer, Caller, Screen, no_such_form},
     components::{Confirm, Field, Formed, Tone, code_block, empty, facts, head, say, sentence, submit, when},
@@ -29,6 +29,7 @@ async fn shown(caller: &Caller, made: Option<NewHook>) -> Result<Answer> {
     };
     let policy = caller.backend.services.push_policy(caller.actor()?, &team, &name).await?;
     let mirror = caller.backend.mirrors.show(caller.actor()?, &team, &name).await?;
+    let kept = caller.backend.services.caches(caller.actor()?, &team, &name).await?;
     let service = &all.service;
     let path = path_of(&team, &name);
     let environments: Vec<String> = all.targets.iter().map(|target| target.environment.to_string()).collect();
@@ -68,6 +69,7 @@ async fn shown(caller: &Caller, made: Option<NewHook>) -> Result<Answer> {
         </section>
         {pushes_card(caller, &team, policy)}
         {secrets_card(caller, secrets.as_deref())}
+        {caches::card(caller, &team, &name, &kept, caller.may(&team, Role::Developer))}
         <section class="card narrow danger-zone">
             <header><h2>{t.delete_title()}</h2></header>
             <div class="body"><p class="soft">{below}</p>{end}</div>
@@ -95,6 +97,9 @@ async fn shown(caller: &Caller, made: Option<NewHook>) -> Result<Answer> {
                 .cli(format!("berth secret set {team}/{name} NAME")),
             Way::act(t.secret_forget(), "DELETE", format!("/teams/{team}/services/{name}/secrets/NAME"))
                 .cli(format!("berth secret unset {team}/{name} NAME")),
+            Way::get(t.caches(), format!("/teams/{team}/services/{name}/caches")).cli(format!("berth cache list {team}/{name}")),
+            Way::act(t.caches_clear(), "DELETE", format!("/teams/{team}/services/{name}/caches"))
+                .cli(format!("berth cache clear {team}/{name}")),
             Way::act(t.delete_service_does(), "DELETE", format!("/teams/{team}/services/{name}?confirm={name}"))
                 .cli(format!("berth service delete {team}/{name}")),
         ])
@@ -262,6 +267,10 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         "forget-secret" => {
             services.unset_secret(actor, &team, &name, caller.form.get("of")).await?;
             Ok(Answer::Go(format!("{}/settings?done=saved#secrets", path_of(&team, &name))))
+        }
+        "clear-caches" => {
+            services.clear_caches(actor, &team, &name).await?;
+            Ok(Answer::Go(format!("{}/settings?done=saved#caches", path_of(&team, &name))))
         }
         "delete" => {
             let confirm = caller.form.get("confirm");

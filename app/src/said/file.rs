@@ -110,6 +110,8 @@ said! {
     health_twice(name): "Health is told by one of `path`, `tcp` and `command`, and `{name}` is there already." / "상태 확인에는 `path`, `tcp`, `command` 중 하나만 쓸 수 있는데 `{name}` 키가 이미 있어요.";
     needs_port(name_key, name, row): "`{name_key}` needs a port to ask, and `{name}` (line {row}) has none. Add `port`." / "`{name_key}`: 확인할 포트가 필요한데 `{name}`({row}번째 줄)에 없어요. `port`를 더하세요.";
     no_folder(name): "`{name}` is not the absolute path of a folder. Write for example `/var/cache/app`." / "`{name}`: 폴더의 절대 경로가 아니에요. 예: `/var/cache/app`";
+    no_cache(name): "`{name}` cannot be kept between runs. Name a folder of the image, or one below `/workspace`." / "`{name}`: 실행 사이에 보관할 수 없어요. 이미지의 폴더나 `/workspace` 아래의 폴더를 적으세요.";
+    most_caches(most): "A step has at most {most} caches. Take one out." / "스텝에는 캐시를 {most}개까지 쓸 수 있어요. 하나를 빼세요.";
     leaves(name): "`{name}` leaves the repository. Write a path relative to its root, without `..`." / "`{name}`: 저장소를 벗어나요. 저장소의 맨 위에서 시작하는 상대 경로를 `..` 없이 적으세요.";
     five_fields(count): "A schedule has five fields (minute, hour, day, month, day of the week), and this has {count}." / "예약은 다섯 칸(분, 시, 일, 월, 요일)인데 {count}칸이 적혀 있어요.";
     no_field(name, unit, low, high): "`{name}` is no {unit} of a schedule: numbers from {low} to {high}, `*`, `a-b`, `*/n` and lists of them." / "`{name}`: 예약의 {unit} 칸에 쓸 수 없어요. {low}에서 {high}까지의 숫자, `*`, `a-b`, `*/n`이나 이것들의 목록을 적으세요.";

@@ -11,6 +11,7 @@ use super::{
     admin::Admin,
     backup::{Backup, Restore},
     base::BaseCommand,
+    cache::CacheCommand,
     candidates::Candidates,
     change::{ConfigCommand, Scale},
     ci::Ci,
@@ -155,6 +156,9 @@ pub(super) enum Command {
     /// Variables of a service in an environment
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// What steps of a service left for those of the next runs
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Secrets that steps of a service are given by name
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -111,6 +111,7 @@ const TABLE: &[Entry] = &[
             ("berth config set API_KEY=- --env dev", "reads the value from the standard input"),
         ],
     ),
+    ("cache clear", &[("berth cache clear orders", "the next run of orders begins with nothing kept")]),
     ("secret set", &[("berth secret set orders DEPLOY_KEY", "asks for the value, or reads what is piped in")]),
     ("route add", &[("berth route add shop.example.com --env production", "leads a further host name there")]),
     (

@@ -8,6 +8,7 @@ mod admin;
 mod args;
 mod backup;
 mod base;
+mod cache;
 mod candidates;
 mod change;
 mod ci;
@@ -128,6 +129,7 @@ async fn ask(command: Command, session: Session) -> Done<ExitCode> {
         Command::Logs(logs) => logs::run(logs, session).await?,
         Command::Events(events) => events::run(events, session).await?,
         Command::Search(search) => search::run(search, session).await?,
+        Command::Cache(cache) => cache::run(cache, session).await?,
         Command::Secret(secret) => secret::run(secret, session).await?,
         Command::Mirror(mirror) => mirror::run(mirror, session).await?,
         Command::Route(route) => routes::run(route, session).await?,

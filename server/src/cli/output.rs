@@ -196,6 +196,11 @@ pub(super) fn lasting(duration: Duration) -> String {
     }
 }
 
+/// "12 KiB"
+pub(super) fn size(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
+}
+
 /// The first 7 digits of a commit, the first 12 of an image.
 pub(super) fn short(id: &str) -> &str {
     match id.strip_prefix("sha256:") {

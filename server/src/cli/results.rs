@@ -94,7 +94,8 @@ pub(super) async fn artifacts(session: &Session, run: &str, into: Option<PathBuf
         }
     }
     session.show(answer, |_| {
-        let row = |file: &Artifact| vec![file.path.clone(), size(file.size), file.step.clone(), output::short(&file.sha256).to_owned()];
+        let row =
+            |file: &Artifact| vec![file.path.clone(), output::size(file.size), file.step.clone(), output::short(&file.sha256).to_owned()];
         output::listing(
             &["PATH", "SIZE", "STEP", "SHA-256"],
             &files.iter().map(row).collect::<Vec<_>>(),
@@ -102,10 +103,6 @@ pub(super) async fn artifacts(session: &Session, run: &str, into: Option<PathBuf
         );
         Ok(())
     })
-}
-
-fn size(bytes: u64) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// Where a file goes. What a server says of its path is not believed: it stays below the folder.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bases;
+mod caches;
 mod candidates;
 mod ci;
 mod figures;

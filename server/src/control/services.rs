@@ -6,9 +6,9 @@ use app::{
     backend::Services,
     error::{Error, Result},
     model::{
-        Actor, Board, BoardRow, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, PushPolicy, RepositoryId,
-        RepositoryName, Route, RouteId, RunFilter, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target, TargetId, TeamId,
-        TeamName, Timestamp,
+        Actor, Board, BoardRow, Cache, ConfigSetId, Environment, EnvironmentName, Move, NewService, Page, PageRequest, PushPolicy,
+        RepositoryId, RepositoryName, Route, RouteId, RunFilter, Service, ServiceId, ServiceName, ServiceOverview, StepSecret, Target,
+        TargetId, TeamId, TeamName, Timestamp,
     },
     said,
 };
@@ -356,6 +356,14 @@ impl Services for Control {
 
     async fn unset_secret(&self, actor: &Actor, team: &TeamName, service: &ServiceName, name: &str) -> Result<()> {
         self.forget_secret(actor, team, service, name).await
+    }
+
+    async fn caches(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Vec<Cache>> {
+        self.list_caches(actor, team, service).await
+    }
+
+    async fn clear_caches(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<()> {
+        self.give_up_caches(actor, team, service).await
     }
 
     async fn push_policy(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<PushPolicy> {

@@ -55,21 +55,52 @@ pub async fn changed(repository: &Path, base: &str, head: &str, each: impl FnMut
     tokio::time::timeout(ARCHIVE_DEADLINE, stream(repository, base, head, each)).await.map_err(|_| GitError::TooSlow("diff-tree"))?
 }
 
-async fn stream(repository: &Path, base: &str, head: &str, mut each: impl FnMut(&str)) -> Result<()> {
+async fn stream(repository: &Path, base: &str, head: &str, each: impl FnMut(&str)) -> Result<()> {
     check_commit(base)?;
     check_commit(head)?;
     let mut diff = command(Some(repository));
-    diff.args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head]).stderr(Stdio::null());
-    let mut child = diff.spawn().map_err(GitError::Start)?;
-    let failed = |message: String| GitError::Failed { what: "diff-tree", message };
-    let mut paths = BufReader::new(child.stdout.take().ok_or_else(|| failed("no pipe".into()))?);
-    let mut path = Vec::new();
-    while paths.read_until(0, &mut path).await.map_err(|error| failed(error.to_string()))? > 0 {
-        each(&String::from_utf8_lossy(path.strip_suffix(&[0]).unwrap_or(&path)));
-        path.clear();
+    diff.args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head]);
+    records(diff, "diff-tree", each).await
+}
+
+/// Runs a command and gives what it says, record by record: each ends with a NUL.
+async fn records(mut command: Command, what: &'static str, mut each: impl FnMut(&str)) -> Result<()> {
+    let mut child = command.stderr(Stdio::null()).spawn().map_err(GitError::Start)?;
+    let failed = |message: String| GitError::Failed { what, message };
+    let mut records = BufReader::new(child.stdout.take().ok_or_else(|| failed("no pipe".into()))?);
+    let mut record = Vec::new();
+    while records.read_until(0, &mut record).await.map_err(|error| failed(error.to_string()))? > 0 {
+        each(&String::from_utf8_lossy(record.strip_suffix(&[0]).unwrap_or(&record)));
+        record.clear();
     }
     let status = child.wait().await.map_err(GitError::Start)?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+}
+
+/// Gives every file of a commit in a folder (empty: all of them), in the order of their paths: the path, and what Git calls its
+/// content.
+///
+/// # Errors
+/// Where the commit is not there, or `git` takes too long.
+pub async fn tree(repository: &Path, commit: &str, folder: &str, each: impl FnMut(&str, &str)) -> Result<()> {
+    tokio::time::timeout(ARCHIVE_DEADLINE, stream_tree(repository, commit, folder, each)).await.map_err(|_| GitError::TooSlow("ls-tree"))?
+}
+
+async fn stream_tree(repository: &Path, commit: &str, folder: &str, mut each: impl FnMut(&str, &str)) -> Result<()> {
+    check_commit(commit)?;
+    let mut list = command(Some(repository));
+    list.args(["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit]);
+    if !folder.is_empty() {
+        list.arg(folder).env("GIT_LITERAL_PATHSPECS", "1");
+    }
+    records(list, "ls-tree", |entry| {
+        let Some((about, path)) = entry.split_once('\t') else { return };
+        let mut about = about.split(' ').skip(1);
+        if let (Some("blob"), Some(object)) = (about.next(), about.next()) {
+            each(path, object);
+        }
+    })
+    .await
 }
 
 /// Those of the paths at which a commit has a file.

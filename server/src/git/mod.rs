@@ -12,7 +12,7 @@ mod serve;
 
 pub use address::{Address, NoAddress, Scheme};
 pub use bundle::{Bundling, bundle, unbundle};
-pub use diff::{Ancestry, ancestry, changed, files};
+pub use diff::{Ancestry, ancestry, changed, files, tree};
 pub use key::{fingerprints, new_key};
 pub use packet::{Band, Packets, band, flush, packet};
 pub use receive::{Head, read_head};

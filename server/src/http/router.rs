@@ -25,8 +25,8 @@ use utoipa_axum::{
 
 use super::{
     api::{
-        accounts, bases, candidates, ci, logs, meta, mirrors, pipelines, platform, policies, releases, runs, secrets, services, teams,
-        tokens,
+        accounts, bases, caches, candidates, ci, logs, meta, mirrors, pipelines, platform, policies, releases, runs, secrets, services,
+        teams, tokens,
     },
     extract::Asker,
     problem::{self, Problem},
@@ -125,6 +125,8 @@ fn list() -> Vec<Entry> {
         needs(A::ManageRoutes, routes!(services::remove_route)),
         needs(A::ViewTeam, routes!(policies::show)),
         needs(A::ChangeService, routes!(policies::set)),
+        needs(A::ViewTeam, routes!(caches::list)),
+        needs(A::ChangeService, routes!(caches::clear)),
         needs(A::ReadConfig, routes!(secrets::list)),
         needs(A::ChangeConfig, routes!(secrets::set)),
         needs(A::ChangeConfig, routes!(secrets::unset)),

@@ -162,6 +162,11 @@ pub(super) async fn files<T: Send + 'static>(
     Looked { taken: walk.taken, notes: walk.notes }
 }
 
+/// Globs of a step, relative to its folder, as one set.
+pub(super) fn globs(folder: &str, globs: &[String]) -> Result<GlobSet, String> {
+    Wanted::new(folder, globs).map(|wanted| wanted.set)
+}
+
 /// The globs of a step, and where in the workspace to begin.
 #[derive(Debug)]
 struct Wanted {

@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod bake;
 pub mod bases;
 pub mod build;
+pub mod caches;
 pub mod collect;
 pub mod context;
 pub mod cron;

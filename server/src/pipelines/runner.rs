@@ -23,6 +23,7 @@ pub(super) use self::listening::note_wait;
 use self::watch::Halt;
 use super::{
     Context, build,
+    caches::leaves_whole,
     collect::Found,
     file::{Pipeline, PlannedStage, say},
     rerun,
@@ -33,7 +34,7 @@ use super::{
 use crate::{
     claim::{Claim, LEASE},
     store::{
-        StoreError,
+        StoreError, caches,
         runs::{self, RunRow, StageRow, TakenUp},
     },
     wake::Duty,
@@ -127,6 +128,7 @@ async fn give_up(ctx: &Context, run: &RunRow, column: &str) {
     if let Err(error) = ended.await {
         tracing::warn!(run = %run.id, %error, "its end could not be written");
     }
+    ctx.wake.duty(Duty::Caches);
     ctx.wake.duty(Duty::Runs);
 }
 
@@ -177,7 +179,13 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     tx.commit().await?;
     let to_do = match to_do {
         None => return Err(Left::Leaving),
-        Some(TakenUp::ToDo(to_do)) => to_do,
+        Some(TakenUp::ToDo(to_do)) => {
+            // What steps had that were interrupted is given up.
+            if to_do.first().is_none_or(|stage| stage.attempt > 1) {
+                ctx.wake.duty(Duty::Caches);
+            }
+            to_do
+        }
         // Interrupted between the end of a stage and the run's: what stopped it then stops it now.
         Some(TakenUp::Ended(stage)) => {
             let why = runs::why(&ctx.db, &stage).await?;
@@ -452,7 +460,11 @@ async fn write_end(ctx: &Context, run: &RunRow, id: &StepId, end: &step::StepEnd
     if let Some(found) = found.filter(|_| ours) {
         found.keep(&mut tx, run, id).await?;
     }
+    let left_caches = ours && caches::give_back(&mut tx, id, leaves_whole(end.exit_code)).await?;
     tx.commit().await?;
+    if left_caches {
+        ctx.wake.duty(Duty::Caches);
+    }
     ctx.wake.changed(Some(&run.team_id), format!("step:{id}"));
     ctx.run_changed(&run.team_id, &run.id);
     if ours { Ok(()) } else { Err(Left::Leaving) }

@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context,
+    Context, caches,
     collect::{self, Found},
     file::PlannedStep,
     log::{Log, Marks, telling},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock,
-    platform::{Limits, Network, PlatformError, Task, TaskEnd, Workspace},
+    platform::{CacheMount, Limits, Network, PlatformError, Task, TaskEnd, Workspace},
     secrets::Masks,
     store::runs::RunRow,
 };
@@ -97,7 +97,12 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     let end = match secrets::open(ctx, job.run, &job.step.secrets).await? {
         Ok(secrets) => {
             log.mask(Masks::sealed_and_named(&secrets, &job.step.env));
-            tries(ctx, job, &secrets, &mut log, cancel).await?
+            let caches = caches::take(ctx, job, &mut log, cancel).await?;
+            let end = tries(ctx, job, (&secrets, &caches), &mut log, cancel).await?;
+            if !caches.is_empty() && !caches::leaves_whole(end.exit_code) {
+                log.note(&said::caches_cut_short()).await?;
+            }
+            end
         }
         Err(failure) => StepEnd::not(RunState::Failed, failure),
     };
@@ -117,17 +122,20 @@ pub async fn carry_out(ctx: &Context, job: &Job<'_>, cancel: &CancellationToken)
     Ok((end, found))
 }
 
+/// What a step is given beside what its file says: secrets, and what is kept from the runs before.
+type Given<'a> = (&'a BTreeMap<String, String>, &'a [CacheMount]);
+
 /// Tries it as often as its retries allow. What a try left in the workspace is there for the next.
 async fn tries(
     ctx: &Context,
     job: &Job<'_>,
-    secrets: &BTreeMap<String, String>,
+    given: Given<'_>,
     log: &mut Log,
     cancel: &CancellationToken,
 ) -> Result<StepEnd, crate::store::StoreError> {
     let mut tried = Vec::new();
     loop {
-        let (class, end) = one_try(ctx, job, secrets, log, cancel).await?;
+        let (class, end) = one_try(ctx, job, given, log, cancel).await?;
         tried.push(class);
         let next = job.step.retry.next(&tried).filter(|_| Instant::now() < job.until && !cancel.is_cancelled());
         let Some(next) = next else {
@@ -140,12 +148,12 @@ async fn tries(
 async fn one_try(
     ctx: &Context,
     job: &Job<'_>,
-    secrets: &BTreeMap<String, String>,
+    given: Given<'_>,
     log: &mut Log,
     cancel: &CancellationToken,
 ) -> Result<(Tried, StepEnd), crate::store::StoreError> {
     let marks = Marks { nonce: clock::new_id(), commands: job.step.commands.clone() };
-    let task = task(ctx.limits(), job, secrets, &marks);
+    let task = task(ctx.limits(), job, given, &marks);
     log.expect(marks);
     let (sink, output) = mpsc::channel(WAITING);
     let (end, pumped) = tokio::join!(ctx.platform.run_to_end(&task, sink, cancel.clone()), log.pump(output));
@@ -163,7 +171,7 @@ fn class(end: &Result<TaskEnd, PlatformError>) -> Tried {
     }
 }
 
-fn task(limits: Limits, job: &Job<'_>, secrets: &BTreeMap<String, String>, marks: &Marks) -> Task {
+fn task(limits: Limits, job: &Job<'_>, (secrets, caches): Given<'_>, marks: &Marks) -> Task {
     Task {
         // The same for every attempt: what a former one left is found by it. With its place, since two names may differ in
         // nothing but what is replaced.
@@ -176,6 +184,7 @@ fn task(limits: Limits, job: &Job<'_>, secrets: &BTreeMap<String, String>, marks
         alias: None,
         env: environment(job, secrets),
         workspace: Some((job.workspace(), WORKSPACE.into())),
+        caches: caches.to_vec(),
         limits,
         profile: Profile::Baseline,
         network: if job.step.offline { Network::None } else { Network::Run(job.run.id.clone()) },

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use app::model::{Profile, RunId, TargetId, TeamId};
+use app::model::{CacheId, Profile, RunId, TargetId, TeamId};
 use serde_json::{Map, Value, json};
 
 use super::{ImageInfo, Limits, PlatformError, Task, Workload, WorkloadId, Workspace};
@@ -32,6 +32,8 @@ pub const TASK: &str = "berth.task";
 pub const BASE: &str = "berth.base";
 /// The number of its version.
 pub const VERSION: &str = "berth.base.version";
+/// The id of a cache; only its volume has it.
+pub const CACHE: &str = "berth.cache";
 /// The environment a network belongs to.
 pub const ENVIRONMENT: &str = "berth.environment";
 /// The name of the network a container is on.
@@ -90,6 +92,11 @@ pub fn task_name(instance: &str, task: &str) -> String {
 /// The name of the volume of a run's workspace.
 pub fn workspace_name(instance: &str, run: &RunId) -> String {
     name(instance, &["workspace", run.as_str()])
+}
+
+/// The name of the volume of a cache.
+pub fn cache_name(instance: &str, cache: &CacheId) -> String {
+    name(instance, &["cache", cache.as_str()])
 }
 
 /// The name of the helper that fills a run's workspace.
@@ -184,6 +191,8 @@ struct Parts<'a> {
     writable: &'a [String],
     host_name: String,
     workspace: Option<(String, &'a str)>,
+    /// Volumes with where they are.
+    caches: Vec<(String, &'a str)>,
 }
 
 /// The specification of a copy of a service.
@@ -206,6 +215,7 @@ pub fn copy(instance: &str, workload: &Workload, image: &ImageInfo, place: Place
         writable: &workload.writable,
         host_name: format!("{}-{}-{}", workload.service, id.process, id.slot),
         workspace: None,
+        caches: Vec::new(),
     }
     .build()
 }
@@ -232,23 +242,17 @@ pub fn task(instance: &str, task: &Task, image: &ImageInfo, place: Place<'_>) ->
         writable: &task.writable,
         host_name: task.alias.clone().unwrap_or_else(|| "task".into()),
         workspace: task.workspace.as_ref().map(|(workspace, path)| (workspace_name(instance, &workspace.run), path.as_str())),
+        caches: task.caches.iter().map(|cache| (cache_name(instance, &cache.id), cache.path.as_str())).collect(),
     }
     .build()
 }
 
-/// The specification of a helper: it holds a workspace while an archive is put into it or read from it, and is never started.
+/// The specification of a helper: it holds a volume, such as a run's workspace, while an archive is put into it or read from it, and
+/// is never started. It is known as something of the run that reads or fills.
 ///
 /// # Errors
 /// None in truth.
-pub fn helper(instance: &str, workspace: &Workspace, image: &str) -> Result<Value, PlatformError> {
-    helper_for(instance, workspace, workspace, image)
-}
-
-/// The same for the sake of a run that reads the workspace of another: it is known as something of the run that reads.
-///
-/// # Errors
-/// None in truth.
-pub fn helper_for(instance: &str, reader: &Workspace, workspace: &Workspace, image: &str) -> Result<Value, PlatformError> {
+pub fn helper(instance: &str, reader: &Workspace, volume: String, image: &str) -> Result<Value, PlatformError> {
     Parts {
         image,
         user: "",
@@ -262,7 +266,8 @@ pub fn helper_for(instance: &str, reader: &Workspace, workspace: &Workspace, ima
         writable_root: true,
         writable: &[],
         host_name: "helper".into(),
-        workspace: Some((workspace_name(instance, &workspace.run), HELPER_MOUNT)),
+        workspace: Some((volume, HELPER_MOUNT)),
+        caches: Vec::new(),
     }
     .build()
 }
@@ -287,6 +292,7 @@ pub fn reader(instance: &str, read: &super::ImageRead) -> Result<Value, Platform
         writable: &[],
         host_name: "reader".into(),
         workspace: None,
+        caches: Vec::new(),
     }
     .build()
 }
@@ -361,6 +367,15 @@ impl Parts<'_> {
                 "Type": "volume", "Source": volume, "Target": absolute(path)?,
                 "VolumeOptions": { "NoCopy": *path != HELPER_MOUNT },
             }));
+        }
+        for (volume, path) in &self.caches {
+            let path = absolute(path)?;
+            // In the place of the workspace, or of another, it would hide that.
+            if mounts.iter().any(|mount| mount["Target"] == path) {
+                return Err(PlatformError::Refused(format!("`{path}` cannot be a cache: something else is there")));
+            }
+            // An empty one begins with what the image has there.
+            mounts.push(json!({ "Type": "volume", "Source": volume, "Target": path }));
         }
         if self.writable_root {
             return Ok((tmpfs, mounts));

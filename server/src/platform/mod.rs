@@ -7,10 +7,17 @@ pub mod fake;
 pub mod network;
 pub mod silence;
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    pin::Pin,
+    time::Duration,
+};
 
 use app::{
-    model::{BaseName, Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
+    model::{BaseName, CacheId, Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
     said,
 };
 use async_trait::async_trait;
@@ -160,6 +167,8 @@ pub struct Task {
     pub env: BTreeMap<String, String>,
     /// The workspace volume, mounted writable at this path, which is the working directory too.
     pub workspace: Option<(Workspace, String)>,
+    /// What it has from tasks before it.
+    pub caches: Vec<CacheMount>,
     /// Its limits.
     pub limits: Limits,
     /// Its hardening.
@@ -181,6 +190,15 @@ pub struct Workspace {
     pub run: RunId,
     /// The team it belongs to.
     pub team: TeamId,
+}
+
+/// A folder that a task has from one before it, and leaves to the next. Made where it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheMount {
+    /// Which one.
+    pub id: CacheId,
+    /// Where the task has it.
+    pub path: String,
 }
 
 /// How a task ended.
@@ -438,6 +456,19 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Removes what is left of a run: containers of its tasks, its workspace, its network.
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError>;
+
+    /// The caches that are there: found by labels.
+    async fn caches(&self) -> Result<BTreeSet<CacheId>, PlatformError>;
+
+    /// How large they are, in bytes. This takes a while.
+    async fn cache_sizes(&self) -> Result<BTreeMap<CacheId, u64>, PlatformError>;
+
+    /// Makes a cache that begins with what another holds, which stays as it is, on behalf of a run. It is told to stop as
+    /// [`Platform::fill_workspace`] is.
+    async fn copy_cache(&self, run: &Workspace, from: &CacheId, to: &CacheId, cancel: CancellationToken) -> Result<(), PlatformError>;
+
+    /// Removes a cache. One that is not there is fine; one that a container has is refused.
+    async fn remove_cache(&self, id: &CacheId) -> Result<(), PlatformError>;
 
     /// The runs that have left something: found by labels.
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError>;

@@ -511,6 +511,7 @@ impl<'a> Rollout<'a> {
             alias: None,
             env: self.recipe.env(None),
             workspace: None,
+            caches: Vec::new(),
             limits: Limits::default(),
             profile: self.recipe.target.environment.profile,
             network: self.recipe.network(),

@@ -147,7 +147,7 @@ macro_rules! id_values {
 
 id_values! {
     UserId TeamId ServiceId RepositoryId EnvironmentId TargetId ConfigSetId CandidateId ReleaseId RolloutId RunId StageId StepId RouteId
-    TokenId LinkId EventId TeamName ServiceName EnvironmentName RepositoryName BaseName
+    TokenId LinkId EventId CacheId TeamName ServiceName EnvironmentName RepositoryName BaseName
 }
 
 /// The values of a statement, in the order of its placeholders.

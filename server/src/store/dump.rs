@@ -49,9 +49,9 @@ pub const TABLES: [&str; 34] = [
 ];
 
 /// Tables that say how the world is just now. They are found out anew where a backup is put back: an old address of an
-/// instance may be somebody else's by then, and a duty of a Berth that is gone would be waited for. The files of runs are
-/// not in a backup, and so it does not name them.
-pub const PASSING: [&str; 3] = ["artifacts", "backends", "leases"];
+/// instance may be somebody else's by then, and a duty of a Berth that is gone would be waited for. The files of runs and
+/// the caches of steps are not in a backup, and so it does not name them.
+pub const PASSING: [&str; 4] = ["artifacts", "backends", "caches", "leases"];
 
 /// Values in one statement; both databases take this many.
 const PLACES: usize = 900;

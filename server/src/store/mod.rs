@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod backends;
 pub mod bases;
 pub mod board;
+pub mod caches;
 pub mod candidates;
 pub mod ci;
 pub mod counts;

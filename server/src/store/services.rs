@@ -165,6 +165,7 @@ pub async fn purge(tx: &mut Tx, id: &ServiceId) -> Result<()> {
         "DELETE FROM candidate_bases WHERE service_id = $1".to_owned(),
         "DELETE FROM base_rolls WHERE service_id = $1".to_owned(),
         "DELETE FROM candidates WHERE service_id = $1".to_owned(),
+        "DELETE FROM caches WHERE service_id = $1".to_owned(),
         "DELETE FROM secrets WHERE service_id = $1".to_owned(),
         "DELETE FROM schedules WHERE service_id = $1".to_owned(),
         "DELETE FROM forge_statuses WHERE service_id = $1".to_owned(),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     platform::Scope,
     rollout::Context,
-    store::{backends, candidates, files, services, targets},
+    store::{backends, caches, candidates, files, services, targets},
     telemetry::metrics,
     wake::{self, Duty},
 };
@@ -63,6 +63,9 @@ async fn take_down(ctx: &Context, service: &ServiceId) -> Result<()> {
     }
     for run in files::of_service(&ctx.db, service).await? {
         engine(ctx.platform.clean_run(&run).await)?;
+    }
+    for cache in caches::of_service(&ctx.db, service).await? {
+        engine(ctx.platform.remove_cache(&cache).await)?;
     }
     engine(ctx.platform.forget_builds(service).await)?;
     for image in candidates::images_of(&ctx.db, service).await? {

@@ -1,5 +1,6 @@
 //! Background loops. They take no input: the database is the message, a wake-up only makes them quicker.
 
+pub mod caches;
 pub mod deletions;
 pub mod engine;
 pub mod keep;

@@ -527,6 +527,26 @@ impl Services for Fake {
     async fn unset_secret(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: &str) -> Result<()> {
         Ok(())
     }
+    async fn caches(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Vec<Cache>> {
+        let one = |path: &str, why: Option<CacheEnd>| Cache {
+            id: CacheId::from_text(path),
+            path: path.into(),
+            image: "rust:1.95".into(),
+            made_for: None,
+            size: Some(300 << 20),
+            uses: 4,
+            in_use: path == "/now",
+            run: 41,
+            used_at: ago(4_000),
+            dropped_at: why.map(|_| ago(3_000)),
+            why,
+        };
+        let all = vec![one("/usr/local/cargo/registry", None), one("/now", None), one("/old", Some(CacheEnd::OverBudget))];
+        Ok(if self.empty { Vec::new() } else { all })
+    }
+    async fn clear_caches(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<()> {
+        Ok(())
+    }
     async fn push_policy(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<PushPolicy> {
         Ok(PushPolicy { default_branch: !self.empty, running: false })
     }

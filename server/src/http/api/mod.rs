@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod bases;
+pub mod caches;
 pub mod candidates;
 pub mod ci;
 pub mod logs;

@@ -1,6 +1,6 @@
 //! What a schema cannot say. Works on the nodes, so that a file that fails the schema gets these answers too.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use app::{model::Timestamp, said::file as said};
 
@@ -12,12 +12,19 @@ use super::{
     recipe::is_plain,
     yaml::{Data, Node},
 };
-use crate::pipelines::cron::{Cron, is_zone};
+use crate::pipelines::{
+    cron::{Cron, is_zone},
+    step::WORKSPACE,
+};
 
 /// So many schedules has a service at most.
 const MOST_SCHEDULES: usize = 20;
 /// So many inputs does a run take at most.
 const MOST_INPUTS: usize = 20;
+/// So many caches does a step have at most.
+const MOST_CACHES: usize = 10;
+/// Where no folder can be kept.
+const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Everything wrong beyond the schema.
 pub(super) fn problems(root: &Node) -> Vec<Problem> {
@@ -186,9 +193,7 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
     for artifact in step.get("artifacts").map(Node::items).unwrap_or_default() {
         check_glob(artifact, found);
     }
-    for cache in step.get("caches").map(Node::items).unwrap_or_default() {
-        check_absolute(cache, found);
-    }
+    check_caches(step, found);
     for command in step.get("run").map(Node::items).unwrap_or_default() {
         if command.text().is_some_and(|text| text.trim().is_empty()) {
             found.push(command.problem(said::empty_command()));
@@ -198,6 +203,23 @@ fn check_step(step: &Node, found: &mut Vec<Problem>) {
         && let (Some(codes), None) = (retry.key("exit_codes"), retry.get("failed"))
     {
         found.push(codes.at.problem(said::codes_alone()));
+    }
+}
+
+fn check_caches(step: &Node, found: &mut Vec<Problem>) {
+    let caches = step.get("caches").map(Node::entries).unwrap_or_default();
+    for (path, files) in caches {
+        if !is_folder(&path.name) {
+            found.push(path.at.problem(said::no_folder(&path.name)));
+        } else if OF_THE_KERNEL.iter().any(|of| Path::new(&path.name).starts_with(of)) || Path::new(&path.name) == Path::new(WORKSPACE) {
+            found.push(path.at.problem(said::no_cache(&path.name)));
+        }
+        for glob in files.items() {
+            check_glob(glob, found);
+        }
+    }
+    if let Some((beyond, _)) = caches.get(MOST_CACHES) {
+        found.push(beyond.at.problem(said::most_caches(MOST_CACHES)));
     }
 }
 
@@ -345,9 +367,17 @@ fn check_process(name: &str, line: usize, process: &Node, found: &mut Vec<Proble
 
 fn check_absolute(node: &Node, found: &mut Vec<Problem>) {
     let Some(path) = node.text() else { return };
-    if !path.starts_with('/') || path == "/" || path.split('/').any(|part| part == ".." || part == ".") || path.contains(['\0', ':', ',']) {
+    if !is_folder(path) {
         found.push(node.problem(said::no_folder(path)));
     }
+}
+
+/// Whether a text is the absolute path of a folder that something can be put at.
+fn is_folder(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.trim_end_matches('/').is_empty()
+        && path.split('/').all(|part| part != ".." && part != ".")
+        && !path.contains(['\0', ':', ',', '\\'])
 }
 
 fn check_inside(node: &Node, found: &mut Vec<Problem>) {

@@ -210,6 +210,9 @@ pub struct PlannedStep {
     /// Names of the secrets it is given.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Folders kept between runs, each with the globs of the files it is made for.
+    #[serde(default)]
+    pub caches: BTreeMap<String, Vec<String>>,
 }
 
 /// Resolves what a commit holds: the text of its `berth.yaml`, if it has one, and whether it has a Dockerfile.
@@ -246,7 +249,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
         shape: shape(found),
         inputs: inputs(found),
         terms: Terms::of(found),
-        notes: notes(found),
+        notes: Vec::new(),
         refused,
         plan: plan_of(name, found),
     })
@@ -294,6 +297,7 @@ fn planned_stage(stage: &types::Stage) -> PlannedStage {
         junit: step.junit.clone(),
         artifacts: step.artifacts.clone(),
         secrets: step.secrets.clone(),
+        caches: step.caches.clone(),
     };
     let lost = stage.steps.iter().filter_map(|step| step.retry.as_ref()?.lost).max();
     PlannedStage {
@@ -321,6 +325,7 @@ fn planned_after(step: &types::FailureStep) -> PlannedStep {
         junit: None,
         artifacts: step.artifacts.clone(),
         secrets: step.secrets.clone(),
+        caches: BTreeMap::new(),
     }
 }
 
@@ -396,14 +401,4 @@ fn health(health: &types::Health) -> Health {
 /// What the grammar has and this version does not run: refused at the start of the run, never left out in silence.
 fn refusals(service: &types::Service) -> Vec<String> {
     (!service.jobs.is_empty()).then(said::file::no_jobs_yet).into_iter().collect()
-}
-
-/// What changes nothing about the result, and is not done yet: said in the log.
-fn notes(service: &types::Service) -> Vec<String> {
-    let steps = || service.stages.iter().flat_map(|stage| stage.steps.iter());
-    let mut notes = Vec::new();
-    if steps().any(|step| !step.caches.is_empty()) {
-        notes.push("`caches`: this version of Berth keeps no caches between runs yet.".to_owned());
-    }
-    notes
 }

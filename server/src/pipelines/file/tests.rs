@@ -30,7 +30,7 @@ services:
             env: { RUST_LOG: debug }
             network: none
             timeout: 5m
-            caches: [/usr/local/cargo/registry]
+            caches: { /usr/local/cargo/registry: [Cargo.lock], /root/.cache: [] }
             artifacts: ["target/*.log"]
             matrix: { DB: [sqlite, postgres] }
             if: { event: [push, manual] }
@@ -202,6 +202,13 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("inputs: {A: {options: []}}"), "4:27 `options` is empty. Name at least one."),
         (service("image: {context: all}"), "4:22 `context` takes no `all`. It takes `service` or `repository`."),
         (service("image: {recipe: jar, artifact: a, context: repository}"), "4:39 `context` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
+        (step("caches: [/root/.cache]"), "10:21 `caches` takes a map, and this is a list."),
+        (step("caches: {cache: []}"), "10:22 `cache` is not the absolute path of a folder. Write for example `/var/cache/app`."),
+        (step("caches: {/proc/x: []}"), "10:22 `/proc/x` cannot be kept between runs. Name a folder of the image, or one below `/workspace`."),
+        (step("caches: {/workspace/: []}"), "10:22 `/workspace/` cannot be kept between runs. Name a folder of the image, or one below `/workspace`."),
+        (step("caches: {/a: lock}"), "10:26 `/a` takes a list. Write `[\"lock\"]`."),
+        (step("caches: {/a: [../lock]}"), "10:27 `../lock` leaves the repository. Write a path relative to its root, without `..`."),
+        (step("caches: {/a: [], /b: [], /c: [], /d: [], /e: [], /f: [], /g: [], /h: [], /i: [], /j: [], /k: []}"), "10:102 A step has at most 10 caches. Take one out."),
         (step("junit: *nothing"), "10:20 This is not YAML: while parsing node, found unknown anchor."),
         ("a: &a [*a]\n".into(), "1:8 This alias stands inside the very value it names. Take it out."),
     ];
@@ -316,8 +323,9 @@ fn what_is_not_run_yet_is_refused_by_name() {
     let slow = &pipeline.stages[1];
     assert_eq!((slow.lost_retries, slow.steps[0].retry.failed, slow.steps[0].retry.pull), (2, 1, 2));
     assert_eq!((slow.sidecars[0].name.as_str(), slow.sidecars[0].image.as_str()), ("db", "postgres:16"));
-    assert_eq!(pipeline.notes.len(), 1);
+    assert_eq!(pipeline.notes.len(), 0);
     let unit = &pipeline.stages[0].steps[0];
+    assert_eq!(unit.caches["/usr/local/cargo/registry"], ["Cargo.lock"]);
     assert_eq!((unit.junit.as_deref(), unit.artifacts.len()), (Some("target/junit/*.xml"), 1));
     assert_eq!(pipeline.path, "services/orders");
     assert_eq!(pipeline.shape.processes["web"].drain_ms, 30_000);

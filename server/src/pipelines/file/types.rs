@@ -276,9 +276,10 @@ pub struct Step {
     /// Files to keep after the run, as globs.
     #[serde(default)]
     pub artifacts: Vec<String>,
-    /// Absolute folders kept from one run to the next.
+    /// Absolute folders kept from one run to the next, each with the files it is made for, as globs: what was left for the same
+    /// ones is preferred. Without files it goes on with what was left last.
     #[serde(default)]
-    pub caches: Vec<String>,
+    pub caches: BTreeMap<String, Vec<String>>,
     /// Runs the step once for each combination of these variables' values, at most 64.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": VARIABLE, "patternErrorMessage": VARIABLE_MESSAGE }))]

@@ -116,6 +116,7 @@ impl<'a> Sidecar<'a> {
             alias: Some(planned.name.clone()),
             env: planned.env.clone(),
             workspace: None,
+            caches: Vec::new(),
             limits: ctx.limits(),
             profile: Profile::Baseline,
             network: Network::Run(run.id.clone()),

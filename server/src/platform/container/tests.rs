@@ -4,7 +4,7 @@ use app::model::EnvironmentId;
 use serde_json::Value;
 
 use super::*;
-use crate::platform::Network;
+use crate::platform::{CacheMount, Network};
 
 /// Texts that would ask for the host, had they a way to.
 const NASTY: &[&str] = &[
@@ -49,6 +49,7 @@ fn step(text: &str, profile: Profile, writable_root: bool) -> Task {
         alias: None,
         env: [(text.to_owned(), text.to_owned())].into(),
         workspace: Some((Workspace { run, team }, "/workspace/src".into())),
+        caches: vec![CacheMount { id: CacheId::from_text(text), path: "/kept".into() }],
         limits: Limits::default(),
         profile,
         network: Network::None,
@@ -79,7 +80,7 @@ fn all() -> Vec<(Profile, Value)> {
             }
         }
         let workspace = Workspace { run: RunId::from_text(*text), team: TeamId::from_text(*text) };
-        all.push((Profile::Restricted, helper("x", &workspace, "berth-empty:1").unwrap()));
+        all.push((Profile::Restricted, helper("x", &workspace, workspace_name("x", &workspace.run), "berth-empty:1").unwrap()));
     }
     all
 }
@@ -125,10 +126,11 @@ fn every_specification_is_hardened() {
             for key in mount.as_object().unwrap().keys() {
                 assert!(["Type", "Source", "Target", "VolumeOptions"].contains(&key.as_str()), "{key}");
             }
-            for key in mount["VolumeOptions"].as_object().unwrap().keys() {
+            for key in mount.get("VolumeOptions").into_iter().flat_map(|options| options.as_object().unwrap().keys()) {
                 assert!(["NoCopy", "Labels"].contains(&key.as_str()), "no driver and no driver options: {key}");
             }
-            assert!(mount.get("Source").is_none_or(|source| source.as_str().unwrap().starts_with("berth-x-workspace-")));
+            let own = |source: &Value| ["berth-x-workspace-", "berth-x-cache-"].iter().any(|own| source.as_str().unwrap().starts_with(own));
+            assert!(mount.get("Source").is_none_or(own), "{mount}");
         }
         for options in host["Tmpfs"].as_object().unwrap().values() {
             assert!(options.as_str().unwrap().contains("nosuid,nodev"));
@@ -164,7 +166,12 @@ fn writable_paths_are_paths() {
     let with = |path: &str| {
         let mut workload = workload("t", Profile::Baseline);
         workload.writable = vec![path.into()];
-        copy("x", &workload, &image(""), ON)
+        // A cache of a step is put at a path like these, or nowhere.
+        let step =
+            Task { caches: vec![CacheMount { id: CacheId::from_text("c"), path: path.into() }], ..step("t", Profile::Baseline, true) };
+        let both = [copy("x", &workload, &image(""), ON), task("x", &step, &image(""), ON)];
+        assert_eq!(both[0].is_ok(), both[1].is_ok(), "{path}");
+        both.into_iter().next().unwrap()
     };
     for good in ["/data", "/var/lib/app/", "/tmp", "/procession", "/a b"] {
         with(good).unwrap_or_else(|error| panic!("{good}: {error}"));

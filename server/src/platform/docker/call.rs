@@ -63,6 +63,7 @@ pub(super) enum Call {
     ImageImport,
     ImageTag,
     ImageRemove,
+    Weigh,
 }
 
 impl Call {
@@ -79,7 +80,8 @@ impl Call {
             | Self::VolumeRemove
             | Self::ImageImport
             | Self::ImageTag
-            | Self::ImageRemove => of.long,
+            | Self::ImageRemove
+            | Self::Weigh => of.long,
             Self::Upload | Self::Download | Self::Pull => of.transfer,
             Self::Exec(time) => time,
         }
@@ -105,6 +107,7 @@ impl Call {
             Self::ImageImport => "image_import",
             Self::ImageTag => "image_tag",
             Self::ImageRemove => "image_remove",
+            Self::Weigh => "weigh",
         }
     }
 }
@@ -143,6 +146,14 @@ impl Docker {
         let version = docker.client_version();
         let version = (version.major_version, version.minor_version);
         Ok(docker.with_request_modifier(move |request| connect::rewrite(request, version, &query)))
+    }
+
+    /// A client that asks what volumes take where it lists them: the library reads that answer in the form of later engines alone.
+    pub(super) async fn client_that_weighs(&self) -> Result<bollard::Docker, PlatformError> {
+        let docker = self.client().await?.clone();
+        let version = docker.client_version();
+        let version = (version.major_version, version.minor_version);
+        Ok(docker.with_request_modifier(move |request| connect::rewrite_to(request, version, "/system/df?type=volume")))
     }
 
     /// One call with its deadline.

@@ -117,15 +117,21 @@ fn version(text: &str) -> Option<(usize, usize)> {
 }
 
 /// Puts the agreed version in front of a request's path, which the client leaves out, and adds to its query.
-pub(super) fn rewrite(mut request: BollardRequest, version: (usize, usize), more: &str) -> BollardRequest {
-    let mut parts = request.uri().clone().into_parts();
-    let old = parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str);
+pub(super) fn rewrite(request: BollardRequest, version: (usize, usize), more: &str) -> BollardRequest {
+    let old = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let joint = match (more.is_empty(), old.contains('?')) {
         (true, _) => "",
         (false, true) => "&",
         (false, false) => "?",
     };
-    parts.path_and_query = format!("/v{}.{}{old}{joint}{more}", version.0, version.1).parse().ok();
+    let path = format!("{old}{joint}{more}");
+    rewrite_to(request, version, &path)
+}
+
+/// Puts another path, with its query, in the place of a request's.
+pub(super) fn rewrite_to(mut request: BollardRequest, version: (usize, usize), path: &str) -> BollardRequest {
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = format!("/v{}.{}{path}", version.0, version.1).parse().ok();
     if let Ok(uri) = http::Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

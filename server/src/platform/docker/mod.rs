@@ -11,6 +11,7 @@ mod containers;
 mod errors;
 mod hosts;
 mod images;
+mod kept;
 mod networks;
 mod reading;
 mod streams;
@@ -18,7 +19,7 @@ mod tasks;
 mod workspaces;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     path::PathBuf,
     pin::Pin,
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use app::model::{Host, RunId, ServiceId, TeamId};
+use app::model::{CacheId, Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::{Stream, StreamExt};
@@ -246,6 +247,22 @@ impl Platform for Docker {
 
     async fn clean_run(&self, run: &RunId) -> Result<(), PlatformError> {
         self.clean(run).await
+    }
+
+    async fn caches(&self) -> Result<BTreeSet<CacheId>, PlatformError> {
+        self.list_caches().await
+    }
+
+    async fn cache_sizes(&self) -> Result<BTreeMap<CacheId, u64>, PlatformError> {
+        self.weigh_caches().await
+    }
+
+    async fn copy_cache(&self, run: &Workspace, from: &CacheId, to: &CacheId, cancel: CancellationToken) -> Result<(), PlatformError> {
+        self.copy_kept(run, from, to, &cancel).await
+    }
+
+    async fn remove_cache(&self, id: &CacheId) -> Result<(), PlatformError> {
+        self.drop_volume(&container::cache_name(&self.0.instance, id)).await
     }
 
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError> {

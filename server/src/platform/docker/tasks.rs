@@ -89,6 +89,7 @@ impl Docker {
         sink: Sink,
         cancel: CancellationToken,
     ) -> Result<TaskEnd, PlatformError> {
+        self.ensure_caches(&task.team, &task.caches).await?;
         let specification = container::task(&self.0.instance, task, image, Made::place(network))?;
         if !self.create(name, specification).await? {
             return Err(PlatformError::Refused(format!("another {name} was started at the same time")));

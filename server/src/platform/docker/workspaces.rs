@@ -1,6 +1,9 @@
 //! The volumes that carry a run's files, and what else a run leaves.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use app::model::RunId;
 use bollard::{
@@ -22,13 +25,23 @@ use super::{
     tasks::Leftover,
 };
 
+/// A volume to be made and filled.
+pub(super) struct Volume {
+    /// Its name.
+    pub(super) name: String,
+    /// Its labels.
+    pub(super) labels: BTreeMap<String, String>,
+    /// The name of the container that holds it meanwhile.
+    pub(super) helper: String,
+}
+
 impl Docker {
     /// Each call that makes something is waited for even when it is cancelled: what an engine makes after nobody listens any more,
     /// nobody removes.
     pub(super) async fn fill(&self, workspace: &Workspace, archive: &Path, cancel: &CancellationToken) -> Result<(), PlatformError> {
         let archive = images::body(archive).await?;
         self.ready_to_fill(workspace).await?;
-        self.pour(workspace, container::HELPER_MOUNT, archive, cancel).await
+        self.pour_workspace(workspace, container::HELPER_MOUNT, archive, cancel).await
     }
 
     /// Makes room for the files of a run: whatever an attempt that was cut short left is removed.
@@ -38,49 +51,67 @@ impl Docker {
         self.drop_volume(&container::workspace_name(&self.0.instance, &workspace.run)).await
     }
 
-    /// Makes the volume of a workspace and unpacks an archive in it, at this path.
-    async fn pour(
+    async fn pour_workspace(
         &self,
         workspace: &Workspace,
         path: &str,
         archive: images::Upload,
         cancel: &CancellationToken,
     ) -> Result<(), PlatformError> {
+        let instance = &self.0.instance;
+        let helper = container::helper_name(instance, &workspace.run);
+        let labels = container::labels(instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
+        let volume = Volume { name: container::workspace_name(instance, &workspace.run), labels, helper };
+        self.pour(workspace, &volume, path, archive, cancel).await
+    }
+
+    /// Makes a volume and unpacks an archive in it, at this path, on behalf of a run.
+    pub(super) async fn pour(
+        &self,
+        run: &Workspace,
+        volume: &Volume,
+        path: &str,
+        archive: images::Upload,
+        cancel: &CancellationToken,
+    ) -> Result<(), PlatformError> {
         let go_on = || if cancel.is_cancelled() { Err(PlatformError::Cancelled) } else { Ok(()) };
         let docker = self.client().await?;
-        let name = container::workspace_name(&self.0.instance, &workspace.run);
-        let helper = container::helper_name(&self.0.instance, &workspace.run);
-        let labels =
-            container::labels(&self.0.instance, [(container::TEAM, workspace.team.as_str()), (container::RUN, workspace.run.as_str())]);
+        let Volume { name, labels, helper } = volume;
         go_on()?;
-        let request = VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels.into_iter().collect()), ..Default::default() };
-        self.within(Call::VolumeCreate, &name, docker.create_volume(request)).await?;
+        self.ensure_volume(name, labels.clone()).await?;
         let image = self.empty_image().await?;
         go_on()?;
-        self.create(&helper, container::helper(&self.0.instance, workspace, &image)?).await?;
+        self.create(helper, container::helper(&self.0.instance, run, name.clone(), &image)?).await?;
         let options = UploadToContainerOptionsBuilder::default().path(path).build();
-        let upload = docker.upload_to_container(&helper, Some(options), archive);
+        let upload = docker.upload_to_container(helper, Some(options), archive);
         let uploaded = tokio::select! {
-            uploaded = self.within(Call::Upload, &name, upload) => uploaded.map_err(Into::into),
+            uploaded = self.within(Call::Upload, name, upload) => uploaded.map_err(Into::into),
             () = cancel.cancelled() => Err(PlatformError::Cancelled),
         };
-        let removed = self.force_remove(&helper).await;
+        let removed = self.force_remove(helper).await;
         uploaded.and(removed)
+    }
+
+    /// Makes a volume where it is not there. An engine makes one that is only named, and labels it with nothing.
+    pub(super) async fn ensure_volume(&self, name: &str, labels: BTreeMap<String, String>) -> Result<(), PlatformError> {
+        let request = VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels.into_iter().collect()), ..Default::default() };
+        self.within(Call::VolumeCreate, name, self.client().await?.create_volume(request)).await?;
+        Ok(())
     }
 
     /// By a helper that holds the workspace and is never started, as on the way in: no image is needed that is not there, and
     /// nothing of a run can see it. Several may read at once.
     pub(super) async fn read(&self, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
-        self.read_for(workspace, workspace, path).await
+        self.read_for(workspace, container::workspace_name(&self.0.instance, &workspace.run), path).await
     }
 
-    /// The same on behalf of another run: what is made for it is that one's, and goes with what else that one leaves.
-    async fn read_for(&self, reader: &Workspace, workspace: &Workspace, path: &str) -> Result<Option<Archive>, PlatformError> {
+    /// The same of any volume, on behalf of a run: what is made for it is that one's, and goes with what else that one leaves.
+    pub(super) async fn read_for(&self, reader: &Workspace, volume: String, path: &str) -> Result<Option<Archive>, PlatformError> {
         let docker = self.client().await?;
         let name = container::reader_name(&self.0.instance, &reader.run, &crate::clock::new_id());
         let image = self.empty_image().await?;
         let mut leftover = Leftover { docker: self.clone(), name: Some(name.clone()) };
-        self.create(&name, container::helper_for(&self.0.instance, reader, workspace, &image)?).await?;
+        self.create(&name, container::helper(&self.0.instance, reader, volume, &image)?).await?;
         let from = if path.is_empty() { container::HELPER_MOUNT.to_owned() } else { format!("{}/{path}", container::HELPER_MOUNT) };
         let options = DownloadFromContainerOptionsBuilder::default().path(&from).build();
         let mut pieces = Box::pin(docker.download_from_container(&name, Some(options)));
@@ -116,12 +147,12 @@ impl Docker {
             Err(failure) => return Err(failure.into()),
         }
         self.ready_to_fill(to).await?;
-        let archive = self.read_for(to, from, "").await?.ok_or(PlatformError::NotFound(source))?;
+        let archive = self.read_for(to, source.clone(), "").await?.ok_or(PlatformError::NotFound(source))?;
         // Its names begin with the last part of the path that it was read from.
-        self.pour(to, "/", images::body_of(archive), cancel).await
+        self.pour_workspace(to, "/", images::body_of(archive), cancel).await
     }
 
-    async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {
+    pub(super) async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {
         let options = RemoveVolumeOptionsBuilder::default().build();
         match self.within(Call::VolumeRemove, name, self.client().await?.remove_volume(name, Some(options))).await {
             Ok(()) => Ok(()),

@@ -34,6 +34,10 @@ pub enum Verb {
     SettleRun,
     CleanRun,
     RunsWithLeftovers,
+    Caches,
+    CacheSizes,
+    CopyCache,
+    RemoveCache,
 }
 
 /// What a call runs into.

@@ -7,9 +7,15 @@ mod script;
 mod state;
 mod workspace;
 
-use std::{collections::BTreeMap, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use app::model::{BASES, EngineState, Host, RunId, ServiceId, TeamId};
+use app::model::{BASES, CacheId, EngineState, Host, RunId, ServiceId, TeamId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -26,6 +32,9 @@ use super::{
     Archive, BaseBuild, BaseContent, Build, ContainerState, ImageInfo, ImageRead, Observed, Output, OutputStream, Platform, PlatformError,
     Scope, Sink, Task, TaskEnd, Workload, WorkloadId, Workspace,
 };
+
+/// What each task adds to a cache it has, in bytes.
+pub const CACHED: u64 = 1 << 20;
 
 /// A platform in memory. Cloning it shares it.
 #[derive(Clone, Debug)]
@@ -125,6 +134,11 @@ impl Fake {
     /// The workloads asked for so far, in order.
     pub fn ensured(&self) -> Vec<Workload> {
         self.0.lock().ensured.clone()
+    }
+
+    /// The caches there are.
+    pub fn kept(&self) -> BTreeSet<CacheId> {
+        self.0.lock().caches.keys().cloned().collect()
     }
 
     /// The tasks run so far, in order.
@@ -236,6 +250,9 @@ impl Platform for Fake {
             let mut state = self.0.lock();
             state.tasks.push(task.clone());
             state.leftovers.extend(task.run.clone());
+            for cache in &task.caches {
+                *state.caches.entry(cache.id.clone()).or_default() += CACHED;
+            }
             state.on_task.clone()
         };
         // What runs beside steps is as its image, whatever tasks do.
@@ -466,6 +483,36 @@ impl Platform for Fake {
         state.workspaces.remove(run);
         drop(state);
         self.answer(lost, "clean_run", ())
+    }
+
+    async fn caches(&self) -> Result<BTreeSet<CacheId>, PlatformError> {
+        let lost = self.meet(Verb::Caches, "").await?;
+        let caches = self.0.lock().caches.keys().cloned().collect();
+        self.answer(lost, "caches", caches)
+    }
+
+    async fn cache_sizes(&self) -> Result<BTreeMap<CacheId, u64>, PlatformError> {
+        let lost = self.meet(Verb::CacheSizes, "").await?;
+        let sizes = self.0.lock().caches.clone();
+        self.answer(lost, "cache_sizes", sizes)
+    }
+
+    async fn copy_cache(&self, _: &Workspace, from: &CacheId, to: &CacheId, cancel: CancellationToken) -> Result<(), PlatformError> {
+        if cancel.is_cancelled() {
+            return Err(PlatformError::Cancelled);
+        }
+        let lost = self.meet(Verb::CopyCache, from.as_str()).await?;
+        let mut state = self.0.lock();
+        let size = state.caches.get(from).copied().unwrap_or_default();
+        state.caches.insert(to.clone(), size);
+        drop(state);
+        self.answer(lost, "copy_cache", ())
+    }
+
+    async fn remove_cache(&self, id: &CacheId) -> Result<(), PlatformError> {
+        let lost = self.meet(Verb::RemoveCache, id.as_str()).await?;
+        self.0.lock().caches.remove(id);
+        self.answer(lost, "remove_cache", ())
     }
 
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError> {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use app::model::{EngineState, RunId, TeamId};
+use app::model::{CacheId, EngineState, RunId, TeamId};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) leftovers: BTreeSet<RunId>,
     /// What is in the workspaces, by path.
     pub(super) workspaces: HashMap<RunId, BTreeMap<String, Leaves>>,
+    /// Caches with their sizes.
+    pub(super) caches: BTreeMap<CacheId, u64>,
     /// Images by id, with the team and the run that built them.
     pub(super) built: BTreeMap<String, (TeamId, RunId)>,
     /// The ids of base images.
@@ -86,6 +88,7 @@ impl Inner {
                 workspaces: HashMap::new(),
                 built: BTreeMap::new(),
                 bases: BTreeSet::new(),
+                caches: BTreeMap::new(),
                 on_task: None,
                 on_build: None,
             }),
