@@ -19,10 +19,12 @@ const ROUNDS: usize = 15;
 
 /// A Berth with one service, whose twentieth run wrote all that.
 async fn write(data: &Path) -> (u64, String) {
-    fill(data, Size { teams: 1, services: 1, runs: 100, running: 0 }).await;
+    // Every tenth run is of the first service: its twentieth is among them.
+    fill(data, Size { teams: 1, services: 2, runs: 200, running: 0 }).await;
     let db = open(data).await;
-    let step = db.fetch_opt("SELECT t.id FROM runs r JOIN steps t ON t.run_id = r.id WHERE r.number = 20 AND t.lines > 0 LIMIT 1", args![]);
-    let step = step.await.unwrap().unwrap().text("id").unwrap();
+    let sql = "SELECT t.id FROM runs r JOIN services s ON s.id = r.service_id JOIN steps t ON t.run_id = r.id
+                WHERE s.name = 'service0' AND r.number = 20 AND t.lines > 0 LIMIT 1";
+    let step = db.fetch_opt(sql, args![]).await.unwrap().unwrap().text("id").unwrap();
     let mut tx = db.begin().await.unwrap();
     tx.execute("DELETE FROM log_chunks WHERE step_id = $1", args![&step]).await.unwrap();
     let mut bytes = 0;
