@@ -68,7 +68,7 @@ async fn pass(ctx: &Context) -> Result<Duration, CacheError> {
     remove_strays(ctx).await?;
     let sizes = if caches::any_unmeasured(&ctx.db).await? { Some(ctx.platform.cache_sizes().await?) } else { None };
     make_room(ctx, sizes.as_ref()).await?;
-    Ok(if remove(ctx).await? { clock::pace(EVERY) } else { USED })
+    Ok(if remove(ctx).await? { clock::pace(EVERY) } else { clock::pace(USED) })
 }
 
 /// What no row tells of: it was left by a Berth whose store is not this one.
