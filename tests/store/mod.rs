@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use crate::support::postgres::Database;
 
 mod activity;
+mod forges;
 mod garbage;
 mod plans;
 mod rows;

@@ -69,7 +69,14 @@ async fn pass(ctx: &Context, caller: &Caller) -> Result<Duration, StoreError> {
 }
 
 async fn one(ctx: &Context, caller: &Caller, untold: &Untold) -> Result<(), StoreError> {
-    let refused = tell(ctx, caller, untold).await?.err();
+    let refused = match tell(ctx, caller, untold).await {
+        Ok(told) => told.err(),
+        // Somebody may mend it; meanwhile it holds nobody up.
+        Err(StoreError::Unreadable { column, .. }) => {
+            Some(NotTold { why: said::unreadable_mirror(column), again: again(untold.tries) })
+        }
+        Err(error) => return Err(error),
+    };
     let mut tx = ctx.db.begin().await?;
     match &refused {
         None => forge_statuses::told(&mut tx, untold).await?,
