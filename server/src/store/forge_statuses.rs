@@ -36,6 +36,8 @@ pub struct Untold {
     pub run: u64,
     /// The commit.
     pub commit: String,
+    /// The branch the run is of; none: the run is forgotten.
+    pub branch: Option<String>,
     /// How the run is.
     pub state: RunState,
     /// Which change of it this is.
@@ -81,6 +83,7 @@ fn read(row: &Row) -> Result<Untold> {
         service: row.parsed("service")?,
         run: row.num("run_number")?,
         commit: row.text("commit_id")?,
+        branch: row.text_opt("branch")?,
         state: row.named("state", RunState::from_name)?,
         version: row.int("version")?,
         tries: row.num("tries")?,
@@ -96,8 +99,9 @@ pub async fn take(db: &Db, most: u32) -> Result<Vec<Untold>> {
         tx.lock("claim:forge_statuses").await?;
         let rows = tx
             .fetch_all(
-                "SELECT f.*, t.name AS team, s.name AS service
+                "SELECT f.*, t.name AS team, s.name AS service, r.branch
                    FROM forge_statuses f LEFT JOIN teams t ON t.id = f.team_id LEFT JOIN services s ON s.id = f.service_id
+                   LEFT JOIN runs r ON r.id = f.run_id
                   WHERE f.due_at <= $1 AND (f.lease_until IS NULL OR f.lease_until < $1) ORDER BY f.due_at LIMIT $2",
                 args![now, most],
             )
