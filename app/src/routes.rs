@@ -82,7 +82,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
     "/rollouts/{rollout}"                                            Person  rollout::form ["cancel" "rollback"];
     "/platform/bases"                                                Person  bases::form ["create"];
-    "/platform/bases/{base}"                                         Person  base::form ["rebuild"];
+    "/platform/bases/{base}"                                         Person  base::form ["rebuild" "cancel"];
     "/platform/environments"                                         Admin   environments;
     "/platform/hosts"                                                Admin   hosts;
     "/platform/people"                                               Admin   users::form ["suspend" "restore"];

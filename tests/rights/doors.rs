@@ -309,6 +309,7 @@ const SENT: &[Sent] = &[
     ("/rollouts/{rollout}", "rollback", &[], SHIP_SEEING, DEPLOY_SEEING, false),
     ("/platform/bases", "create", &[("name", "debian"), ("description", "x"), ("dockerfile", "FROM x")], [No; 5], ADMIN, false),
     ("/platform/bases/{base}", "rebuild", &[("dockerfile", "FROM x"), ("roll", "yes")], [No; 5], ADMIN, false),
+    ("/platform/bases/{base}", "cancel", &[], [No; 5], ADMIN, false),
     ("/platform/people", "suspend", &[("of", "{user}")], NONE, ADMIN, false),
     ("/platform/people", "restore", &[("of", "{user}")], NONE, ADMIN, false),
 ];

@@ -130,6 +130,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/platform/bases", ADMINISTER, json!({"name": "debian", "description": "x", "dockerfile": "FROM public:1"})),
         row("get", "/platform/bases/{base}", SIGNED_IN, nothing()),
         row("post", "/platform/bases/{base}/actions/rebuild", ADMINISTER, json!({"dockerfile": "FROM public:1", "roll": true})),
+        row("post", "/platform/bases/{base}/actions/cancel", ADMINISTER, nothing()),
         row("post", "/lint", EVERYBODY, json!("version: 1")),
         // Of nobody's token. Each may end their own.
         row("delete", "/tokens/{id}", [Gone, Gone, Gone, Gone, No], nothing()),

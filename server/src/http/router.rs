@@ -200,6 +200,7 @@ fn list() -> Vec<Entry> {
         needs(A::AdminPlatform, routes!(bases::create)),
         needs(A::ViewPlatform, routes!(bases::show)),
         needs(A::AdminPlatform, routes!(bases::rebuild)),
+        needs(A::AdminPlatform, routes!(bases::cancel)),
 
         // The API itself.
         open(routes!(meta::openapi)),

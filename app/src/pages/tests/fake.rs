@@ -1146,6 +1146,7 @@ fn base_version(number: u64, state: BaseState, failure: Option<&str>) -> BaseVer
         size: (state == BaseState::Ready).then_some(124_000_000),
         failure: failure.map(str::to_owned),
         rolls: number > 1,
+        cancelling: false,
         created_by: "Ana".into(),
         created_at: ago(90_000 / number),
         build_ms: state.ended().then_some(61_000),
@@ -1208,6 +1209,9 @@ impl Bases for Fake {
         Bases::show(self, actor, base, None).await
     }
     async fn rebuild(&self, actor: &Actor, base: &BaseName, _: Option<BaseSource>, _: bool) -> Result<BaseShown> {
+        Bases::show(self, actor, base, None).await
+    }
+    async fn cancel(&self, actor: &Actor, base: &BaseName) -> Result<BaseShown> {
         Bases::show(self, actor, base, None).await
     }
 }
