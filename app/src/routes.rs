@@ -76,7 +76,7 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/ci"                            Person  ci::form ["mute" "guard" "unguard" "badges" "hide-badges"];
     "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form ["check"];
     "/teams/{team}/services/{service}/settings"                      Person  settings::form
-        ["move" "pushes" "secret" "forget-secret" "mirror" "mirror-fetch" "mirror-forget" "mirror-hook" "delete"];
+        ["move" "pushes" "secret" "forget-secret" "mirror" "mirror-add" "mirror-fetch" "mirror-forget" "mirror-hook" "delete"];
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form
         ["deploy" "deploy-plan" "scale" "scale-plan" "config" "config-plan" "add-route" "remove-route"];
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;

@@ -293,6 +293,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror", &[("forge", "git")], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-add", &[("mirror", "nowhere")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-fetch", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-forget", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-hook", &[], CHANGE, WRITE, false),

@@ -95,6 +95,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/approve", SHIP, nothing()),
         row("get", "/teams/{team}/services/{service}/mirror", VIEW, nothing()),
         row("patch", "/teams/{team}/services/{service}/mirror", CHANGE, json!({"every_seconds": 60})),
+        row("post", "/teams/{team}/services/{service}/mirror", CHANGE, json!({"address": "nowhere"})),
         row("post", "/teams/{team}/services/{service}/mirror/actions/fetch", CHANGE, nothing()),
         row("post", "/teams/{team}/services/{service}/mirror/actions/forget-host-keys", CHANGE, nothing()),
         row("post", "/teams/{team}/services/{service}/mirror/actions/new-hook", CHANGE, nothing()),

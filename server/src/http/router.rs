@@ -158,6 +158,7 @@ fn list() -> Vec<Entry> {
 
         // Repositories that live elsewhere.
         needs(A::ViewTeam, routes!(mirrors::show)),
+        needs(A::ChangeService, routes!(mirrors::add)),
         needs(A::ChangeService, routes!(mirrors::change)),
         needs(A::ChangeService, routes!(mirrors::fetch)),
         needs(A::ChangeService, routes!(mirrors::forget_host_keys)),

@@ -809,6 +809,9 @@ impl Mirrors for Fake {
     async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Option<Mirror>> {
         Ok((!self.empty).then(mirror))
     }
+    async fn add(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: NewMirror) -> Result<Mirror> {
+        Ok(mirror())
+    }
     async fn change(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: MirrorChange) -> Result<Mirror> {
         Ok(mirror())
     }
