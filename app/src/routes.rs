@@ -76,13 +76,13 @@ pub const PAGES: &[PageRoute] = pages! {
     "/teams/{team}/services/{service}/ci"                            Person  ci::form ["mute" "guard" "unguard" "badges" "hide-badges"];
     "/teams/{team}/services/{service}/pipeline"                      Person  pipeline::form ["check"];
     "/teams/{team}/services/{service}/settings"                      Person  settings::form
-        ["move" "pushes" "secret" "forget-secret" "clear-caches" "mirror" "mirror-fetch" "mirror-forget" "mirror-hook" "delete"];
+        ["move" "pushes" "secret" "forget-secret" "clear-caches" "mirror" "mirror-add" "mirror-fetch" "mirror-forget" "mirror-hook" "delete"];
     "/teams/{team}/services/{service}/targets/{environment}"         Person  target::form
         ["deploy" "deploy-plan" "scale" "scale-plan" "config" "config-plan" "add-route" "remove-route"];
     "/teams/{team}/services/{service}/targets/{environment}/logs"    Person  logs;
     "/rollouts/{rollout}"                                            Person  rollout::form ["cancel" "rollback"];
     "/platform/bases"                                                Person  bases::form ["create"];
-    "/platform/bases/{base}"                                         Person  base::form ["rebuild"];
+    "/platform/bases/{base}"                                         Person  base::form ["rebuild" "cancel"];
     "/platform/environments"                                         Admin   environments;
     "/platform/hosts"                                                Admin   hosts;
     "/platform/people"                                               Admin   users::form ["suspend" "restore"];

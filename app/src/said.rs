@@ -118,6 +118,7 @@ said! {
     cause_uncertain: "Berth stopped while the release command ran, so whether it finished is not known. It is not run again by itself: look at its effect, then deploy again." / "릴리스 명령이 실행되는 동안 Berth가 멈춰서 끝났는지 알 수 없어요. 저절로 다시 실행하지 않으니 결과를 확인한 뒤 다시 배포하세요.";
     cause_wrong_image(slot): "{slot} runs another image than the release names; somebody else works on this engine." / "{slot} 인스턴스가 릴리스와 다른 이미지를 실행해요. 누군가 이 엔진을 함께 쓰고 있어요.";
     cause_no_request: "The new instances were healthy, yet no request came back from them through the edge." / "새 인스턴스는 정상이었지만 엣지를 거친 요청에 응답이 없었어요.";
+    cause_no_way: "The new instances were healthy, yet no request can reach them: what is stored of the routes that lead here does not read. Add another route, then deploy again." / "새 인스턴스는 정상이었지만 이곳으로 오는 경로가 저장된 내용을 읽을 수 없어서 요청이 닿지 못해요. 다른 경로를 추가한 뒤 다시 배포하세요.";
     cause_memory(process, mib): "{process} ran out of memory (its limit is {mib} MiB) and was ended by the kernel." / "{process} 프로세스의 메모리가 모자라(한도 {mib} MiB) 커널이 종료했어요.";
     cause_read_only(process, code, path): "{process} exited with {code} because it could not write to {path}. Add `writable: [{path}]` to it in berth.yaml." / "{process} 프로세스가 {path}에 쓸 수 없어서 끝났어요({code}). berth.yaml에 `writable: [{path}]`를 더하세요.";
     cause_exited(process, code, line): "{process} exited with {code}. Its last line: “{line}”" / "{process} 프로세스가 끝났어요({code}). 마지막 줄: “{line}”";
@@ -279,6 +280,8 @@ said! {
     goes_on_with(number, names): "Goes on from run {number} with the files as it left them. Taken over, and not run again: {names}." / "실행 {number}번이 남긴 파일로 이어서 실행해요. 다시 실행하지 않고 가져온 것: {names}.";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
     unreadable_run(column): "What is stored of this run does not read ({column}), so it was ended. Run the commit again." / "저장된 실행을 읽을 수 없어서({column}) 끝냈어요. 커밋을 다시 실행하세요.";
+    unreadable_mirror(column): "What is stored of this mirror does not read ({column}), so it was left alone. It is tried again within the hour." / "저장된 미러를 읽을 수 없어서({column}) 그대로 두었어요. 한 시간 안에 다시 시도해요.";
+    unreadable_status(column): "What is stored of this status does not read ({column}), so the forge was not told. The next run tells it." / "저장된 상태를 읽을 수 없어서({column}) 포지에 알리지 못했어요. 다음 실행이 알려요.";
     unreadable_rollout(column): "What is stored of this rollout does not read ({column}), so it was ended. Deploy again." / "저장된 롤아웃을 읽을 수 없어서({column}) 끝냈어요. 다시 배포하세요.";
     pipeline_unread: "The run's pipeline does not read. Push again, or run the commit again." / "실행의 파이프라인을 읽을 수 없어요. 다시 푸시하거나 커밋을 다시 실행하세요.";
     packages_listed(count): "Its bill of materials lists {count} packages." / "구성 명세에 패키지 {count}개가 있어요.";

@@ -28,6 +28,8 @@ const READ: usize = 4 << 10;
 pub struct Status<'a> {
     /// The commit.
     pub commit: &'a str,
+    /// The branch or tag that the run is of, or the ref of a proposed change; none: it is not known any more.
+    pub branch: Option<&'a str>,
     /// The service.
     pub service: &'a str,
     /// The number of the run.
@@ -102,7 +104,11 @@ pub fn call(place: &Place<'_>, status: &Status<'_>) -> Option<Call> {
         }
         Forge::Gitlab => {
             let project = utf8_percent_encode(project, NON_ALPHANUMERIC);
-            let body = json!({ "state": state, "target_url": url, "description": says, "name": context });
+            let mut body = json!({ "state": state, "target_url": url, "description": says, "name": context });
+            // Without it a branch that holds the commit is looked for: of a change from a fork there is none, and it is not taken.
+            if let Some(branch) = status.branch {
+                body["ref"] = json!(branch.strip_prefix("refs/tags/").unwrap_or(branch));
+            }
             Call {
                 url: format!("{origin}/api/v4/projects/{project}/statuses/{commit}"),
                 header: ("private-token", place.token.into()),
@@ -205,7 +211,14 @@ mod tests {
 
     #[test]
     fn each_forge_is_spoken_to_in_its_own_words() {
-        let status = Status { commit: "c0ffee", service: "orders", run: 7, state: RunState::Failed, url: "https://b/r/7" };
+        let status = Status {
+            commit: "c0ffee",
+            branch: Some("refs/merge-requests/3/head"),
+            service: "orders",
+            run: 7,
+            state: RunState::Failed,
+            url: "https://b/r/7",
+        };
         let place = |forge, origin| Place { forge, origin, project: "acme/shop", token: "t" };
         let told = json!({ "state": "failure", "target_url": "https://b/r/7", "description": "run 7: failed", "context": "berth/orders" });
         let cases = [
@@ -223,6 +236,7 @@ mod tests {
             (made.header, &made.body["state"], &made.body["name"]),
             (("private-token", "t".into()), &json!("failed"), &json!("berth/orders"))
         );
+        assert_eq!(made.body["ref"], json!("refs/merge-requests/3/head"));
         assert_eq!(call(&place(Forge::Git, "https://x"), &status), None);
         for state in RunState::ALL {
             let github = ["pending", "success", "failure", "error"].contains(&named(Forge::Github, state));

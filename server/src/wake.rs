@@ -167,6 +167,19 @@ impl Wake {
         let _ = self.changes.send(Changed { team: team.cloned(), topic: topic.into() });
     }
 
+    /// Waits until one of these changes is of this topic.
+    pub async fn mentioned(changes: &mut broadcast::Receiver<Changed>, topic: &str) {
+        use broadcast::error::RecvError;
+        loop {
+            match changes.recv().await {
+                Ok(changed) if changed.topic == topic => return,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+
     /// Everything that changes from now on.
     pub fn listen(&self) -> broadcast::Receiver<Changed> {
         self.changes.subscribe()

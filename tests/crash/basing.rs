@@ -1,4 +1,4 @@
-//! A new version of a base image is asked for, built, and rolled to the services that stand on it.
+//! A new version of a base image is asked for, built, and rolled to the services that stand on it; or cancelled while it is built.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::{operations::Operation, world::World};
 use crate::support::images::BUSYBOX;
 
 pub(super) fn all() -> Vec<Box<dyn Operation>> {
-    vec![Box::new(Basing { before: 0 })]
+    vec![Box::new(Basing { before: 0 }), Box::new(Stopping)]
 }
 
 struct Basing {
@@ -93,5 +93,47 @@ impl Operation for Basing {
         assert_eq!(world.number(&noted).await, 1, "what cannot be run says why");
         let stand = "SELECT COUNT(*) AS number FROM candidate_bases c JOIN base_versions v ON v.id = c.version_id WHERE c.newest = TRUE";
         assert_eq!(world.number(&format!("{stand} AND v.number = {version}")).await, 1);
+    }
+}
+
+/// A version is cancelled in the middle of its build.
+struct Stopping;
+
+const STOPPED: &str = "FROM base_versions WHERE base_id = (SELECT id FROM bases WHERE name = 'stopped') ORDER BY number DESC LIMIT 1";
+
+#[async_trait(?Send)]
+impl Operation for Stopping {
+    fn name(&self) -> String {
+        "stopped base".into()
+    }
+
+    async fn prepare(&mut self, world: &mut World) {
+        world.count += 1;
+        let state = format!("SELECT state AS text {STOPPED}");
+        if world.number("SELECT COUNT(*) AS number FROM bases WHERE name = 'stopped'").await == 0 {
+            let base = json!({ "name": "stopped", "dockerfile": format!("FROM {BUSYBOX}\nRUN true\n") });
+            assert_eq!(world.send("POST", BASES, base).await.unwrap().0, 202);
+            world.until("the first version is there", async || (world.text(&state).await == "ready").then_some(())).await;
+        }
+        world.settles().await;
+        // It tells of its step, and goes on for longer than Berth takes to come back.
+        let asked = json!({ "dockerfile": format!("FROM {BUSYBOX}\nRUN echo {}; sleep 20\n", world.count) });
+        assert_eq!(world.send("POST", &format!("{BASES}/stopped/actions/rebuild"), asked).await.unwrap().0, 202);
+        let steps = format!("SELECT log AS text {STOPPED}");
+        world.until("its step runs", async || world.text(&steps).await.contains("Step 2/").then_some(())).await;
+    }
+
+    async fn act(&mut self, world: &mut World) {
+        drop(world.send("POST", &format!("{BASES}/stopped/actions/cancel"), json!({})).await);
+    }
+
+    async fn taken(&mut self, world: &World) -> bool {
+        world.number(&format!("SELECT COALESCE(cancel_asked_at, 0) AS number {STOPPED}")).await > 0
+    }
+
+    async fn judge(&mut self, world: &World) {
+        assert_eq!(world.text(&format!("SELECT state AS text {STOPPED}")).await, "cancelled");
+        let ready = "SELECT COUNT(*) AS number FROM base_versions WHERE state = 'ready' AND gone_at IS NULL AND base_id = (SELECT id FROM bases WHERE name = 'stopped')";
+        assert_eq!(world.number(ready).await, 1, "the version before stays");
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 pub(super) fn all() -> Vec<Box<dyn Operation>> {
-    vec![Box::new(Mirroring { forge: None, trunk: String::new(), change: String::new() })]
+    vec![Box::new(Mirroring { forge: None, trunk: String::new(), change: String::new() }), Box::new(Becoming { forge: None })]
 }
 
 struct Mirroring {
@@ -124,5 +124,54 @@ impl Operation for Mirroring {
         for commit in [&self.trunk, &self.change] {
             assert_eq!(self.forge().states(commit).last().map(String::as_str), Some("success"), "the newest is told last");
         }
+    }
+}
+
+/// A repository that was pushed to becomes a mirror.
+struct Becoming {
+    forge: Option<Forge>,
+}
+
+impl Becoming {
+    /// The rows of the mirror of the service that this is done with.
+    fn of(world: &World, which: &str) -> String {
+        let repository = format!("(SELECT repository_id FROM services WHERE name = 'later{}')", world.count);
+        format!("SELECT COUNT(*) AS number FROM mirrors WHERE repository_id = {repository} AND {which}")
+    }
+}
+
+#[async_trait(?Send)]
+impl Operation for Becoming {
+    fn name(&self) -> String {
+        "later mirror".into()
+    }
+
+    async fn prepare(&mut self, world: &mut World) {
+        if self.forge.is_none() {
+            let forge = Forge::new().await;
+            let _ = fs::remove_file(world.copy.join("berth.yaml"));
+            fs::write(world.copy.join("Dockerfile"), format!("FROM {BUSYBOX}\nLABEL later=\"\"\n")).unwrap();
+            world.git(&["add", "-A"]);
+            world.git(&["commit", "-q", "--allow-empty", "-m", "Elsewhere"]);
+            world.git(&["push", "-q", "-f", &forge.repository().display().to_string(), "HEAD:trunk"]);
+            self.forge = Some(forge);
+        }
+        world.count += 1;
+        let body = json!({ "name": format!("later{}", world.count), "environments": [] });
+        assert!(world.send("POST", "/teams/demo/services", body).await.unwrap().0 < 300);
+        world.settles().await;
+    }
+
+    async fn act(&mut self, world: &mut World) {
+        let mirror = json!({ "address": self.forge.as_ref().unwrap().address(), "token": TOKEN, "forge": "gitea" });
+        drop(world.send("POST", &format!("/teams/demo/services/later{}/mirror", world.count), mirror).await);
+    }
+
+    async fn taken(&mut self, world: &World) -> bool {
+        world.number(&Self::of(world, "1 = 1")).await > 0
+    }
+
+    async fn judge(&mut self, world: &World) {
+        assert_eq!(world.number(&Self::of(world, "fetched_at IS NOT NULL AND failure IS NULL")).await, 1, "it is one, and was fetched");
     }
 }

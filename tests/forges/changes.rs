@@ -5,7 +5,7 @@ use serde_json::json;
 use server::store::Query as _;
 
 use super::{HELLO, World};
-use crate::support::proof;
+use crate::support::{forge::Kind, proof};
 
 /// A file whose stage proposed changes run too, but for the step that names a secret.
 const FILE: &str = "version: 1
@@ -22,7 +22,7 @@ services:
 /// Proposes the working copy's commit as a change of this number, without a branch: as from a fork.
 async fn propose(world: &World, number: u64, message: &str) -> String {
     let commit = world.copy.commit(message).await;
-    world.copy.good(&["push", "-q", "-f", "berth", &format!("HEAD:refs/pull/{number}/head")]).await;
+    world.copy.good(&["push", "-q", "-f", "berth", &format!("HEAD:{}", world.forge.kind.change(number))]).await;
     commit
 }
 
@@ -48,7 +48,7 @@ async fn proposed(world: World, on: &str) {
         (RunState::Queued, RunEvent::PullRequest, true, first.as_str())
     );
     assert!(held.waits.as_deref().unwrap().starts_with("Waits for approval"), "{held:?}");
-    assert_eq!(held.branch, "refs/pull/7/head");
+    assert_eq!(held.branch, world.forge.kind.change(7));
 
     // Who may not, may not; and waiting it changes nothing for others.
     let viewer = world.app.client("viewer@demo.test").await;
@@ -89,28 +89,38 @@ async fn proposed(world: World, on: &str) {
     // A change from a branch of the repository itself is of who may push.
     world.copy.good(&["checkout", "-q", "-B", "topic", "HEAD~1"]).await;
     world.commit("topic", "On a topic").await;
-    world.copy.good(&["push", "-q", "berth", "HEAD:refs/pull/8/head"]).await;
+    world.copy.good(&["push", "-q", "berth", &format!("HEAD:{}", world.forge.kind.change(8))]).await;
     world.fetch().await;
     let (a, b) = (world.passed(7).await, world.passed(8).await);
     let change = if a.event == RunEvent::PullRequest { a } else { b };
     assert_eq!((change.event, change.untrusted, change.held, change.candidate), (RunEvent::PullRequest, false, false, None));
 
     // The forge was told of the change too.
-    crate::support::berth::until("it is told", async || {
-        world.forge.posted().iter().any(|posted| posted.commit == second && posted.body["state"] == "success").then_some(())
-    })
-    .await;
+    crate::support::berth::until("it is told", async || world.forge.knows(&second, "hello", RunState::Passed).then_some(())).await;
     let rows = world.app.db().fetch_all("SELECT COUNT(*) AS n FROM candidates WHERE branch LIKE 'refs/%'", vec![]).await.unwrap();
     assert_eq!(rows[0].int("n").unwrap(), 0);
     proof(
         "changes",
-        &format!("{on}: 2 commits of a fork waited, 1 was approved and ran without secrets and image, 1 of a branch ran at once"),
+        &format!(
+            "{on}, {}: 2 commits of a fork waited, 1 was approved and ran without secrets and image, 1 of a branch ran at once",
+            world.forge.kind.name()
+        ),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_anybody_wait_until_somebody_has_read_them() {
     proposed(World::new().await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_anybody_wait_until_somebody_has_read_them_on_github() {
+    proposed(World::of(Kind::Github).await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_anybody_wait_until_somebody_has_read_them_on_gitlab() {
+    proposed(World::of(Kind::Gitlab).await, "SQLite").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

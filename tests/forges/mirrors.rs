@@ -191,3 +191,55 @@ async fn a_service_that_goes_takes_its_mirror_along() {
     })
     .await;
 }
+
+async fn mirrored_later(world: World, on: &str) {
+    let owner = &world.owner;
+    owner.post("/teams/demo/services", json!({ "name": "hello" })).await.is(201);
+    let first = world.commit("trunk", "First").await;
+    let here = format!("http://x:{}@{}/git/demo/hello.git", owner.secret(), world.app.berth.console);
+    world.copy.good(&["push", "-q", "-o", "no-wait", &here, "HEAD:refs/heads/main", "HEAD:refs/tags/v0"]).await;
+    let pushed = world.passed(1).await;
+    assert_eq!((pushed.commit.as_str(), pushed.branch.as_str()), (first.as_str(), "main"));
+
+    // What is refused changes nothing.
+    let mirror = format!("{HELLO}/mirror");
+    owner.post(&mirror, json!({ "address": "https://ann:secret@git.example.org/a/b" })).await.refused(422, "invalid_mirror");
+    world.app.client("viewer@demo.test").await.post(&mirror, json!({ "address": world.forge.address() })).await.refused(403, "forbidden");
+    assert_eq!(owner.get(&mirror).await.is(200), serde_json::Value::Null);
+
+    // From now on it is as it is there: another default branch, no such tag; and the runs of before are where they were.
+    let new = json!({ "address": world.forge.address(), "token": TOKEN, "forge": "gitea" });
+    let made = owner.post(&mirror, new.clone()).await.is(201);
+    assert_eq!((&made["repository"], &made["address"], &made["statuses"]), (&json!("hello"), &json!(world.forge.address()), &json!(true)));
+    world.shown("it is fetched", |mirror| mirror.state == MirrorState::UpToDate).await;
+    let clone = Copy::at(&here).await;
+    let listed = clone.good(&["ls-remote", "--symref", "berth"]).await;
+    assert!(listed.contains("ref: refs/heads/trunk\tHEAD") && !listed.contains("v0") && !listed.contains("heads/main"), "{listed}");
+    let head = world.passed(2).await;
+    assert_eq!((head.commit.as_str(), head.branch.as_str()), (first.as_str(), "trunk"));
+    assert_eq!((world.run(1).await.unwrap().candidate, head.number), (pushed.candidate, 2), "its history stays, and goes on");
+    owner.get(&format!("{HELLO}/candidates/{}", pushed.candidate.unwrap())).await.is(200);
+
+    // Pushed to there, and no more here.
+    clone.commit("Mine").await;
+    let refused = clone.git(&["push", "berth", "HEAD:main"]).await;
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("takes no pushes. Push there"));
+    let second = world.commit("trunk", "Second").await;
+    world.fetch().await;
+    assert_eq!(world.passed(3).await.commit, second);
+    assert!(owner.post(&mirror, new).await.refused(409, "is_mirror").contains("berth mirror set"));
+    let events = owner.get("/events?team=demo").await.body["items"].clone();
+    let added = events.as_array().is_some_and(|all| all.iter().any(|event| event["action"] == "mirror.added"));
+    assert!(added, "{events}");
+    proof("mirrors", &format!("{on}: a repository that was pushed to became one, its run and candidate kept, 2 more followed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_pushed_to_becomes_a_mirror_with_its_history() {
+    mirrored_later(World::new().await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_pushed_to_becomes_a_mirror_with_its_history_on_postgres() {
+    mirrored_later(World::on_postgres().await, "PostgreSQL").await;
+}

@@ -6,6 +6,7 @@ mod hooks;
 mod mirrors;
 mod ssh;
 mod statuses;
+mod three;
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::{
     support::{
         app::{Client, TestApp},
         berth::within,
-        forge::{Forge, TOKEN},
+        forge::{Forge, Kind, TOKEN},
     },
 };
 
@@ -35,18 +36,23 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::over(TestApp::set_up(|config| config.mirror_private = true).await).await
+        Self::of(Kind::Gitea).await
+    }
+
+    /// With a forge of this shape.
+    async fn of(kind: Kind) -> Self {
+        Self::over(TestApp::set_up(|config| config.mirror_private = true).await, kind).await
     }
 
     async fn on_postgres() -> Self {
-        Self::over(TestApp::set_up_on_postgres(|config| config.mirror_private = true).await).await
+        Self::over(TestApp::set_up_on_postgres(|config| config.mirror_private = true).await, Kind::Gitea).await
     }
 
-    async fn over(app: TestApp) -> Self {
+    async fn over(app: TestApp, kind: Kind) -> Self {
         let app = app.with_team("demo").await;
         app.fake.set_image("shell", Behaviour::default());
         app.fake.on_task(|_| Some(Script::default()));
-        let forge = Forge::new().await;
+        let forge = Forge::of(kind).await;
         let copy = Copy::at(forge.repository().to_str().unwrap()).await;
         copy.good(&["checkout", "-q", "-b", "trunk"]).await;
         copy.write("berth.yaml", FILE);
@@ -64,7 +70,7 @@ impl World {
 
     /// Makes the service, mirrored from the forge.
     async fn mirror(&self) -> Mirror {
-        self.create(json!({ "address": self.forge.address(), "token": TOKEN, "forge": "gitea" })).await;
+        self.create(json!({ "address": self.forge.address(), "token": TOKEN, "forge": self.forge.kind.name() })).await;
         self.shown("it is fetched", |mirror| mirror.state == MirrorState::UpToDate).await
     }
 

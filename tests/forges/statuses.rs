@@ -5,23 +5,29 @@ use serde_json::json;
 use server::platform::fake::Script;
 
 use super::{HELLO, World};
-use crate::support::{berth::until, forge::TOKEN, proof};
+use crate::support::{
+    berth::until,
+    forge::{Kind, TOKEN},
+    proof,
+};
 
 async fn told_of(world: World, on: &str) {
     let commit = world.commit("trunk", "First").await;
     world.mirror().await;
     world.passed(1).await;
-    until("success is told", async || world.forge.states(&commit).last().is_some_and(|state| state == "success").then_some(())).await;
+    let forge = &world.forge;
+    until("success is told", async || forge.knows(&commit, "hello", RunState::Passed).then_some(())).await;
     let posted = world.forge.posted();
     let last = posted.last().unwrap();
-    assert_eq!(
-        (last.project.as_str(), last.commit.as_str(), last.body["context"].as_str()),
-        ("acme/shop", commit.as_str(), Some("berth/hello"))
-    );
+    assert_eq!((last.project.as_str(), last.commit.as_str(), last.context()), (forge.kind.project(), commit.as_str(), "berth/hello"));
     assert_eq!(last.body["target_url"], json!(format!("{}{HELLO}/runs/1", world.app.berth.config.url)));
     let mut states = world.forge.states(&commit);
     states.dedup();
-    assert_eq!(states, ["pending", "success"]);
+    match forge.kind {
+        // It knows of one that runs; what came to pass before that was told is told no more.
+        Kind::Gitlab => assert!(states.iter().all(|state| ["pending", "running", "success"].contains(&state.as_str())), "{states:?}"),
+        _ => assert_eq!(states, ["pending", "success"]),
+    }
     let shown = world.shown("it is said", |mirror| mirror.told.first().is_some_and(|told| told.told_at.is_some())).await;
     assert_eq!((shown.told[0].state, shown.told[0].run, shown.told[0].failure.as_deref()), (RunState::Passed, 1, None));
 
@@ -37,7 +43,7 @@ async fn told_of(world: World, on: &str) {
     assert!(failing.told[0].told_at.is_none() && failing.told[0].next_try.is_some());
     world.forge.refuse(0, 503);
     crate::support::berth::within(std::time::Duration::from_secs(40), "failure is told", async || {
-        world.forge.states(&red).last().is_some_and(|state| state == "failure").then_some(())
+        forge.knows(&red, "hello", RunState::Failed).then_some(())
     })
     .await;
 
@@ -55,13 +61,23 @@ async fn told_of(world: World, on: &str) {
     assert_eq!(last.body["target_url"], json!(format!("{}{HELLO}/runs/3", world.app.berth.config.url)));
     proof(
         "statuses",
-        &format!("{on}: {} told over Gitea's API, refusals outlived, runs that waited for it: 0", world.forge.posted().len()),
+        &format!("{on}: {} told over {}'s API, refusals outlived, runs that waited for it: 0", forge.posted().len(), forge.kind.name()),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_are_told_how_they_fare() {
     told_of(World::new().await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_are_told_how_they_fare_on_github() {
+    told_of(World::of(Kind::Github).await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_are_told_how_they_fare_on_gitlab() {
+    told_of(World::of(Kind::Gitlab).await, "SQLite").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

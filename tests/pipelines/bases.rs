@@ -19,7 +19,7 @@ use crate::{
     cli::person::Person,
     git::Copy,
     support::{
-        app::{Answer, Client, TestApp},
+        app::{ADMIN, Answer, Client, TestApp},
         berth::{Harbour, until, within},
         images::{self, BUSYBOX},
         proof,
@@ -279,6 +279,142 @@ async fn a_version_that_was_to_be_built_is_built_after_a_restart() {
     until("it is built", async || (person.berth("base show files --json").await.json()["base"]["current"]["number"] == 1).then_some(()))
         .await;
     harbour.berth.stop().await;
+}
+
+/// What was written of a base's versions, the newest last.
+async fn told(client: &Client, app: &TestApp) -> Vec<String> {
+    let events = client.get("/events").await.is(200)["items"].clone();
+    let mut actions = strings(&events, "action");
+    actions.retain(|action| action.starts_with("base."));
+    actions.reverse();
+    assert!(actions.len() > 1, "{}", app.url());
+    actions
+}
+
+async fn cancelled_in_every_state(app: TestApp, database: &str) {
+    let app = app.with_team("a").await;
+    let (admin, owner) = (app.as_admin().await, app.client("owner@a.test").await);
+    app.fake.set_image("debian:12", server::platform::fake::Behaviour::default());
+    let path = format!("{BASES}/debian");
+    let (cancel, rebuild) = (format!("{path}/actions/cancel"), format!("{path}/actions/rebuild"));
+    admin.post(&cancel, json!({})).await.refused(404, "unknown_base");
+    admin.post(BASES, json!({"name": "debian", "dockerfile": "FROM debian:12\n"})).await.is(202);
+    assert_eq!(built(&admin, "debian").await["state"], "ready");
+    admin.post(&cancel, json!({})).await.refused(409, "already_ended");
+    owner.post(&cancel, json!({})).await.refused(403, "forbidden");
+
+    // One that is built: who builds it stops, and the version before is what the name means still.
+    app.fake.fault(Verb::BuildBase, &Fault::Delay(Duration::from_secs(60)), 1);
+    admin.post(&rebuild, json!({"roll": true})).await.is(202);
+    let newest = async || admin.get(&path).await.is(200)["base"]["newest"].clone();
+    until("it is built", async || (newest().await["state"] == "building").then_some(())).await;
+    let asked = admin.post(&cancel, json!({})).await.is(202)["base"]["newest"].clone();
+    assert!(asked["cancelling"] == true || asked["state"] == "cancelled", "{asked}");
+    let ended = until("it is stopped", async || Some(newest().await).filter(|newest| newest["state"] == "cancelled")).await;
+    assert_eq!((&ended["number"], &ended["failure"], &ended["cancelling"]), (&json!(2), &Value::Null, &json!(false)));
+    let shown = admin.get(&path).await.is(200);
+    assert_eq!((&shown["base"]["current"]["number"], &shown["rolls"]), (&json!(1), &json!([])));
+    admin.post(&cancel, json!({})).await.refused(409, "already_ended");
+
+    // One that waits: it ends at once, and with it goes what it was to be made of. By the console's form.
+    app.fake.set_engine(app::model::EngineState::Gone);
+    send(&admin, &format!("{BASES}?name=files"), archive("bin/sh", tar::EntryType::Regular)).await.is(202);
+    let files = async || admin.get(&format!("{BASES}/files")).await.is(200)["base"]["newest"].clone();
+    until("it waits", async || (files().await["failure"].as_str().is_some_and(|why| why.contains("engine"))).then_some(())).await;
+    let browser = app.browser(ADMIN).await;
+    let page = async || browser.ask("GET", "/platform/bases/files", None).await.text;
+    assert!(page().await.contains("value=\"cancel\""), "{}", page().await);
+    assert_eq!(browser.form("/platform/bases/files", &[("do", "cancel")]).await.status, 303);
+    let ended = files().await;
+    assert_eq!((&ended["state"], &ended["failure"]), (&json!("cancelled"), &Value::Null));
+    until("its files are gone", async || (std::fs::read_dir(app.berth.config.bases()).unwrap().count() == 0).then_some(())).await;
+    assert!(!page().await.contains("value=\"cancel\""), "there is nothing to cancel any more");
+
+    // Nothing is in the way of the next one.
+    app.fake.heal();
+    assert_eq!(rebuilt(&admin, "debian", json!({})).await["state"], "ready");
+    let told = told(&admin, &app).await;
+    let of_second = ["base.rebuild_asked", "base.cancel_asked", "base.cancelled"];
+    assert!(told.windows(3).any(|three| three == of_second), "{told:?}");
+    proof(
+        &format!("base images cancelled on {database}"),
+        "1 that was built and 1 that waited, 3 refused: the version before stays, nothing rolled, no file left",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_cancelled_in_every_state() {
+    cancelled_in_every_state(TestApp::new().await, "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_cancelled_in_every_state_on_postgres() {
+    cancelled_in_every_state(TestApp::on_postgres().await, "PostgreSQL").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_cancelled_just_before_a_crash_is_not_built_after_it() {
+    let harbour = Harbour::new().await;
+    harbour.fake.set_image("debian:12", server::platform::fake::Behaviour::default());
+    harbour.fake.fault(Verb::BuildBase, &Fault::Delay(Duration::from_secs(60)), 1);
+    let person = Person::owner(&harbour).await;
+    std::fs::write(person.folder().join("Dockerfile"), "FROM debian:12\n").unwrap();
+    person.berth("base create slow --dockerfile Dockerfile --no-wait").await.says(0, "base/slow:1 is built.");
+    let state = async |person: &Person| person.berth("base show slow --json").await.json()["base"]["newest"]["state"].clone();
+    until("it is built", async || (state(&person).await == "building").then_some(())).await;
+    // As what was asked for is written, and nobody is there any more to see it.
+    let mut tx = harbour.berth.db.begin().await.unwrap();
+    tx.execute("UPDATE base_versions SET cancel_asked_at = 1", server::args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    let harbour = harbour.restart().await;
+    let person = Person::owner(&harbour).await;
+    until("it is cancelled", async || (state(&person).await == "cancelled").then_some(())).await;
+    assert_eq!(harbour.berth.platform.base_images().await.unwrap(), Vec::<String>::new());
+    harbour.berth.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_a_build_is_stopped_and_leaves_nothing() {
+    let (_, name) = brought().await;
+    let harbour = Harbour::on_engine().await;
+    let (person, engine) = (Person::owner(&harbour).await, images::engine());
+    let dockerfile = person.folder().join("Dockerfile");
+    std::fs::write(&dockerfile, format!("FROM {BUSYBOX}\nRUN echo first\n")).unwrap();
+    person.berth(&format!("base create {name} --dockerfile Dockerfile")).await.says(0, &format!("base/{name}:1 is there"));
+    std::fs::write(&dockerfile, format!("FROM {BUSYBOX}\nRUN echo of {name}; sleep 300\n")).unwrap();
+    person.berth(&format!("base rebuild {name} --dockerfile Dockerfile --no-wait")).await.says(0, "is built.");
+    let running = async || {
+        let all = bollard::query_parameters::ListContainersOptionsBuilder::default().all(true).build();
+        let found = engine.list_containers(Some(all)).await.unwrap();
+        found.into_iter().filter(|one| one.command.as_deref().is_some_and(|command| command.contains(&format!("of {name}")))).count()
+    };
+    within(Duration::from_secs(60), "the step runs", async || (running().await == 1).then_some(())).await;
+
+    let began = std::time::Instant::now();
+    person.berth(&format!("base cancel {name}")).await.says(0, &format!("base/{name}:2 is "));
+    let shown = within(Duration::from_secs(30), "it is cancelled", async || {
+        let shown = person.berth(&format!("base show {name} --json")).await.json();
+        (shown["base"]["newest"]["state"] == "cancelled").then_some(shown)
+    })
+    .await;
+    within(Duration::from_secs(30), "its container is gone", async || (running().await == 0).then_some(())).await;
+    let took = began.elapsed();
+    assert_eq!(shown["base"]["current"]["number"], 1);
+    let platform = &harbour.berth.platform;
+    until("its network is gone", async || platform.runs_with_leftovers().await.unwrap().is_empty().then_some(())).await;
+    let images = platform.base_images().await.unwrap();
+    assert_eq!(images.len(), 1, "the version before alone");
+    assert_eq!(engine.inspect_image(&format!("base/{name}")).await.unwrap().id, images.first().cloned());
+    person.berth(&format!("base cancel {name}")).await.says(1, "there is nothing to cancel");
+    person.berth(&format!("base show {name}")).await.says(0, "cancelled");
+    for image in images {
+        platform.remove_base(&image).await.unwrap();
+    }
+    proof(
+        "base images cancelled on the engine",
+        &format!("a step of 300 s stopped {} ms after it was asked for: 0 containers, 0 networks, 0 images left", took.as_millis()),
+    );
+    harbour.clear().await;
 }
 
 /// The root file system of the tests' base, as somebody brings one, and a name for it that no other test has.

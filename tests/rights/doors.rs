@@ -294,6 +294,7 @@ const SENT: &[Sent] = &[
     ("/teams/{team}/services/{service}/settings", "secret", &[("name", "A"), ("value", "b")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "forget-secret", &[("of", "A")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror", &[("forge", "git")], CHANGE, WRITE, false),
+    ("/teams/{team}/services/{service}/settings", "mirror-add", &[("mirror", "nowhere")], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-fetch", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-forget", &[], CHANGE, WRITE, false),
     ("/teams/{team}/services/{service}/settings", "mirror-hook", &[], CHANGE, WRITE, false),
@@ -310,6 +311,7 @@ const SENT: &[Sent] = &[
     ("/rollouts/{rollout}", "rollback", &[], SHIP_SEEING, DEPLOY_SEEING, false),
     ("/platform/bases", "create", &[("name", "debian"), ("description", "x"), ("dockerfile", "FROM x")], [No; 5], ADMIN, false),
     ("/platform/bases/{base}", "rebuild", &[("dockerfile", "FROM x"), ("roll", "yes")], [No; 5], ADMIN, false),
+    ("/platform/bases/{base}", "cancel", &[], [No; 5], ADMIN, false),
     ("/platform/people", "suspend", &[("of", "{user}")], NONE, ADMIN, false),
     ("/platform/people", "restore", &[("of", "{user}")], NONE, ADMIN, false),
 ];

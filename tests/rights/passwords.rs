@@ -6,14 +6,16 @@ use futures::future::join_all;
 use serde_json::json;
 
 use crate::support::{
-    app::{Client, PASSWORD, TestApp},
+    app::{Answer, Client, PASSWORD, TestApp},
     proof,
 };
 
 const PARALLEL: usize = 1_000;
-const ROUNDS: usize = 3;
-/// Figures of a timed thing on a machine with other work: only what no noise explains fails.
-const FAR_TOO_SLOW: Duration = Duration::from_millis(500);
+/// What logins may do to the reads of everybody else.
+const FACTOR: f64 = 2.0;
+/// So many rounds are tried until one holds. What else the machine does makes a read take longer and never shorter: the best
+/// round is the nearest to what the logins cost, and a defect of ours shows in every one.
+const ROUNDS: usize = 6;
 
 /// How long reads take, one after the other, while `going` says so.
 async fn reads(client: &Client, mut going: impl FnMut(usize) -> bool) -> Vec<Duration> {
@@ -26,9 +28,63 @@ async fn reads(client: &Client, mut going: impl FnMut(usize) -> bool) -> Vec<Dur
     took
 }
 
-fn p99(took: &mut [Duration]) -> Duration {
+fn p99(mut took: Vec<Duration>) -> Duration {
     took.sort_unstable();
     took[(took.len() * 99 / 100).min(took.len() - 1)]
+}
+
+/// How the logins were answered.
+#[derive(Default)]
+struct Answers {
+    checked: usize,
+    late: usize,
+}
+
+impl Answers {
+    fn count(&mut self, answer: Answer) {
+        match answer.status {
+            401 => self.checked += 1,
+            503 => {
+                assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+                assert!(answer.refused(503, "busy").contains("Try again"));
+                self.late += 1;
+            }
+            other => panic!("{other}: {}", answer.text),
+        }
+    }
+}
+
+/// What a round saw: the 99th percentile of reads without logins and with them, and how many reads the second is of.
+struct Round {
+    quiet: Duration,
+    storm: Duration,
+    samples: usize,
+}
+
+impl Round {
+    async fn new(app: &TestApp, reader: &Client, number: usize, answers: &mut Answers) -> Self {
+        let before = p99(reads(reader, |n| n < 300).await);
+        let nobody = app.anonymous();
+        let logins = join_all((0..PARALLEL).map(|n| {
+            let address = format!("10.{number}.{}.{}", n / 250, n % 250);
+            let client = nobody.clone().with("x-forwarded-for", &address);
+            tokio::spawn(async move {
+                client.post("/actions/login", json!({"email": format!("p{number}-{n}@a.test"), "password": "a wrong password"})).await
+            })
+        }));
+        let logins = tokio::spawn(logins);
+        let storm = reads(reader, |n| n < 10 || !logins.is_finished()).await;
+        for answer in logins.await.unwrap() {
+            answers.count(answer.unwrap());
+        }
+        // The lower of the two: what made one of them slow was not the machine's usual pace, and would flatter the logins.
+        let quiet = p99(reads(reader, |n| n < 300).await).min(before);
+        Self { quiet, samples: storm.len(), storm: p99(storm) }
+    }
+
+    fn factor(&self) -> f64 {
+        self.storm.as_secs_f64() / self.quiet.as_secs_f64()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -36,47 +92,27 @@ async fn a_thousand_sign_ins_leave_room_for_everybody_else() {
     // Each from an address of its own: the limit of one address is not what is tried here.
     let app = TestApp::set_up(|config| config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await.with_team("a").await;
     let reader = app.client("viewer@a.test").await;
-    let (mut quiet, mut storm) = (Vec::new(), Vec::new());
-    let (mut checked, mut late, mut others) = (0, 0, 0);
-    let nobody = app.anonymous();
     reads(&reader, |n| n < 100).await;
-    for round in 0..ROUNDS {
-        quiet.extend(reads(&reader, |n| n < 300).await);
-        let logins = join_all((0..PARALLEL).map(|n| {
-            let address = format!("10.{round}.{}.{}", n / 250, n % 250);
-            let client = nobody.clone().with("x-forwarded-for", &address);
-            tokio::spawn(async move {
-                client.post("/actions/login", json!({"email": format!("p{round}-{n}@a.test"), "password": "a wrong password"})).await
-            })
-        }));
-        let logins = tokio::spawn(logins);
-        storm.extend(reads(&reader, |n| n < 10 || !logins.is_finished()).await);
-        for answer in logins.await.unwrap() {
-            let answer = answer.unwrap();
-            match answer.status {
-                401 => checked += 1,
-                503 => {
-                    assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
-                    assert!(answer.refused(503, "busy").contains("Try again"));
-                    late += 1;
-                }
-                _ => others += 1,
-            }
-        }
+    let (mut rounds, mut answers) = (Vec::<Round>::new(), Answers::default());
+    while rounds.len() < ROUNDS && rounds.last().is_none_or(|last| last.factor() > FACTOR) {
+        rounds.push(Round::new(&app, &reader, rounds.len(), &mut answers).await);
     }
-    assert_eq!((checked + late, others), (PARALLEL * ROUNDS, 0));
+    let Answers { checked, late } = answers;
+    assert_eq!(checked + late, PARALLEL * rounds.len());
     assert!(checked > 0 && late > 0, "{checked} checked, {late} late: the queue is neither closed nor endless");
     let good = app.anonymous().post("/actions/login", json!({"email": "viewer@a.test", "password": PASSWORD})).await;
     assert_eq!(good.status, 201, "{}", good.text);
-    let (quiet, samples, storm) = (p99(&mut quiet), storm.len(), p99(&mut storm));
-    let factor = storm.as_secs_f64() / quiet.as_secs_f64();
+    let factors: Vec<String> = rounds.iter().map(|round| format!("{:.1} ×", round.factor())).collect();
+    let Round { quiet, storm, samples } = rounds.last().unwrap();
     proof(
         "passwords",
         &format!(
-            "{ROUNDS} × {PARALLEL} parallel logins ({checked} checked, {late} told to come back): p99 of reads {:.1} ms quiet, {:.1} ms meanwhile ({factor:.1} ×, {samples} samples)",
+            "{} × {PARALLEL} parallel logins ({checked} checked, {late} told to come back): p99 of reads {:.1} ms quiet, {:.1} ms meanwhile ({}, {samples} samples)",
+            rounds.len(),
             quiet.as_secs_f64() * 1e3,
             storm.as_secs_f64() * 1e3,
+            factors.join(", "),
         ),
     );
-    assert!(storm < FAR_TOO_SLOW.max(quiet * 10), "{storm:?} against {quiet:?}");
+    assert!(rounds.last().unwrap().factor() <= FACTOR, "in none of {ROUNDS} rounds: {factors:?}");
 }

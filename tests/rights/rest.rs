@@ -97,6 +97,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/teams/{team}/services/{service}/runs/{number}/actions/approve", SHIP, nothing()),
         row("get", "/teams/{team}/services/{service}/mirror", VIEW, nothing()),
         row("patch", "/teams/{team}/services/{service}/mirror", CHANGE, json!({"every_seconds": 60})),
+        row("post", "/teams/{team}/services/{service}/mirror", CHANGE, json!({"address": "nowhere"})),
         row("post", "/teams/{team}/services/{service}/mirror/actions/fetch", CHANGE, nothing()),
         row("post", "/teams/{team}/services/{service}/mirror/actions/forget-host-keys", CHANGE, nothing()),
         row("post", "/teams/{team}/services/{service}/mirror/actions/new-hook", CHANGE, nothing()),
@@ -132,6 +133,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("post", "/platform/bases", ADMINISTER, json!({"name": "debian", "description": "x", "dockerfile": "FROM public:1"})),
         row("get", "/platform/bases/{base}", SIGNED_IN, nothing()),
         row("post", "/platform/bases/{base}/actions/rebuild", ADMINISTER, json!({"dockerfile": "FROM public:1", "roll": true})),
+        row("post", "/platform/bases/{base}/actions/cancel", ADMINISTER, nothing()),
         row("post", "/lint", EVERYBODY, json!("version: 1")),
         // Of nobody's token. Each may end their own.
         row("delete", "/tokens/{id}", [Gone, Gone, Gone, Gone, No], nothing()),

@@ -7,14 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use app::model::{ConfigChange, Phase, RolloutState, Source};
-use server::platform::fake::{Behaviour, Fault, Script, Verb};
+use server::platform::fake::{Behaviour, Fault, Script, Verb, image_id};
 
 use crate::support::{
-    berth::{Harbour, environment, service, team, until},
+    berth::{Harbour, ask, environment, service, team, until},
     proof,
 };
 
@@ -107,6 +107,36 @@ async fn whatever_is_wrong_with_a_release_the_old_one_serves_on_and_the_cause_is
     assert_eq!(missing.state, RolloutState::Failed);
     assert!(missing.failure.as_deref().unwrap().contains("bad:nowhere was not found"), "{missing:?}");
     assert_eq!(harbour.ask("dev").await, (200, "good".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_route_reads_a_release_fails_soon_and_another_route_proves_it() {
+    for (column, garbage) in [("host", "}{ no host"), ("path", "no\npath")] {
+        let harbour = Harbour::new().await;
+        for (image, says) in [("hello:1", "one"), ("hello:2", "two")] {
+            harbour.fake.set_image(image, Behaviour::saying(says));
+        }
+        harbour.deployed("dev", "hello:1").await;
+        let mut tx = harbour.berth.db.begin().await.unwrap();
+        let sql = format!("UPDATE routes SET {column} = $1 WHERE host = 'hello-demo.dev.localhost'");
+        assert_eq!(tx.execute(sql, server::args![garbage]).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+
+        let began = Instant::now();
+        let rollout = harbour.deployed("dev", "hello:2").await;
+        // Long before a first request is too late: 22 s here.
+        assert!(began.elapsed() < Duration::from_secs(10), "{column}: {:?}", began.elapsed());
+        let failure = rollout.failure.unwrap_or_default();
+        assert!(failure.contains("routes that lead here does not read"), "{column}: {:?} {failure}", rollout.state);
+        let images: Vec<_> = harbour.fake.copies().into_iter().map(|copy| copy.image).collect();
+        assert_eq!(images, [image_id("hello:1")], "{column}: the release before stays, and nothing else");
+
+        let services = &harbour.berth.backend.services;
+        services.add_route(&harbour.owner, &team(), &service(), &environment("dev"), "shop.example.com", "/").await.unwrap();
+        assert_eq!(ask(&harbour.berth, "shop.example.com").await, (200, "one".into()), "{column}");
+        assert_eq!(harbour.deployed("dev", "hello:2").await.state, RolloutState::Succeeded, "{column}");
+        assert_eq!(ask(&harbour.berth, "shop.example.com").await, (200, "two".into()), "{column}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

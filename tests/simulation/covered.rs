@@ -6,12 +6,15 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 89] = [
+const LEFT: [(&str, &str); 92] = [
     ("bases::abandon", "one plain UPDATE, of versions whose Berth is gone for a day"),
     ("bases::all", "pipelines::bases builds, rolls and gives up versions on both databases"),
+    ("bases::ask_cancel", "pipelines::bases cancels what waits and what is built on both databases"),
     ("bases::begin", "as bases::all"),
     ("bases::by_name", "as bases::all"),
+    ("bases::cancelled", "as bases::ask_cancel"),
     ("bases::failed", "as bases::all"),
+    ("bases::goes_on", "as bases::ask_cancel"),
     ("bases::insert", "as bases::all"),
     ("bases::is_there", "as bases::all"),
     ("bases::keep_log", "as bases::all"),

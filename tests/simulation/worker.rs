@@ -251,6 +251,7 @@ impl Worker {
             progress: &carry.progress,
             elapsed: Duration::from_millis(now.saturating_sub(carry.began)),
             edge_serves: edge.serves(generation),
+            no_way: false,
             first_request: new_web.all(|slot| edge.answered(generation, slot.index)),
             in_flight: draining.map(|_| edge.open(now)).sum(),
             draining_for: Duration::from_millis(carry.draining_since.map_or(0, |since| now - since)),

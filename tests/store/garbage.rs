@@ -37,10 +37,6 @@ const BROKEN: [&str; 6] = ["a1", "a2", "a3", "a4", "a5", "a6"];
 /// The team beside them.
 const WELL: &str = "well";
 
-/// Where a rollout of the same target rightly waits: no way leads to it, so its first request cannot be sent. It says so, and can be
-/// cancelled; everything else goes on.
-const WAITS: [&str; 1] = ["routes.path"];
-
 /// A column that does not read.
 #[derive(Clone, Debug)]
 struct Column {
@@ -160,8 +156,7 @@ async fn columns(db: &Db) -> Vec<Column> {
     let sql = "SELECT m.name AS place, c.name AS name FROM sqlite_master m JOIN pragma_table_info(m.name) c
                 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations' AND c.type = 'TEXT' ORDER BY c.name, m.name";
     let rows = db.fetch_all(sql, args![]).await.unwrap();
-    let all = rows.iter().map(|row| Column { table: row.text("place").unwrap(), name: row.text("name").unwrap() });
-    all.filter(|column| !WAITS.contains(&format!("{}.{}", column.table, column.name).as_str())).collect()
+    rows.iter().map(|row| Column { table: row.text("place").unwrap(), name: row.text("name").unwrap() }).collect()
 }
 
 /// Spoils a column in a row of this team. False: the database itself keeps it right, or there is no such row.

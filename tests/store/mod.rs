@@ -7,6 +7,7 @@ use crate::support::postgres::Database;
 
 mod activity;
 mod caches;
+mod forges;
 mod garbage;
 mod plans;
 mod rows;

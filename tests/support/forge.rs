@@ -1,18 +1,21 @@
-//! A forge of the shape of Gitea: it serves repositories with the real `git http-backend`, takes commit statuses as its API does,
-//! and signs its hooks. It can be slow to take a status, or refuse it; and it counts what it is asked.
+//! A forge of the shape of Gitea, GitHub or GitLab: it serves repositories with the real `git http-backend`, takes commit statuses
+//! as its API does, and signs its hooks. It can be slow to take a status, or refuse it; and it counts what it is asked.
+
+mod api;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
 };
 
+use app::model::RunState;
 use axum::{
-    Json, Router,
     body::{Body, Bytes},
-    extract::{Path as At, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::{any, post},
+    routing::any,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode};
@@ -24,12 +27,93 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 /// The token that this forge takes.
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// Whose shape a forge is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Gitea,
+    Github,
+    Gitlab,
+}
+
+impl Kind {
+    /// How Berth calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gitea => "gitea",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+        }
+    }
+
+    /// What it calls the repository. GitLab's groups have groups.
+    pub(crate) fn project(self) -> &'static str {
+        match self {
+            Self::Gitea | Self::Github => "acme/shop",
+            Self::Gitlab => "acme/tools/shop",
+        }
+    }
+
+    /// Where it keeps the head of a proposed change.
+    pub(crate) fn change(self, number: u64) -> String {
+        match self {
+            Self::Gitea | Self::Github => format!("refs/pull/{number}/head"),
+            Self::Gitlab => format!("refs/merge-requests/{number}/head"),
+        }
+    }
+
+    /// What it calls a run that has ended like this.
+    pub(crate) fn word(self, state: RunState) -> &'static str {
+        match (self, state) {
+            (_, RunState::Passed) => "success",
+            (Self::Gitlab, RunState::Failed) => "failed",
+            (Self::Gitlab, RunState::Cancelled) => "canceled",
+            (_, RunState::Failed) => "failure",
+            (_, RunState::Cancelled) => "error",
+            _ => panic!("{state:?}"),
+        }
+    }
+
+    /// What it says of a push of this commit.
+    pub(crate) fn pushed(self, commit: &str) -> String {
+        let (before, project) = ("0".repeat(40), self.project());
+        let body = match self {
+            Self::Gitea | Self::Github => {
+                json!({ "ref": "refs/heads/trunk", "before": before, "after": commit, "repository": { "full_name": project } })
+            }
+            Self::Gitlab => json!({
+                "object_kind": "push", "event_name": "push", "ref": "refs/heads/trunk", "before": before, "after": commit,
+                "checkout_sha": commit, "project": { "path_with_namespace": project },
+            }),
+        };
+        body.to_string()
+    }
+
+    /// The headers of its hook, with what shows that it is its own.
+    pub(crate) fn headers(self, secret: &str, body: &str) -> Vec<(&'static str, String)> {
+        let signature = sign(secret, body.as_bytes());
+        let (event, id, shown) = match self {
+            Self::Gitea => (("x-gitea-event", "push"), "x-gitea-delivery", ("x-gitea-signature", signature)),
+            Self::Github => (("x-github-event", "push"), "x-github-delivery", ("x-hub-signature-256", format!("sha256={signature}"))),
+            Self::Gitlab => (("x-gitlab-event", "Push Hook"), "x-gitlab-event-uuid", ("x-gitlab-token", secret.to_owned())),
+        };
+        let id = (id, "f3b6c1d2-0000-4000-8000-000000000001".to_owned());
+        vec![("content-type", "application/json".into()), (event.0, event.1.into()), id, shown]
+    }
+}
+
 /// A status as it was posted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Posted {
     pub(crate) project: String,
     pub(crate) commit: String,
     pub(crate) body: Value,
+}
+
+impl Posted {
+    /// What tells it from the statuses of others.
+    pub(crate) fn context(&self) -> &str {
+        self.body["context"].as_str().or_else(|| self.body["name"].as_str()).unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -39,50 +123,63 @@ struct Seen {
     refuses: Option<(u32, u16)>,
     /// How often a repository was asked for its refs.
     listed: usize,
+    /// The jobs of GitLab that are not over: commit, ref and name, and how each is.
+    open: BTreeMap<(String, String, String), String>,
 }
 
 /// The forge. What it holds is in its folder.
 pub(crate) struct Forge {
     pub(crate) url: String,
+    pub(crate) kind: Kind,
     folder: TempDir,
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Clone)]
 struct Inside {
+    kind: Kind,
     folder: PathBuf,
     seen: Arc<Mutex<Seen>>,
 }
 
+impl Inside {
+    fn repository(&self) -> PathBuf {
+        self.folder.join(format!("{}.git", self.kind.project()))
+    }
+}
+
 impl Forge {
-    /// A forge with an empty repository `acme/shop`, whose default branch is `trunk`.
+    /// One of the shape of Gitea.
     pub(crate) async fn new() -> Self {
+        Self::of(Kind::Gitea).await
+    }
+
+    /// A forge with an empty repository, whose default branch is `trunk`.
+    pub(crate) async fn of(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let repository = folder.path().join("acme/shop.git");
-        std::fs::create_dir_all(&repository).unwrap();
-        let made = Command::new("git").args(["init", "-q", "--bare", "-b", "trunk"]).arg(&repository).status().await.unwrap();
-        assert!(made.success());
         let seen = Arc::<Mutex<Seen>>::default();
-        let inside = Inside { folder: folder.path().to_owned(), seen: seen.clone() };
-        let app = Router::new()
-            .route("/api/v1/repos/{owner}/{repository}/statuses/{commit}", post(status))
+        let inside = Inside { kind, folder: folder.path().to_owned(), seen: seen.clone() };
+        std::fs::create_dir_all(inside.repository()).unwrap();
+        let made = Command::new("git").args(["init", "-q", "--bare", "-b", "trunk"]).arg(inside.repository()).status().await.unwrap();
+        assert!(made.success());
+        let app = api::router(kind)
             .route("/moved/{*rest}", any(|| async { (StatusCode::MOVED_PERMANENTLY, [("location", "http://127.0.0.1:1/")]) }))
             .route("/acme/{*rest}", any(git))
             .with_state(inside);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, folder, seen }
+        Self { url, kind, folder, seen }
     }
 
     /// The address of its repository.
     pub(crate) fn address(&self) -> String {
-        format!("{}/acme/shop.git", self.url)
+        format!("{}/{}.git", self.url, self.kind.project())
     }
 
     /// Where the repository is on this machine.
     pub(crate) fn repository(&self) -> PathBuf {
-        self.folder.path().join("acme/shop.git")
+        self.folder.path().join(format!("{}.git", self.kind.project()))
     }
 
     /// The statuses it took, in their order.
@@ -94,6 +191,13 @@ impl Forge {
     pub(crate) fn states(&self, commit: &str) -> Vec<String> {
         let posted = self.posted().into_iter().filter(|posted| posted.commit == commit);
         posted.map(|posted| posted.body["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Whether the last it took of a commit and a service is that its run ended like this.
+    pub(crate) fn knows(&self, commit: &str, service: &str, state: RunState) -> bool {
+        let context = format!("berth/{service}");
+        let last = self.posted().into_iter().rfind(|posted| posted.commit == commit && posted.context() == context);
+        last.is_some_and(|posted| posted.body["state"] == self.kind.word(state))
     }
 
     /// Has it refuse the next statuses.
@@ -109,8 +213,13 @@ impl Forge {
 
 /// Sends a hook as Gitea does.
 pub(crate) async fn send_hook(url: &str, secret: &str, body: &str) -> u16 {
-    let signature = sign(secret, body.as_bytes());
-    let headers = [("x-gitea-event", "push"), ("x-gitea-signature", &signature), ("content-type", "application/json")];
+    send_as(Kind::Gitea, url, secret, body).await
+}
+
+/// Sends a hook as such a forge does.
+pub(crate) async fn send_as(kind: Kind, url: &str, secret: &str, body: &str) -> u16 {
+    let headers = kind.headers(secret, body);
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     send(url, &headers, body).await
 }
 
@@ -134,36 +243,11 @@ fn let_in(headers: &HeaderMap) -> bool {
     given == format!("token {TOKEN}") || basic.is_some_and(|pair| pair.split_once(':').is_some_and(|(_, password)| password == TOKEN))
 }
 
-/// `POST /repos/{owner}/{repo}/statuses/{sha}`: 201 with the status, as Gitea answers.
-async fn status(
-    State(inside): State<Inside>,
-    At((owner, repository, commit)): At<(String, String, String)>,
-    headers: HeaderMap,
-    Json(body): Json<Value>,
-) -> Response {
-    if !let_in(&headers) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "message": "invalid username, password or token" }))).into_response();
-    }
-    let mut seen = inside.seen.lock().unwrap();
-    if let Some((times, status)) = seen.refuses.take_if(|(times, _)| *times > 0) {
-        seen.refuses = Some((times - 1, status));
-        return (StatusCode::from_u16(status).unwrap(), Json(json!({ "message": "not now" }))).into_response();
-    }
-    let known = ["pending", "success", "error", "failure", "warning"];
-    if !known.contains(&body["state"].as_str().unwrap_or_default()) || body["context"].as_str().is_none_or(str::is_empty) {
-        return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "message": "no such state" }))).into_response();
-    }
-    let id = seen.posted.len() + 1;
-    let answer = json!({ "id": id, "status": body["state"], "context": body["context"], "target_url": body["target_url"] });
-    seen.posted.push(Posted { project: format!("{owner}/{repository}"), commit, body });
-    (StatusCode::CREATED, Json(answer)).into_response()
-}
-
 /// The real `git http-backend`, by the Common Gateway Interface.
 async fn git(State(inside): State<Inside>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if !let_in(&parts.headers) {
-        return (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"Gitea\"")], "").into_response();
+        return (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"forge\"")], "").into_response();
     }
     if parts.uri.path().ends_with("/info/refs") {
         inside.seen.lock().unwrap().listed += 1;

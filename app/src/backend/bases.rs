@@ -50,4 +50,10 @@ pub trait Bases: Send + Sync {
     /// # Errors
     /// As [`Bases::create`]; `base_busy`, `root_file_system_needed`.
     async fn rebuild(&self, actor: &Actor, base: &BaseName, source: Option<BaseSource>, roll: bool) -> Result<BaseShown>;
+
+    /// Asks for the version that is under way to be cancelled: one that waits ends at once, a build is stopped in a moment.
+    ///
+    /// # Errors
+    /// `unknown_base`, `already_ended` where none is under way.
+    async fn cancel(&self, actor: &Actor, base: &BaseName) -> Result<BaseShown>;
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     error::Result,
-    model::{Actor, Mirror, MirrorChange, NewHook, ServiceName, TeamName},
+    model::{Actor, Mirror, MirrorChange, NewHook, NewMirror, ServiceName, TeamName},
 };
 
 /// The repository of a service, where it lives elsewhere and is mirrored here. Nothing here fetches: the background does.
@@ -12,6 +12,13 @@ use crate::{
 pub trait Mirrors: Send + Sync {
     /// How the mirror is; none where the repository is pushed to.
     async fn show(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<Option<Mirror>>;
+
+    /// Has the repository, which is pushed to, mirror one that lives elsewhere from now on. What its services have stays; branches and
+    /// tags that are not there go with the first fetch.
+    ///
+    /// # Errors
+    /// `is_mirror`, `invalid_mirror`.
+    async fn add(&self, actor: &Actor, team: &TeamName, service: &ServiceName, new: NewMirror) -> Result<Mirror>;
 
     /// Changes it.
     ///

@@ -30,6 +30,9 @@ sentences! {
     base_building: "Building" / "빌드 중";
     base_ready: "Ready" / "준비됨";
     base_failed: "Failed" / "실패";
+    base_cancelled: "Cancelled" / "취소됨";
+    base_cancel_says: "The build is stopped, and nothing of it stays. base/NAME remains the version before." / "빌드를 멈추고 아무것도 남기지 않아요. base/이름은 이전 버전 그대로예요.";
+    base_cancel_does: "Cancel the build" / "빌드 취소";
     base_gone: "Removed" / "제거됨";
     base_log(number): "How version {number} was built" / "버전 {number} 빌드 기록";
     base_rebuild: "New version" / "새 버전";

@@ -6,6 +6,9 @@ use crate::model::{Mirror, MirrorState};
 sentences! {
     mirror: "Mirror" / "미러";
     mirror_below: "The repository lives elsewhere. Berth fetches it, runs what moved there, and tells it how each commit fares." / "저장소가 다른 곳에 있어요. Berth가 가져와서 바뀐 것을 실행하고 커밋 결과를 알려 줘요.";
+    mirror_add: "Mirror a repository that lives elsewhere" / "다른 곳의 저장소 미러링";
+    mirror_add_below: "You push there from then on, and Berth fetches it. Runs, candidates and releases stay; branches and tags that are not there are removed here with the first fetch." / "그때부터 그곳에 푸시하고 Berth가 가져와요. 실행, 후보, 릴리스는 그대로예요. 그곳에 없는 브랜치와 태그는 처음 가져올 때 여기에서 제거돼요.";
+    mirror_add_do: "Mirror it" / "미러링하기";
     mirror_address: "Repository elsewhere" / "다른 곳의 저장소";
     mirror_hint: "To mirror one of GitHub, GitLab, Gitea, Forgejo or plain Git: https://… or git@host:path. Empty: you push to Berth." / "GitHub, GitLab, Gitea, Forgejo나 일반 Git 저장소를 미러링하려면 https://… 또는 git@host:path를 적으세요. 비워 두면 Berth에 푸시해요.";
     mirror_token: "Token for it" / "저장소 토큰";

@@ -200,6 +200,7 @@ fn korean(error: &Error) -> Option<&'static str> {
         "nothing_ran" => "아무것도 실행하지 않아서 이어서 실행할 것이 없어요.",
         "pipeline_changed" => "실행하려던 내용이 남아 있는 단계와 맞지 않아요. 처음부터 다시 실행하세요.",
         "files_gone" => "실행이 남긴 파일을 이제 보관하지 않아 이어서 실행할 수 없어요. 처음부터 다시 실행하세요.",
+        "is_mirror" => "이 저장소는 이미 다른 저장소를 미러링해요.",
         "already_ended" => "이미 끝났어요.",
         "no_scopes" => "토큰으로 할 수 있는 일을 하나 이상 고르세요.",
         "invalid_role" => "역할 하나를 고르세요.",

@@ -20,11 +20,13 @@ pub enum BaseState {
     Ready,
     /// It could not be built.
     Failed,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 impl BaseState {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Building, Self::Ready, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Building, Self::Ready, Self::Failed, Self::Cancelled];
 
     /// Its name in store, API and command line.
     pub const fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl BaseState {
             Self::Building => "building",
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -43,7 +46,7 @@ impl BaseState {
 
     /// Whether nothing more happens to it.
     pub const fn ended(self) -> bool {
-        matches!(self, Self::Ready | Self::Failed)
+        matches!(self, Self::Ready | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -89,6 +92,8 @@ pub struct BaseVersion {
     pub failure: Option<String>,
     /// Whether the services that use the base are run once it is there.
     pub rolls: bool,
+    /// Whether cancelling was asked for, and it has not ended yet.
+    pub cancelling: bool,
     /// Who asked for it.
     pub created_by: String,
     /// When.

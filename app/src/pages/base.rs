@@ -10,7 +10,7 @@ use super::{
 use crate::{
     backend::BaseSource,
     caller::{Answer, Caller, Screen, no_such_form},
-    components::{Formed, Tone, code_block, empty, head, run_status, say, sentence, short_image, submit, table, table_of, when},
+    components::{Confirm, Formed, Tone, code_block, empty, head, run_status, say, sentence, short_image, submit, table, table_of, when},
     error::Result,
     locales::Lang,
     model::{BaseName, BaseRoll, BaseShown, BaseUser, BaseVersion},
@@ -33,7 +33,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let side = caller.is_admin().then(|| rebuild(caller, &shown));
     let body = view! {
         {done(caller)}
-        {head(view! { <code>{shown.base.reference.clone()}</code> }, below, ())}
+        <div data-live="head">{head(view! { <code>{shown.base.reference.clone()}</code> }, below, cancel(caller, &shown))}</div>
         <div data-live="why">{failure}</div>
         <div class="two">
             <div class="stack">
@@ -66,8 +66,23 @@ fn ways(caller: &Caller, path: &str, name: &BaseName) -> Vec<Way> {
     if caller.is_admin() {
         let send = Way::send(t.base_rebuild_do(), "POST", format!("{path}/actions/rebuild"), &json!({ "roll": true }));
         ways.push(send.cli(format!("berth base rebuild {name} --roll")));
+        let stop = Way::act(t.base_cancel_does(), "POST", format!("{path}/actions/cancel"));
+        ways.push(stop.cli(format!("berth base cancel {name}")));
     }
     ways
+}
+
+/// What stops the version that is under way, where one is.
+fn cancel(caller: &Caller, shown: &BaseShown) -> AnyView {
+    let t = caller.lang;
+    match shown.base.newest.as_ref().filter(|newest| caller.is_admin() && !newest.state.ended()) {
+        None => ().into_any(),
+        Some(newest) if newest.cancelling => view! { <span class="soft small">{t.is_cancelling()}</span> }.into_any(),
+        Some(_) => {
+            let ask = Confirm { open: t.cancel_run(), says: t.base_cancel_says(), does: t.base_cancel_does(), name: None, bad: true };
+            ask.show(t, &Formed::new(caller, "cancel"))
+        }
+    }
 }
 
 fn versions(caller: &Caller, path: &str, versions: &[BaseVersion]) -> AnyView {
@@ -175,13 +190,20 @@ fn rebuild(caller: &Caller, shown: &BaseShown) -> AnyView {
     .into_any()
 }
 
-/// Asks for a new version.
+/// Asks for a new version, or for the one under way to be cancelled.
 pub async fn form(caller: &Caller) -> Result<Answer> {
-    if caller.verb() != "rebuild" {
-        return Err(no_such_form());
-    }
-    let name: BaseName = caller.param("base")?;
-    let text = caller.form.raw("dockerfile").map(|text| BaseSource::Dockerfile(text.to_owned()));
-    caller.backend.bases.rebuild(caller.actor()?, &name, text, caller.form.has("roll")).await?;
-    Ok(Answer::Go(format!("/platform/bases/{name}?done=created")))
+    let (name, actor): (BaseName, _) = (caller.param("base")?, caller.actor()?);
+    let done = match caller.verb() {
+        "rebuild" => {
+            let text = caller.form.raw("dockerfile").map(|text| BaseSource::Dockerfile(text.to_owned()));
+            caller.backend.bases.rebuild(actor, &name, text, caller.form.has("roll")).await?;
+            "created"
+        }
+        "cancel" => {
+            caller.backend.bases.cancel(actor, &name).await?;
+            "cancelling"
+        }
+        _ => return Err(no_such_form()),
+    };
+    Ok(Answer::Go(format!("/platform/bases/{name}?done={done}")))
 }

@@ -56,6 +56,7 @@ pub(super) fn state(t: Lang, version: &BaseVersion) -> AnyView {
         BaseState::Ready if version.gone_at.is_some() => status(Tone::Idle, t.base_gone()),
         BaseState::Ready => status(Tone::Ok, t.base_ready()),
         BaseState::Failed => status(Tone::Bad, t.base_failed()),
+        BaseState::Cancelled => status(Tone::Idle, t.base_cancelled()),
     }
 }
 

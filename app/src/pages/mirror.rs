@@ -5,13 +5,13 @@ use leptos::prelude::*;
 use crate::{
     caller::Caller,
     components::{Confirm, Field, Formed, Tone, code_block, facts, once, run_status_of, say, sentence, short_commit, submit, when},
-    model::{Forge, ForgeStatus, Mirror, MirrorChange, MirrorState, NewHook},
+    model::{Forge, ForgeStatus, Mirror, MirrorChange, MirrorState, NewHook, NewMirror},
 };
 
-/// The card; none where the repository is pushed to. `may`: the reader may change it. `made`: a secret that was just made.
+/// The card; where the repository is pushed to, what has it mirror another. `may`: the reader may change it. `made`: a secret that was just made.
 pub(super) fn card(caller: &Caller, mirror: Option<&Mirror>, may: bool, made: Option<&NewHook>) -> AnyView {
     let t = caller.lang;
-    let Some(mirror) = mirror else { return ().into_any() };
+    let Some(mirror) = mirror else { return if may { adds(caller) } else { ().into_any() } };
     let failure = mirror.failure.as_ref().filter(|_| mirror.state != MirrorState::UpToDate);
     view! {
         <section class="card narrow" id="mirror">
@@ -27,6 +27,37 @@ pub(super) fn card(caller: &Caller, mirror: Option<&Mirror>, may: bool, made: Op
         </section>
     }
     .into_any()
+}
+
+fn adds(caller: &Caller) -> AnyView {
+    let t = caller.lang;
+    let form = Formed::new(caller, "mirror-add");
+    let address = form.value("mirror", "");
+    let token =
+        Field { kind: "password", fill: "off", required: false, hint: t.mirror_token_hint(), ..Field::text("token", t.mirror_token()) };
+    view! {
+        <section class="card narrow" id="mirror">
+            <header><h2>{t.mirror_add()}</h2></header>
+            <div class="body">
+                <p class="soft">{t.mirror_add_below()}</p>
+                <form method="post" class="stack">
+                    {form.names()}
+                    {form.trouble(&["mirror", "token"])}
+                    {Field { value: &address, ..Field::text("mirror", t.mirror_address()) }.show(&form)}
+                    {token.show(&form)}
+                    {submit("", t.mirror_add_do())}
+                </form>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// The repository elsewhere that a form names, where it names one.
+pub(super) fn named(caller: &Caller) -> Option<NewMirror> {
+    let given = |name| Some(caller.form.get(name)).filter(|text| !text.is_empty()).map(str::to_owned);
+    let address = given("mirror")?;
+    Some(NewMirror { address, token: given("token"), forge: None, forge_url: None })
 }
 
 fn rows(caller: &Caller, mirror: &Mirror) -> Vec<(&'static str, AnyView)> {

@@ -3,13 +3,13 @@
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::path_of;
+use super::{mirror::named, path_of};
 use crate::{
     caller::{Answer, Caller, Screen},
     components::{Field, Formed, Tone, code_block, head, say, submit},
     error::{Error, Result},
     locales::Lang,
-    model::{Environment, EnvironmentName, NewMirror, NewService, Role, TeamName},
+    model::{Environment, EnvironmentName, NewService, Role, TeamName},
     way::Way,
 };
 
@@ -122,13 +122,6 @@ fn fields(t: Lang, form: &Formed<'_>, environments: &[Environment]) -> AnyView {
     .into_any()
 }
 
-/// The repository elsewhere that is to be mirrored, where one is named.
-fn mirror(caller: &Caller) -> Option<NewMirror> {
-    let given = |name| Some(caller.form.get(name)).filter(|text| !text.is_empty()).map(str::to_owned);
-    let address = given("mirror")?;
-    Some(NewMirror { address, token: given("token"), forge: None, forge_url: None })
-}
-
 /// Creates the service.
 pub async fn form(caller: &Caller) -> Result<Answer> {
     let team: TeamName = caller.param("team")?;
@@ -142,7 +135,7 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
         description: caller.form.get("description").to_owned(),
         environments: Some(environments),
         repository,
-        mirror: mirror(caller),
+        mirror: named(caller),
     };
     let service = caller.backend.services.create(caller.actor()?, &team, service).await?;
     Ok(Answer::Go(path_of(&team, &service.name)))

@@ -85,6 +85,13 @@ async fn shown(caller: &Caller, made: Option<NewHook>) -> Result<Answer> {
             Way::send(t.move_does(), "POST", format!("/teams/{team}/services/{name}/actions/move"), &json!({ "repository": "shop" }))
                 .cli(format!("berth service move {team}/{name} --repository shop")),
             Way::get(t.mirror(), format!("/teams/{team}/services/{name}/mirror")).cli(format!("berth mirror show {team}/{name}")),
+            Way::send(
+                t.mirror_add_do(),
+                "POST",
+                format!("/teams/{team}/services/{name}/mirror"),
+                &json!({ "address": "https://github.com/acme/orders" }),
+            )
+            .cli(format!("berth mirror add {team}/{name} --address https://github.com/acme/orders")),
             Way::send(t.mirror_keep(), "PATCH", format!("/teams/{team}/services/{name}/mirror"), &json!({ "every_seconds": 300 }))
                 .cli(format!("berth mirror set {team}/{name} --every 300")),
             Way::act(t.mirror_fetch(), "POST", format!("/teams/{team}/services/{name}/mirror/actions/fetch"))
@@ -247,6 +254,12 @@ pub async fn form(caller: &Caller) -> Result<Answer> {
             let policy = PushPolicy { default_branch: ticked("default_branch"), running: ticked("running") };
             services.set_push_policy(actor, &team, &name, policy).await?;
             Ok(Answer::Go(format!("{}/settings?done=saved#pushes", path_of(&team, &name))))
+        }
+        "mirror-add" => {
+            // Without an address it is refused, at its field.
+            let new = mirror::named(caller).unwrap_or_default();
+            caller.backend.mirrors.add(actor, &team, &name, new).await?;
+            Ok(Answer::Go(format!("{}/settings?done=fetching#mirror", path_of(&team, &name))))
         }
         "mirror" => {
             caller.backend.mirrors.change(actor, &team, &name, mirror::change(caller)).await?;

@@ -55,6 +55,11 @@ pub(super) enum BaseCommand {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Stop the version of a base image that is under way
+    Cancel {
+        /// Its name
+        name: BaseName,
+    },
 }
 
 /// What a version is made of.
@@ -102,6 +107,16 @@ pub(super) async fn run(command: BaseCommand, session: &Session) -> Done<std::pr
             };
             follow(answer, wait, session).await
         }
+        BaseCommand::Cancel { name } => {
+            session.show(session.client.post(&format!("/platform/bases/{name}/actions/cancel"), &json!({})).await?, |answer| {
+                let shown: BaseShown = client::read(answer)?;
+                let newest = shown.base.newest.ok_or_else(|| Failure::new("The server did not say which version it stops."))?;
+                let what = if newest.state.ended() { "is cancelled" } else { "is being stopped" };
+                output::line(&format!("{} {what}.", newest.reference));
+                Ok(())
+            })?;
+            Ok(std::process::ExitCode::SUCCESS)
+        }
         BaseCommand::List => {
             session.show(session.client.get("/platform/bases").await?, |answer| {
                 let bases: Vec<Base> = client::rows(answer)?;
@@ -129,6 +144,7 @@ fn state(version: &BaseVersion) -> String {
         BaseState::Ready if version.gone_at.is_some() => output::mark(Tone::Quiet, "removed"),
         BaseState::Ready => output::mark(Tone::Good, "ready"),
         BaseState::Failed => output::mark(Tone::Bad, "failed"),
+        BaseState::Cancelled => output::mark(Tone::Quiet, "cancelled"),
     }
 }
 
@@ -211,7 +227,11 @@ async fn follow(answer: Value, wait: Wait, session: &Session) -> Done<std::proce
         }
     };
     session.show(document, |_| {
-        let says = version.failure.clone().unwrap_or_else(|| format!("{} is there: `FROM {}`.", version.reference, shown.base.reference));
+        let says = match (&version.failure, version.state) {
+            (Some(failure), _) => failure.clone(),
+            (None, BaseState::Cancelled) => version.reference.clone(),
+            _ => format!("{} is there: `FROM {}`.", version.reference, shown.base.reference),
+        };
         output::line(&format!("{} {says}", state(&version)));
         Ok(())
     })?;

@@ -49,6 +49,7 @@ const TABLE: &[Entry] = &[
         ],
     ),
     ("base rebuild", &[("berth base rebuild python --roll", "a new version, and then a run of each service that uses it")]),
+    ("base cancel", &[("berth base cancel python", "stops the build; base/python stays the version before")]),
     ("push", &[("berth push", "pushes and follows until it is live, or says why not")]),
     (
         "deploy",

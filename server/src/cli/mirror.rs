@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 
-use app::model::{Forge, ForgeStatus, Mirror, MirrorChange, MirrorState, NewHook};
+use app::model::{Forge, ForgeStatus, Mirror, MirrorChange, MirrorState, NewHook, NewMirror};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ use super::{
 pub(super) enum MirrorCommand {
     /// Show how the mirror is that a service is built from, and what its forge was told
     Show(OfService),
+    /// Have a repository that is pushed to mirror one that lives elsewhere; what its services have stays
+    Add(Add),
     /// Fetch it now
     Fetch(OfService),
     /// Change it
@@ -27,6 +29,25 @@ pub(super) enum MirrorCommand {
     Hook(OfService),
     /// Forget the keys that its host showed at first sight
     ForgetHostKeys(OfService),
+}
+
+/// `berth mirror add`.
+#[derive(Args)]
+pub(super) struct Add {
+    #[command(flatten)]
+    of: OfService,
+    /// The one that lives elsewhere: https://… or git@host:path
+    #[arg(long, value_name = "ADDRESS")]
+    address: String,
+    /// A token for it, typed or piped in
+    #[arg(long)]
+    token: bool,
+    /// Whose API it speaks: git, github, gitlab or gitea (Forgejo too) [default: as its host tells]
+    #[arg(long, value_name = "FORGE", value_parser = forge)]
+    forge: Option<Forge>,
+    /// Where that API is, where it is not on the host of the address
+    #[arg(long, value_name = "URL")]
+    forge_url: Option<String>,
 }
 
 /// `berth mirror set`.
@@ -70,6 +91,12 @@ pub(super) fn token() -> Done<String> {
 pub(super) async fn run(command: MirrorCommand, session: &Session) -> Done<()> {
     let answer = match command {
         MirrorCommand::Show(of) => session.client.get(&format!("{}/mirror", session.service_path(&of).await?)).await?,
+        MirrorCommand::Add(add) => {
+            let path = session.service_path(&add.of).await?;
+            let token = if add.token { Some(token()?) } else { None };
+            let new = NewMirror { address: add.address, token, forge: add.forge, forge_url: add.forge_url };
+            session.client.post(&format!("{path}/mirror"), &json!(new)).await?
+        }
         MirrorCommand::Fetch(of) => act(session, of, "fetch").await?,
         MirrorCommand::ForgetHostKeys(of) => act(session, of, "forget-host-keys").await?,
         MirrorCommand::Hook(of) => {

@@ -242,6 +242,26 @@ impl Bases for Control {
         self.ask_for(actor, &base, false, new).await?;
         self.show(actor, name, None).await
     }
+
+    async fn cancel(&self, actor: &Actor, name: &BaseName) -> Result<BaseShown> {
+        authorize(actor, Action::AdminPlatform, None)?;
+        let base = self.base(name).await?;
+        let mut tx = self.db.begin().await?;
+        let Some(version) = bases::ask_cancel(&mut tx, &base.id).await? else {
+            let sentence = format!("No version of `{name}` is under way, so there is nothing to cancel.");
+            return Err(Error::conflict("already_ended", sentence));
+        };
+        let subject = said::subject_base_version(version.number, name);
+        let event = NewEvent { action: "base.cancel_asked", subject, path: Some(path_of(name)), ..NewEvent::default() };
+        events::insert(&mut tx, actor, event).await?;
+        tx.commit().await?;
+        if version.ended {
+            let _ = tokio::fs::remove_file(upload(&self.config.bases(), &version.id)).await;
+        }
+        self.wake.changed(None, format!("base:{name}"));
+        self.wake.changed(None, "events");
+        self.show(actor, name, None).await
+    }
 }
 
 #[cfg(test)]

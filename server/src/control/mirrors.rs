@@ -21,6 +21,7 @@ use crate::{
         events::{self, NewEvent},
         forge_statuses,
         mirrors::{self, MirrorRow},
+        repositories,
     },
     wake::Duty,
 };
@@ -37,7 +38,7 @@ fn invalid(sentence: impl Into<String>, field: &str) -> Error {
 }
 
 fn no_mirror(service: &ServiceName) -> Error {
-    let how = "`berth service create NAME --mirror ADDRESS` makes a service from one.";
+    let how = "`berth mirror add --address ADDRESS` has it mirror one.";
     Error::conflict("no_mirror", format!("The repository of `{service}` is pushed to; it mirrors none. {how}"))
 }
 
@@ -103,7 +104,7 @@ impl Control {
         Ok(plain.map(seal).transpose()?)
     }
 
-    /// Has a new repository mirror one that lives elsewhere. Part of what makes the repository.
+    /// Has a repository mirror one that lives elsewhere. Part of the change that makes it one.
     pub(super) async fn add_mirror(&self, tx: &mut Tx, team: &TeamId, repository: &RepositoryId, new: &NewMirror) -> Result<()> {
         let address = self.remote_address(&new.address, "mirror")?;
         let token = token(new.token.as_deref())?;
@@ -223,6 +224,25 @@ impl Mirrors for Control {
             Some(row) => self.shown(&service, row).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn add(&self, actor: &Actor, team: &TeamName, service: &ServiceName, new: NewMirror) -> Result<Mirror> {
+        let service = self.service(actor, team, service, Action::ChangeService).await?;
+        let mut tx = self.db.begin().await?;
+        tx.lock(&repositories::lock(&service.repository_id)).await?;
+        if let Some(row) = mirrors::of(&mut tx, &service.team_id, &service.repository_id).await? {
+            let sentence = format!("The repository of `{}` mirrors {} already. `berth mirror set` changes how.", service.name, row.address);
+            return Err(Error::conflict("is_mirror", sentence));
+        }
+        self.add_mirror(&mut tx, &service.team_id, &service.repository_id, &new).await?;
+        let subject = said::subject_repository(&service.repository);
+        let detail = new.address.trim().to_owned();
+        events::insert(&mut tx, actor, NewEvent { subject, ..event(&service, "mirror.added", detail) }).await?;
+        tx.commit().await?;
+        self.wake.duty(Duty::Mirrors);
+        self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
+        self.wake.changed(Some(&service.team_id), "events");
+        self.as_it_is(&service).await
     }
 
     async fn change(&self, actor: &Actor, team: &TeamName, service: &ServiceName, change: MirrorChange) -> Result<Mirror> {

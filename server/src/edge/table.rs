@@ -91,6 +91,11 @@ pub fn build(routes: &[EdgeRoute], backends: &[BackendRow]) -> Table {
     Table { hosts, targets: targets.into_iter().map(Arc::new).collect() }
 }
 
+/// Whether one of these routes can be followed: its host name reads.
+pub fn leads(routes: &[EdgeRoute]) -> bool {
+    routes.iter().any(|route| normal_host(&route.host).is_some())
+}
+
 fn prefix(route: &EdgeRoute, target: usize) -> Prefix {
     Prefix { path: route.path.trim_end_matches('/').into(), target }
 }

@@ -160,6 +160,7 @@ fn list() -> Vec<Entry> {
 
         // Repositories that live elsewhere.
         needs(A::ViewTeam, routes!(mirrors::show)),
+        needs(A::ChangeService, routes!(mirrors::add)),
         needs(A::ChangeService, routes!(mirrors::change)),
         needs(A::ChangeService, routes!(mirrors::fetch)),
         needs(A::ChangeService, routes!(mirrors::forget_host_keys)),
@@ -202,6 +203,7 @@ fn list() -> Vec<Entry> {
         needs(A::AdminPlatform, routes!(bases::create)),
         needs(A::ViewPlatform, routes!(bases::show)),
         needs(A::AdminPlatform, routes!(bases::rebuild)),
+        needs(A::AdminPlatform, routes!(bases::cancel)),
 
         // The API itself.
         open(routes!(meta::openapi)),

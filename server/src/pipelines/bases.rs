@@ -34,13 +34,17 @@ use crate::{
         repositories,
     },
     telemetry::metrics,
-    wake::{self, Duty},
+    wake::{self, Duty, Wake},
 };
 
 /// How long one may take to build.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// So much is kept of what a build says: its end.
 const LOG: usize = 256 << 10;
+/// Cancelling is looked for this often; a wake-up makes it quicker.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long what a build that was cut short has left is removed again and again; after that the next sweep does it.
+const CLEAR: Duration = Duration::from_secs(10);
 /// What was said is kept this often while it is built.
 const KEEP: Duration = Duration::from_secs(1);
 /// Images of versions that nobody needs are looked for this often.
@@ -112,23 +116,20 @@ async fn pass(ctx: &Context, stop: &CancellationToken, let_go_at: &mut Instant) 
 
 /// Builds a version and writes down what came of it.
 async fn make(ctx: &Context, version: &OpenVersion, stop: &CancellationToken) -> Result<(), PassError> {
-    say(ctx, version, None).await?;
     let archive = upload(&ctx.config.bases(), &version.id);
     let mut log = Told::default();
-    let built = match &version.dockerfile {
-        Some(text) => match preflight(ctx, text).await {
-            Ok(()) => build(ctx, version, BaseContent::Dockerfile(text.clone()), stop, &mut log).await?,
-            Err(error) => Err(error),
-        },
-        None if archive.exists() => build(ctx, version, BaseContent::RootFileSystem(archive.clone()), stop, &mut log).await?,
-        None => Err(PlatformError::CannotStart(said::base_no_files())),
+    let built = match say(ctx, version, None).await? {
+        true => unless_cancelled(ctx, version, stop, &mut log).await?,
+        // Before it began, or before a crash that cut it short.
+        false => Err(PlatformError::Cancelled),
     };
     match built {
         // The next start begins it again.
-        Err(PlatformError::Cancelled) => return Ok(()),
-        Err(error) if error.passing() => {
-            say(ctx, version, Some(&said::waiting_engine(&error))).await?;
-            return Err(error.into());
+        Err(PlatformError::Cancelled) if stop.is_cancelled() => return Ok(()),
+        Err(error) if error.passing() && say(ctx, version, Some(&said::waiting_engine(&error))).await? => return Err(error.into()),
+        Err(error) if error.passing() || matches!(error, PlatformError::Cancelled) => {
+            clear(ctx, version).await;
+            end(ctx, version, Err(PlatformError::Cancelled), log).await?;
         }
         built => end(ctx, version, built, log).await?,
     }
@@ -136,17 +137,87 @@ async fn make(ctx: &Context, version: &OpenVersion, stop: &CancellationToken) ->
     Ok(())
 }
 
-/// Says that it is built now, or what it waits for.
-async fn say(ctx: &Context, version: &OpenVersion, waits: Option<&str>) -> Result<(), StoreError> {
+/// Removes what a build that was cut short has left. The engine takes a moment to let go of it.
+async fn clear(ctx: &Context, version: &OpenVersion) {
+    let run = RunId::from_text(version.id.as_str());
+    let cleared = async || {
+        ctx.platform.clean_run(&run).await?;
+        // A network that something is on still stays without a word.
+        Ok::<_, PlatformError>(!ctx.platform.runs_with_leftovers().await?.contains(&run))
+    };
+    let began = Instant::now();
+    while !cleared().await.unwrap_or(false) {
+        if began.elapsed() > CLEAR {
+            return tracing::warn!(base = %version.name, "what its build left is removed later");
+        }
+        tokio::time::sleep(CLEAR / 50).await;
+    }
+}
+
+/// Says that it is built now, or what it waits for. False: it is not to be built any more.
+async fn say(ctx: &Context, version: &OpenVersion, waits: Option<&str>) -> Result<bool, StoreError> {
     let mut tx = ctx.db.begin().await?;
-    bases::begin(&mut tx, &version.id, waits, clock::now()).await?;
+    let goes_on = bases::begin(&mut tx, &version.id, waits, clock::now()).await?;
     tx.commit().await?;
     changed(ctx, version);
-    Ok(())
+    Ok(goes_on)
+}
+
+/// Builds it, unless somebody asks for it to be cancelled meanwhile.
+async fn unless_cancelled(
+    ctx: &Context,
+    version: &OpenVersion,
+    stop: &CancellationToken,
+    log: &mut Told,
+) -> Result<Result<ImageInfo, PlatformError>, PassError> {
+    let halt = stop.child_token();
+    let work = from_what_there_is(ctx, version, &halt, log);
+    tokio::pin!(work);
+    tokio::select! {
+        built = &mut work => return built,
+        () = asked_to_stop(ctx, version) => {}
+    }
+    halt.cancel();
+    work.await
+}
+
+/// Waits until it is not to be built any more.
+async fn asked_to_stop(ctx: &Context, version: &OpenVersion) {
+    let mut changes = ctx.wake.listen();
+    let topic = topic(version);
+    loop {
+        match bases::goes_on(&ctx.db, &version.id).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(base = %version.name, %error, "whether it is to be cancelled cannot be read now"),
+        }
+        let _ = timeout(LOOK, Wake::mentioned(&mut changes, &topic)).await;
+    }
+}
+
+async fn from_what_there_is(
+    ctx: &Context,
+    version: &OpenVersion,
+    halt: &CancellationToken,
+    log: &mut Told,
+) -> Result<Result<ImageInfo, PlatformError>, PassError> {
+    let archive = upload(&ctx.config.bases(), &version.id);
+    match &version.dockerfile {
+        Some(text) => match preflight(ctx, text).await {
+            Ok(()) => build(ctx, version, BaseContent::Dockerfile(text.clone()), halt, log).await,
+            Err(error) => Ok(Err(error)),
+        },
+        None if archive.exists() => build(ctx, version, BaseContent::RootFileSystem(archive), halt, log).await,
+        None => Ok(Err(PlatformError::CannotStart(said::base_no_files()))),
+    }
 }
 
 fn changed(ctx: &Context, version: &OpenVersion) {
-    ctx.wake.changed(None, format!("base:{}", version.name));
+    ctx.wake.changed(None, topic(version));
+}
+
+fn topic(version: &OpenVersion) -> String {
+    format!("base:{}", version.name)
 }
 
 /// Holds that everything it starts from is there for everybody.
@@ -235,6 +306,7 @@ async fn end(ctx: &Context, version: &OpenVersion, built: Result<ImageInfo, Plat
     bases::keep_log(&mut tx, &version.id, &log.text()).await?;
     let (ended, action, detail) = match &built {
         Ok(image) => (bases::ready(&mut tx, version, &image.id, image.size, now).await?, "base.ready", String::new()),
+        Err(PlatformError::Cancelled) => (bases::cancelled(&mut tx, &version.id, now).await?, "base.cancelled", String::new()),
         Err(error) => {
             let failure = judge(error, &log);
             (bases::failed(&mut tx, &version.id, &failure, now).await?, "base.failed", failure)

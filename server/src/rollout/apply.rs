@@ -26,14 +26,14 @@ use super::{
 };
 use crate::{
     clock,
-    edge::By,
+    edge::{By, table},
     platform::{ContainerState, Limits, Observed, PlatformError, Scope, Task},
     store::{
         StoreError, Tx,
         backends::{self, BackendRow},
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutRow},
-        targets,
+        routes, targets,
     },
     telemetry::metrics,
     wake::Duty,
@@ -169,6 +169,8 @@ struct Rollout<'a> {
     silent_since: Option<Instant>,
     /// Whether the engine was away since the last plan.
     engine_away: bool,
+    /// Whether it was seen that no route that reads leads to the target.
+    no_way: bool,
     /// What the release command wrote last.
     command_lines: Vec<String>,
     /// The last sentence of what it does now, so that only a new one is written.
@@ -216,6 +218,7 @@ impl<'a> Rollout<'a> {
             draining_since: None,
             silent_since: None,
             engine_away: false,
+            no_way: false,
             command_lines: Vec::new(),
             said: None,
         })
@@ -245,6 +248,9 @@ impl<'a> Rollout<'a> {
                 match action {
                     Action::Wait(at_most, what) => {
                         self.say(&what).await?;
+                        if what == Waiting::Edge {
+                            self.look_for_a_way().await?;
+                        }
                         tokio::select! {
                             () = tokio::time::sleep(at_most.max(Duration::from_millis(10))) => {}
                             () = self.watch.moved() => {}
@@ -321,6 +327,7 @@ impl<'a> Rollout<'a> {
             progress: &self.progress,
             elapsed: self.began.elapsed(),
             edge_serves: edge.serves(target, generation),
+            no_way: self.no_way,
             first_request: new_web().all(|slot| answered.contains(&slot.index)),
             in_flight: draining.map(|backend| edge.in_flight(backend.address)).sum(),
             draining_for: self.draining_since.map_or(Duration::ZERO, |since| since.elapsed()),
@@ -349,6 +356,7 @@ impl<'a> Rollout<'a> {
                 self.record(Some(said::sending_first())).await?;
                 let sent = self.ctx.edge.prove(&self.recipe.target.id, self.desired.generation, Duration::from_secs(5)).await;
                 if sent.is_err() || !self.situation_first_request() {
+                    self.look_for_a_way().await?;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -384,6 +392,13 @@ impl<'a> Rollout<'a> {
 
     fn situation_first_request(&self) -> bool {
         self.ctx.edge.first_request(&self.recipe.target.id, self.desired.generation).is_some()
+    }
+
+    /// Whether a first request can come at all. Looked at where none came.
+    async fn look_for_a_way(&mut self) -> Result<(), Left> {
+        let routes = routes::of_target_for_edge(&self.ctx.db, &self.recipe.target.id).await?;
+        self.no_way = !table::leads(&routes);
+        Ok(())
     }
 
     async fn route(&mut self, slots: &[Slot], observed: &[Observed]) -> Result<(), Left> {

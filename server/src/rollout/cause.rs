@@ -32,6 +32,7 @@ pub fn sentence(failure: &Failure, facts: &Facts) -> String {
         Failure::CommandUncertain => said::cause_uncertain(),
         Failure::WrongImage(slot) => said::cause_wrong_image(slot),
         Failure::NoFirstRequest => said::cause_no_request(),
+        Failure::NoWay => said::cause_no_way(),
         Failure::Exited { slot, out_of_memory: true, .. } => said::cause_memory(&slot.process, facts.memory >> 20),
         Failure::Exited { slot, code, .. } => exited(&slot.process, *code, facts),
         Failure::NotHealthy { slot, error } => not_healthy(&slot.process, error.as_deref(), facts),

@@ -138,6 +138,8 @@ pub struct Situation<'a> {
     pub elapsed: Duration,
     /// Whether the edge serves the new instances by now.
     pub edge_serves: bool,
+    /// Whether no route that reads leads to the target, so that no request can come.
+    pub no_way: bool,
     /// Whether a request to the new release came back through the edge.
     pub first_request: bool,
     /// Requests open on instances that are draining.
@@ -177,6 +179,8 @@ pub enum Failure {
     },
     /// The edge did not get an answer from it.
     NoFirstRequest,
+    /// No route that reads leads to it.
+    NoWay,
 }
 
 /// Why a rollout ends without its release.
@@ -407,6 +411,9 @@ fn wait(s: &Situation<'_>, unproven: &[Slot]) -> Option<Action> {
 }
 
 fn first_request(s: &Situation<'_>) -> Vec<Action> {
+    if s.no_way && !s.first_request {
+        return vec![Action::GiveUp(Reason::Failed(Failure::NoWay))];
+    }
     if !s.edge_serves {
         return vec![Action::Wait(Duration::from_millis(500), Waiting::Edge)];
     }

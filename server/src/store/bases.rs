@@ -101,6 +101,7 @@ fn read_version(row: &Row, name: &BaseName) -> Result<BaseVersion> {
         size: row.int_opt("size")?.and_then(|size| u64::try_from(size).ok()),
         failure: row.text_opt("failure")?,
         rolls: row.bool("rolls")?,
+        cancelling: row.time_opt("cancel_asked_at")?.is_some() && ended.is_none(),
         created_by: row.text("created_by")?,
         created_at: row.time("created_at")?,
         build_ms: began.zip(ended).map(|(began, ended)| u64::try_from(ended.since(began).as_millis()).unwrap_or(u64::MAX)),
@@ -142,6 +143,41 @@ pub async fn next_version(tx: &mut Tx, base: &str, new: NewVersion<'_>) -> Resul
     Ok(Some(number))
 }
 
+/// A version that was asked to be cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelling {
+    /// Its id.
+    pub id: String,
+    /// Its number.
+    pub number: u64,
+    /// Whether that ended it: nobody builds it yet.
+    pub ended: bool,
+}
+
+/// Asks for the version of a base that is under way to be cancelled: one that waits ends at once, one that is built is ended by who
+/// builds it. None: none is under way.
+pub async fn ask_cancel(tx: &mut Tx, base: &str) -> Result<Option<Cancelling>> {
+    let sql = "UPDATE base_versions SET cancel_asked_at = COALESCE(cancel_asked_at, $1), failure = NULL,
+                 state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+                 finished_at = CASE WHEN state = 'queued' THEN $1 ELSE finished_at END
+                WHERE base_id = $2 AND finished_at IS NULL RETURNING id, number, finished_at";
+    let row = tx.fetch_opt(sql, args![clock::now(), base]).await?;
+    let read = |row: Row| Ok(Cancelling { id: row.text("id")?, number: row.num("number")?, ended: row.int_opt("finished_at")?.is_some() });
+    row.map(read).transpose()
+}
+
+/// Whether a version is still to be built: nobody ended it, and nobody asked for that.
+pub async fn goes_on(q: impl Query, version: &str) -> Result<bool> {
+    let sql = "SELECT 1 AS one FROM base_versions WHERE id = $1 AND finished_at IS NULL AND cancel_asked_at IS NULL";
+    Ok(q.fetch_opt(sql, args![version]).await?.is_some())
+}
+
+/// The build of a version was stopped because somebody asked for that. False: somebody else ended it.
+pub async fn cancelled(tx: &mut Tx, version: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE base_versions SET state = 'cancelled', failure = NULL, finished_at = $1 WHERE id = $2 AND finished_at IS NULL";
+    Ok(tx.execute(sql, args![now, version]).await? == 1)
+}
+
 /// The base of this name.
 pub async fn by_name(q: impl Query, name: &BaseName) -> Result<Option<BaseRow>> {
     q.fetch_opt("SELECT * FROM bases WHERE name = $1", args![name]).await?.as_ref().map(read).transpose()
@@ -154,7 +190,7 @@ pub async fn all(q: impl Query) -> Result<Vec<BaseRow>> {
 
 /// The newest versions of a base, newest first.
 pub async fn versions(q: impl Query, base: &BaseRow) -> Result<Vec<BaseVersion>> {
-    let sql = "SELECT number, state, image, size, failure, rolls, created_by, created_at, started_at, finished_at, gone_at
+    let sql = "SELECT number, state, image, size, failure, rolls, cancel_asked_at, created_by, created_at, started_at, finished_at, gone_at
                  FROM base_versions WHERE base_id = $1 ORDER BY number DESC LIMIT $2";
     Ok(readable(&q.fetch_all(sql, args![&base.id, SHOWN]).await?, |row| read_version(row, &base.name)))
 }
@@ -253,12 +289,12 @@ pub async fn abandon(tx: &mut Tx, holder: &str, before: Timestamp, (failure, now
     tx.execute(sql, args![failure, now, holder, before]).await
 }
 
-/// A version is built from now on; or it waits, for this.
-pub async fn begin(tx: &mut Tx, version: &str, waits: Option<&str>, now: Timestamp) -> Result<()> {
+/// A version is built from now on; or it waits, for this. False: it is not to be built any more.
+pub async fn begin(tx: &mut Tx, version: &str, waits: Option<&str>, now: Timestamp) -> Result<bool> {
     let state = if waits.is_some() { BaseState::Queued } else { BaseState::Building };
-    let sql = "UPDATE base_versions SET state = $1, failure = $2, started_at = $3 WHERE id = $4 AND finished_at IS NULL";
-    tx.execute(sql, args![state.name(), waits, now, version]).await?;
-    Ok(())
+    let sql = "UPDATE base_versions SET state = $1, failure = $2, started_at = $3
+                WHERE id = $4 AND finished_at IS NULL AND cancel_asked_at IS NULL";
+    Ok(tx.execute(sql, args![state.name(), waits, now, version]).await? == 1)
 }
 
 /// Keeps what was said so far while a version is built.

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use app::model::{ForgeStatus, RepositoryId, RunId, RunState, ServiceName, TeamId, TeamName, Timestamp};
+use app::{
+    model::{ForgeStatus, RepositoryId, RunId, RunState, ServiceName, TeamId, TeamName, Timestamp},
+    said,
+};
 
 use super::{
-    Db, Query, Row, Tx,
+    Db, Query, Row, StoreError, Tx,
     db::{Result, readable},
 };
 use crate::{args, clock};
@@ -33,6 +36,8 @@ pub struct Untold {
     pub run: u64,
     /// The commit.
     pub commit: String,
+    /// The branch the run is of; none: the run is forgotten.
+    pub branch: Option<String>,
     /// How the run is.
     pub state: RunState,
     /// Which change of it this is.
@@ -78,6 +83,7 @@ fn read(row: &Row) -> Result<Untold> {
         service: row.parsed("service")?,
         run: row.num("run_number")?,
         commit: row.text("commit_id")?,
+        branch: row.text_opt("branch")?,
         state: row.named("state", RunState::from_name)?,
         version: row.int("version")?,
         tries: row.num("tries")?,
@@ -85,24 +91,49 @@ fn read(row: &Row) -> Result<Untold> {
 }
 
 /// Takes those that are due into one's hands, the longest due first; each is told by one at a time, so that no older state comes
-/// after a newer one.
+/// after a newer one. One that does not read is given up on the way: it would stay due, and hold up all others.
 pub async fn take(db: &Db, most: u32) -> Result<Vec<Untold>> {
-    let now = clock::now();
-    let mut tx = db.begin().await?;
-    tx.lock("claim:forge_statuses").await?;
-    let rows = tx
-        .fetch_all(
-            "SELECT f.*, t.name AS team, s.name AS service FROM forge_statuses f JOIN teams t ON t.id = f.team_id JOIN services s ON s.id = f.service_id
-              WHERE f.due_at <= $1 AND (f.lease_until IS NULL OR f.lease_until < $1) ORDER BY f.due_at LIMIT $2",
-            args![now, most],
-        )
-        .await?;
-    let untold = readable(&rows, read);
-    for row in &untold {
-        tx.execute("UPDATE forge_statuses SET lease_until = $2 WHERE id = $1", args![&row.id, now.plus(HANDS)]).await?;
+    loop {
+        let now = clock::now();
+        let mut tx = db.begin().await?;
+        tx.lock("claim:forge_statuses").await?;
+        let rows = tx
+            .fetch_all(
+                "SELECT f.*, t.name AS team, s.name AS service, r.branch
+                   FROM forge_statuses f LEFT JOIN teams t ON t.id = f.team_id LEFT JOIN services s ON s.id = f.service_id
+                   LEFT JOIN runs r ON r.id = f.run_id
+                  WHERE f.due_at <= $1 AND (f.lease_until IS NULL OR f.lease_until < $1) ORDER BY f.due_at LIMIT $2",
+                args![now, most],
+            )
+            .await?;
+        let mut untold = Vec::new();
+        for row in &rows {
+            match read(row) {
+                Ok(one) => {
+                    tx.execute("UPDATE forge_statuses SET lease_until = $2 WHERE id = $1", args![&one.id, now.plus(HANDS)]).await?;
+                    untold.push(one);
+                }
+                Err(StoreError::Unreadable { column, cause }) => set_aside(&mut tx, row, &column, &cause).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        tx.commit().await?;
+        if rows.is_empty() || !untold.is_empty() {
+            return Ok(untold);
+        }
     }
-    tx.commit().await?;
-    Ok(untold)
+}
+
+/// Gives one up that does not read, and says why; the next change of the commit writes it anew.
+async fn set_aside(tx: &mut Tx, row: &Row, column: &str, cause: &str) -> Result<()> {
+    let id = row.text("id")?;
+    tracing::warn!(status = id, column, cause, "what a forge is to be told does not read and is given up");
+    tx.execute(
+        "UPDATE forge_statuses SET due_at = NULL, lease_until = NULL, failure = $2 WHERE id = $1",
+        args![id, said::unreadable_status(column)],
+    )
+    .await?;
+    Ok(())
 }
 
 /// When the next one is due, where one is.

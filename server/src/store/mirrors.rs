@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use app::model::{Forge, Mirror, MirrorState, RepositoryId, RepositoryName, TeamId, Timestamp};
+use app::{
+    model::{Forge, Mirror, MirrorState, RepositoryId, RepositoryName, TeamId, Timestamp},
+    said,
+};
 
-use super::{Db, Query, Row, Tx, db::Result, forge_statuses};
+use super::{Db, Query, Row, StoreError, Tx, db::Result, forge_statuses};
 use crate::{args, clock};
 
 /// However often it is wanted, one is not fetched again before this long.
 pub const PAUSE: Duration = Duration::from_secs(2);
+/// How long one that does not read is left alone: somebody may have mended it by then.
+const ASIDE: Duration = Duration::from_secs(3_600);
 
 /// A mirror as those need it who fetch it, or speak for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,37 +196,75 @@ pub async fn want(tx: &mut Tx, repository: &RepositoryId, hooked: bool) -> Resul
     Ok(())
 }
 
-/// Takes the next one to be fetched into one's hands until `until`: one that is wanted, or due, and in nobody's hands.
+/// Takes the next one to be fetched into one's hands until `until`: one that is wanted, or due, and in nobody's hands. One that does
+/// not read is set aside on the way: it would hold up all others.
 pub async fn claim(db: &Db, holder: &str, until: Timestamp) -> Result<Option<MirrorRow>> {
-    let now = clock::now();
-    let free = "(m.lease_until IS NULL OR m.lease_until < $1) AND (m.tried_at IS NULL OR m.tried_at <= $2 OR m.tried_at > $1)";
-    let ready = [
-        format!("{SELECT} WHERE m.wanted_at IS NOT NULL AND {free} ORDER BY m.wanted_at LIMIT 1"),
-        format!("{SELECT} WHERE m.due_at <= $1 AND {free} ORDER BY m.due_at LIMIT 1"),
-    ];
-    let mut tx = db.begin().await?;
-    tx.lock("claim:mirrors").await?;
-    let mut found = None;
-    for sql in ready {
-        found = tx.fetch_opt(sql, args![now, now.minus(PAUSE)]).await?;
-        if found.is_some() {
-            break;
+    loop {
+        let mut tx = db.begin().await?;
+        tx.lock("claim:mirrors").await?;
+        let now = clock::now();
+        let Some(row) = ready(&mut tx, now).await? else { return Ok(None) };
+        let claimed = match read(&row) {
+            Ok(mirror) => {
+                take(&mut tx, &mirror, holder, (now, until)).await?;
+                Some(mirror)
+            }
+            Err(StoreError::Unreadable { column, cause }) => {
+                let repository = row.text("repository_id")?;
+                tracing::warn!(repository, column, cause, "a mirror does not read and is left alone for an hour");
+                set_aside(&mut tx, &repository, &column, now).await?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        tx.commit().await?;
+        if claimed.is_some() {
+            return Ok(claimed);
         }
     }
-    let Some(mirror) = found.as_ref().map(read).transpose()? else { return Ok(None) };
-    // What wants it from here on wants it once more.
+}
+
+/// The one that is fetched next: the longest wanted, else the longest due.
+async fn ready(tx: &mut Tx, now: Timestamp) -> Result<Option<Row>> {
+    let free = "(m.lease_until IS NULL OR m.lease_until < $1) AND (m.tried_at IS NULL OR m.tried_at <= $2 OR m.tried_at > $1)";
+    for sql in [
+        format!("{SELECT} WHERE m.wanted_at IS NOT NULL AND {free} ORDER BY m.wanted_at LIMIT 1"),
+        format!("{SELECT} WHERE m.due_at <= $1 AND {free} ORDER BY m.due_at LIMIT 1"),
+    ] {
+        let found = tx.fetch_opt(sql, args![now, now.minus(PAUSE)]).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Puts one into somebody's hands. What wants it from here on wants it once more.
+async fn take(tx: &mut Tx, mirror: &MirrorRow, holder: &str, (now, until): (Timestamp, Timestamp)) -> Result<()> {
     tx.execute(
         "UPDATE mirrors SET holder = $2, lease_until = $3, tried_at = $4, wanted_at = NULL, due_at = $5 WHERE repository_id = $1",
         args![&mirror.repository, holder, until, now, now.plus(mirror.every)],
     )
     .await?;
-    tx.commit().await?;
-    Ok(Some(mirror))
+    Ok(())
+}
+
+/// Leaves one alone for a while, and says why where its page shows it once it reads again.
+async fn set_aside(tx: &mut Tx, repository: &str, column: &str, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE mirrors SET holder = NULL, lease_until = NULL, tried_at = $2, wanted_at = NULL, due_at = $3, failure = $4, failing_since = $2
+          WHERE repository_id = $1",
+        args![repository, now, now.plus(ASIDE), said::unreadable_mirror(column)],
+    )
+    .await?;
+    Ok(())
 }
 
 /// When the next one is to be fetched, where one is.
 pub async fn next(q: impl Query + Copy) -> Result<Option<Timestamp>> {
-    let due = q.fetch_opt("SELECT due_at FROM mirrors WHERE due_at >= 0 ORDER BY due_at LIMIT 1", args![]).await?;
+    let due = "SELECT m.due_at FROM mirrors m JOIN repositories r ON r.id = m.repository_id AND r.deleted_at IS NULL
+                WHERE m.due_at >= 0 ORDER BY m.due_at LIMIT 1";
+    let due = q.fetch_opt(due, args![]).await?;
     let wanted = "SELECT COALESCE(lease_until, tried_at, 0) AS due_at FROM mirrors WHERE wanted_at IS NOT NULL ORDER BY wanted_at LIMIT 1";
     let wanted = q.fetch_opt(wanted, args![]).await?;
     let wanted = wanted.map(|row| row.time("due_at")).transpose()?.map(|at| at.plus(PAUSE));

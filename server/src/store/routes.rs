@@ -5,7 +5,7 @@ use app::model::{RouteId, ServiceId, TargetId, TeamId, Timestamp};
 use super::{
     Query, Row, Tx,
     board::{Look, SERVICES},
-    db::{Result, readable},
+    db::{Result, readable, unreadable},
 };
 use crate::args;
 
@@ -32,7 +32,12 @@ pub async fn of_target_for_edge(q: impl Query, target: &TargetId) -> Result<Vec<
 }
 
 fn read_for_edge(row: &Row) -> Result<EdgeRoute> {
-    Ok(EdgeRoute { host: row.text("host")?, path: row.text("path")?, target: TargetId::from_text(row.text("target_id")?) })
+    let path = row.text("path")?;
+    // No request can be written that asks for any other.
+    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unreadable("path", format!("`{path}` is no path")));
+    }
+    Ok(EdgeRoute { host: row.text("host")?, path, target: TargetId::from_text(row.text("target_id")?) })
 }
 
 /// A route as its team sees it.

@@ -69,7 +69,12 @@ async fn pass(ctx: &Context, caller: &Caller) -> Result<Duration, StoreError> {
 }
 
 async fn one(ctx: &Context, caller: &Caller, untold: &Untold) -> Result<(), StoreError> {
-    let refused = tell(ctx, caller, untold).await?.err();
+    let refused = match tell(ctx, caller, untold).await {
+        Ok(told) => told.err(),
+        // Somebody may mend it; meanwhile it holds nobody up.
+        Err(StoreError::Unreadable { column, .. }) => Some(NotTold { why: said::unreadable_mirror(column), again: again(untold.tries) }),
+        Err(error) => return Err(error),
+    };
     let mut tx = ctx.db.begin().await?;
     match &refused {
         None => forge_statuses::told(&mut tx, untold).await?,
@@ -99,7 +104,14 @@ async fn tell(ctx: &Context, caller: &Caller, untold: &Untold) -> Result<Result<
     let origin = mirror.forge_url.clone().unwrap_or_else(|| address.origin());
     let place = Place { forge: mirror.forge, origin: &origin, project: address.project(), token: &token };
     let url = format!("{}{}", ctx.config.url, run_path(untold.team.as_str(), untold.service.as_str(), untold.run));
-    let status = Status { commit: &untold.commit, service: untold.service.as_str(), run: untold.run, state: untold.state, url: &url };
+    let status = Status {
+        commit: &untold.commit,
+        branch: untold.branch.as_deref(),
+        service: untold.service.as_str(),
+        run: untold.run,
+        state: untold.state,
+        url: &url,
+    };
     let Some(call) = forge::call(&place, &status) else { return Ok(Ok(())) };
     Ok(caller.make(&call).await.map_err(|Refused(why)| NotTold { why, again: again(untold.tries) }))
 }

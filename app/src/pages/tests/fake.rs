@@ -829,6 +829,9 @@ impl Mirrors for Fake {
     async fn show(&self, _: &Actor, _: &TeamName, _: &ServiceName) -> Result<Option<Mirror>> {
         Ok((!self.empty).then(mirror))
     }
+    async fn add(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: NewMirror) -> Result<Mirror> {
+        Ok(mirror())
+    }
     async fn change(&self, _: &Actor, _: &TeamName, _: &ServiceName, _: MirrorChange) -> Result<Mirror> {
         Ok(mirror())
     }
@@ -1166,6 +1169,7 @@ fn base_version(number: u64, state: BaseState, failure: Option<&str>) -> BaseVer
         size: (state == BaseState::Ready).then_some(124_000_000),
         failure: failure.map(str::to_owned),
         rolls: number > 1,
+        cancelling: false,
         created_by: "Ana".into(),
         created_at: ago(90_000 / number),
         build_ms: state.ended().then_some(61_000),
@@ -1228,6 +1232,9 @@ impl Bases for Fake {
         Bases::show(self, actor, base, None).await
     }
     async fn rebuild(&self, actor: &Actor, base: &BaseName, _: Option<BaseSource>, _: bool) -> Result<BaseShown> {
+        Bases::show(self, actor, base, None).await
+    }
+    async fn cancel(&self, actor: &Actor, base: &BaseName) -> Result<BaseShown> {
         Bases::show(self, actor, base, None).await
     }
 }

@@ -97,6 +97,16 @@ pub async fn show(
     Ok(Body(backend.bases.show(&actor, &base, version).await?))
 }
 
+/// Asks for the version that is under way to be cancelled.
+#[utoipa::path(
+    post, path = "/platform/bases/{base}/actions/cancel", tag = "bases", operation_id = "cancel_base",
+    params(("base" = BaseName, Path, description = "Which one")),
+    responses((status = 202, body = BaseShown))
+)]
+pub async fn cancel(State(backend): State<Backend>, Asker(actor): Asker, Path(base): Path<BaseName>) -> Created<BaseShown> {
+    Ok((StatusCode::ACCEPTED, Body(backend.bases.cancel(&actor, &base).await?)))
+}
+
 /// Asks for a new version: from a Dockerfile or from what the one before was made of, as JSON, or from a root file system as at
 /// its making. With `roll` the services that use the base are run once the version is there, each as an ordinary run of its
 /// default branch.

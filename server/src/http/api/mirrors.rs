@@ -2,11 +2,12 @@
 
 use app::{
     backend::Backend,
-    model::{Mirror, MirrorChange, NewHook, ServiceName, TeamName},
+    model::{Mirror, MirrorChange, NewHook, NewMirror, ServiceName, TeamName},
 };
 use axum::{Json as Body, extract::State};
+use http::StatusCode;
 
-use super::Answer;
+use super::{Answer, Created};
 use crate::http::extract::{Asker, Json, Path};
 
 /// How the mirror is that a service is built from; null where its repository is pushed to.
@@ -21,6 +22,22 @@ pub async fn show(
     Path((team, service)): Path<(TeamName, ServiceName)>,
 ) -> Answer<Option<Mirror>> {
     Ok(Body(backend.mirrors.show(&actor, &team, &service).await?))
+}
+
+/// Has the repository of a service, which is pushed to, mirror one that lives elsewhere from now on. Its runs, candidates and releases
+/// stay; branches and tags that are not there go with the first fetch.
+#[utoipa::path(
+    post, path = "/teams/{team}/services/{service}/mirror", tag = "mirrors", operation_id = "add_mirror",
+    params(("team" = TeamName, Path, description = "Which team"), ("service" = ServiceName, Path, description = "Which service")),
+    request_body = NewMirror, responses((status = 201, body = Mirror))
+)]
+pub async fn add(
+    State(backend): State<Backend>,
+    Asker(actor): Asker,
+    Path((team, service)): Path<(TeamName, ServiceName)>,
+    Json(new): Json<NewMirror>,
+) -> Created<Mirror> {
+    Ok((StatusCode::CREATED, Body(backend.mirrors.add(&actor, &team, &service, new).await?)))
 }
 
 /// Changes a mirror; what is absent stays. Its token is never shown again.

@@ -13,6 +13,7 @@ use super::{Context, Left};
 use crate::{
     claim::Claim,
     store::runs::{self, RunRow},
+    wake::Wake,
 };
 
 /// Cancelling is looked for this often; a wake-up makes it quicker.
@@ -98,7 +99,7 @@ async fn hold(ctx: &Context, run: &RunRow, halt: &Halt, mut claim: Claim) {
     loop {
         tokio::select! {
             _ = look.tick() => {}
-            () = mentioned(&mut changes, &topic) => {}
+            () = Wake::mentioned(&mut changes, &topic) => {}
         }
         let asked = Instant::now().into_std();
         let renews = asked >= claim.due();
@@ -123,19 +124,6 @@ async fn hold(ctx: &Context, run: &RunRow, halt: &Halt, mut claim: Claim) {
                 }
             }
             Err(_) => return tracing::warn!(run = %run.id, "stopped: its claim could not be renewed for too long"),
-        }
-    }
-}
-
-/// Waits until something says that this topic changed.
-async fn mentioned(changes: &mut tokio::sync::broadcast::Receiver<app::backend::Changed>, topic: &str) {
-    use tokio::sync::broadcast::error::RecvError;
-    loop {
-        match changes.recv().await {
-            Ok(changed) if changed.topic == topic => return,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
 }

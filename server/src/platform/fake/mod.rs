@@ -361,10 +361,10 @@ impl Platform for Fake {
     }
 
     async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
-        let lost = self.meet(Verb::BuildBase, build.name.as_str()).await?;
-        if cancel.is_cancelled() {
-            return Err(PlatformError::Cancelled);
-        }
+        let lost = tokio::select! {
+            lost = self.meet(Verb::BuildBase, build.name.as_str()) => lost?,
+            () = cancel.cancelled() => return Err(PlatformError::Cancelled),
+        };
         let text = match &build.content {
             BaseContent::Dockerfile(text) => text.clone(),
             BaseContent::RootFileSystem(archive) if archive.exists() => String::new(),

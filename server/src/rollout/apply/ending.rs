@@ -56,7 +56,7 @@ impl Rollout<'_> {
         let slot = match failure {
             Failure::Exited { slot, .. } | Failure::NotHealthy { slot, .. } | Failure::WrongImage(slot) => Some(slot),
             Failure::NoFirstRequest => self.desired.slots.iter().find(|slot| slot.process == "web"),
-            Failure::Command(_) | Failure::CommandUncertain => None,
+            Failure::Command(_) | Failure::CommandUncertain | Failure::NoWay => None,
         };
         let found = slot.and_then(|slot| observed.iter().find(|o| o.id == self.recipe.id(slot)));
         let last_lines = match found {
