@@ -57,6 +57,9 @@ pub struct Settings {
     /// How many cores a step, a sidecar or a build may use [default: 2]
     #[arg(long, env = "BERTH_STEP_CPUS", value_name = "CORES")]
     pub step_cpus: Option<f64>,
+    /// Whether teams may have BuildKit build their images, whose commands have no limit of memory and are on the engine's default network [default: no]
+    #[arg(long, env = "BERTH_BUILDKIT", num_args = 0..=1, default_missing_value = "true", value_name = "YES")]
+    pub buildkit: Option<bool>,
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
@@ -102,6 +105,7 @@ impl Settings {
             run_steps: self.run_steps.or(under.run_steps),
             step_memory: self.step_memory.or(under.step_memory),
             step_cpus: self.step_cpus.or(under.step_cpus),
+            buildkit: self.buildkit.or(under.buildkit),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             mirror_private: self.mirror_private.or(under.mirror_private),
             log_format: self.log_format.or(under.log_format),
@@ -129,6 +133,7 @@ impl Settings {
             run_steps: at_least_one("run_steps", self.run_steps.unwrap_or(4))?,
             step_memory: check_memory(self.step_memory.unwrap_or(2_048))?,
             step_cpu_millis: check_cpus(self.step_cpus.unwrap_or(2.0))?,
+            buildkit: self.buildkit.unwrap_or(false),
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             mirror_private: self.mirror_private.unwrap_or(false),
             log_json: match self.log_format.as_deref() {
@@ -245,6 +250,8 @@ pub struct Config {
     pub step_memory: u64,
     /// Cores of a step, a sidecar or a build, in thousandths.
     pub step_cpu_millis: u32,
+    /// Whether teams may have BuildKit build their images.
+    pub buildkit: bool,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether repositories that live elsewhere may be in private networks.

@@ -57,6 +57,7 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         run_steps: 4,
         step_memory: 2 << 30,
         step_cpu_millis: 2_000,
+        buildkit: false,
         trusted_proxies: Vec::new(),
         mirror_private: false,
         log_json: false,

@@ -20,6 +20,9 @@ use crate::{
 /// Images are kept for weeks: once an hour is soon enough.
 const EVERY: Duration = Duration::from_secs(3_600);
 
+/// So much of what BuildKit keeps stays for the next builds: layers that images are made of are not counted.
+const MOST_CACHED: u64 = 10 << 30;
+
 /// What can go wrong; the next pass does it.
 #[derive(Debug, thiserror::Error)]
 enum RetentionError {
@@ -53,7 +56,12 @@ async fn pass(ctx: &Context, now: Timestamp) -> Result<(), RetentionError> {
             given_up => given_up?,
         }
     }
-    remove(ctx).await
+    remove(ctx).await?;
+    if ctx.config.buildkit {
+        let freed = ctx.platform.bound_build_cache(MOST_CACHED).await?;
+        tracing::debug!(freed, "the cache of BuildKit is within its bound");
+    }
+    Ok(())
 }
 
 async fn give_up(ctx: &Context, service: &ServiceId, now: Timestamp) -> Result<(), StoreError> {
