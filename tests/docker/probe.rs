@@ -216,7 +216,7 @@ async fn a_probe_reaches_nothing_from_a_build_of_buildkit() {
     // Whatever else is on the engine's default network.
     let beside = on_default_network(&platform, &image).await;
     let ways = format!(
-        "{}\nfor at in {service} {beside}; do wget -q -T 3 -O - http://$at:8080/ 2>/dev/null | grep -q service && echo reached $at; done",
+        "{}\nfor at in {service} {beside}; do printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $at 8080 2>/dev/null | grep -q service && echo reached $at; done; true",
         reaches(&outward(), listener().await)
     );
     let folder = tempfile::tempdir().unwrap();

@@ -87,7 +87,7 @@ fn platform(flag: &str, dockerfile: &str) -> Option<String> {
         "aarch64" => "linux/arm64",
         other => other,
     };
-    (platform != here && !(own && !said_otherwise)).then(|| said::dockerfile_platform(platform.replace('`', "")))
+    (platform != here && (!own || said_otherwise)).then(|| said::dockerfile_platform(platform.replace('`', "")))
 }
 
 /// What an engine would fetch for an `ADD`: by itself, from the host, which no wall around containers holds up.

@@ -205,7 +205,7 @@ impl Docker {
         let docker = self.client_with(within(limits)).await?;
         let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
         let mut reader = Reader { sink, id: None, from: None, stages: Stages::default(), hidden: false };
-        let ended = self.ends(reader.read(progress), timeout, cancel).await;
+        let ended = Box::pin(self.ends(reader.read(progress), timeout, cancel)).await;
         Ok(Built { ended, id: reader.id, from: reader.from, stages: reader.stages })
     }
 

@@ -158,7 +158,7 @@ impl Lines {
             }
         }
         for written in told.written {
-            self.write(written, &mut out);
+            self.write(&written, &mut out);
         }
         out
     }
@@ -195,7 +195,7 @@ impl Lines {
         }
     }
 
-    fn write(&mut self, written: Written, out: &mut Vec<Output>) {
+    fn write(&mut self, written: &Written, out: &mut Vec<Output>) {
         let step = self.steps.entry(written.vertex.clone()).or_default();
         let error = written.stream == 2;
         let open = &mut step.open[usize::from(error)];
