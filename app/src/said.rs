@@ -269,6 +269,18 @@ said! {
     artifact_no_file(name): "`{name}` in the workspace is no file. Name the file itself: links and folders are not baked." / "작업 공간의 `{name}` 경로가 파일이 아니에요. 링크나 폴더 말고 파일을 적으세요.";
     artifact_large(name, most): "`{name}` in the workspace is larger than the {most} MiB a recipe takes. Build the image from a Dockerfile." / "작업 공간의 `{name}` 파일이 레시피 한도인 {most} MiB보다 커요. Dockerfile로 빌드하세요.";
     dockerfile_syntax: "Its directive `syntax` has another program read it, which is not done here. Take the line out." / "`syntax` 지시자는 다른 프로그램이 파일을 읽게 하는 것이라 쓸 수 없어요. 그 줄을 빼세요.";
+    dockerfile_unclear(line): "Its line `{line}` is read in more than one way, so what it starts from cannot be told. Write it plainly." / "`{line}` 줄은 여러 가지로 읽힐 수 있어서 무엇에서 시작하는지 알 수 없어요. 단순하게 적으세요.";
+    dockerfile_buildkit(name): "It uses `{name}`, which BuildKit alone knows: say `builder: buildkit` under `image:` in berth.yaml." / "BuildKit만 아는 `{name}`(을)를 써요. berth.yaml의 `image:` 아래에 `builder: buildkit`을 적으세요.";
+    dockerfile_flag(name): "`RUN {name}` is not let in: commands of a build get neither the host's network nor more rights. Take it out." / "`RUN {name}`: 빌드 명령에는 호스트 네트워크도 추가 권한도 주지 않아서 쓸 수 없어요. 빼세요.";
+    dockerfile_mount(name): "`RUN --mount=type={name}` is not let in: a build is given neither secrets nor keys. Use `cache`, `bind` or `tmpfs`." / "`RUN --mount=type={name}`: 빌드에는 시크릿도 키도 주지 않아서 쓸 수 없어요. `cache`, `bind`, `tmpfs`를 쓰세요.";
+    dockerfile_platform(name): "`FROM --platform={name}` may be fetched past the check of what is here. Take the flag out." / "`FROM --platform={name}`: 여기 있는 이미지를 확인하지 않고 가져올 수 있어서 쓸 수 없어요. 빼세요.";
+    dockerfile_added(name): "`ADD {name}` would be fetched by the engine itself, past the wall around builds. Fetch it in a `RUN`, or put the file into the repository." / "`ADD {name}`: 엔진이 빌드 차단벽을 거치지 않고 직접 가져와서 쓸 수 없어요. `RUN`에서 받거나 파일을 저장소에 두세요.";
+    dockerfile_text(name): "A text below `{name}` (`<<`) is not taken here, only below `RUN`. Put it into a file of the repository." / "`{name}` 아래의 글(`<<`)은 쓸 수 없고 `RUN` 아래에만 쓸 수 있어요. 저장소의 파일로 두세요.";
+    dockerfile_program(name): "The text below a `RUN` is for `{name}`, and only shells and Python take one here. Put it into a file of the repository." / "`RUN` 아래의 글이 `{name}`용인데 여기서는 셸과 Python만 쓸 수 있어요. 저장소의 파일로 두세요.";
+    dockerfile_argument(name): "The build argument `{name}` steers BuildKit itself. Take it out of `args`." / "빌드 인수 `{name}`은(는) BuildKit 자체를 조종해요. `args`에서 빼세요.";
+    buildkit_off: "It asks for `builder: buildkit`, and this Berth builds with the classic builder alone. Take the line out of berth.yaml, or have an administrator allow it with `--buildkit`." / "`builder: buildkit`을 요청했지만 이 Berth는 클래식 빌더로만 빌드해요. berth.yaml에서 그 줄을 빼거나 관리자에게 `--buildkit`으로 허용해 달라고 하세요.";
+    buildkit_builds: "BuildKit builds it: its commands have no limit of memory and processor, and are on the engine's default network." / "BuildKit으로 빌드해요. 명령에 메모리와 프로세서 한도가 없고 엔진의 기본 네트워크에 있어요.";
+    buildkit_no_wall(line): "They can reach this host's own addresses: {line}." / "이 호스트의 주소에 닿을 수 있어요: {line}.";
     context_path(name): "`{name}` leads out of the build's files. Give it a path within them." / "`{name}` 경로가 빌드 파일 밖으로 나가요. 안쪽 경로로 바꾸세요.";
     context_link(name): "`{name}` is a link that leads out of the build's files. Point it at something within them, or take it away." / "`{name}` 링크가 빌드 파일 밖을 가리켜요. 안쪽을 가리키게 하거나 없애세요.";
     context_kind(name): "`{name}` is neither a file nor a folder nor a link. Take it away." / "`{name}`: 파일도 폴더도 링크도 아니에요. 없애세요.";

@@ -60,6 +60,9 @@ pub struct Settings {
     /// How much the caches of a service's steps may take, in MiB [default: 4096]
     #[arg(long, env = "BERTH_CACHE_BUDGET", value_name = "MIB")]
     pub cache_budget: Option<u64>,
+    /// Whether teams may have BuildKit build their images, whose commands have no limit of memory and are on the engine's default network [default: no]
+    #[arg(long, env = "BERTH_BUILDKIT", num_args = 0..=1, default_missing_value = "true", value_name = "YES")]
+    pub buildkit: Option<bool>,
     /// Addresses of proxies in front of Berth whose word about the client is taken, with commas between [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<IpAddr>>,
@@ -106,6 +109,7 @@ impl Settings {
             step_memory: self.step_memory.or(under.step_memory),
             step_cpus: self.step_cpus.or(under.step_cpus),
             cache_budget: self.cache_budget.or(under.cache_budget),
+            buildkit: self.buildkit.or(under.buildkit),
             trusted_proxies: self.trusted_proxies.or(under.trusted_proxies),
             mirror_private: self.mirror_private.or(under.mirror_private),
             log_format: self.log_format.or(under.log_format),
@@ -134,6 +138,7 @@ impl Settings {
             step_memory: check_memory(self.step_memory.unwrap_or(2_048))?,
             step_cpu_millis: check_cpus(self.step_cpus.unwrap_or(2.0))?,
             cache_budget: check_budget(self.cache_budget.unwrap_or(4_096))?,
+            buildkit: self.buildkit.unwrap_or(false),
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             mirror_private: self.mirror_private.unwrap_or(false),
             log_json: match self.log_format.as_deref() {
@@ -257,6 +262,8 @@ pub struct Config {
     pub step_cpu_millis: u32,
     /// What the caches of a service may take, in bytes.
     pub cache_budget: u64,
+    /// Whether teams may have BuildKit build their images.
+    pub buildkit: bool,
     /// Proxies in front of Berth whose word about the client is taken.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether repositories that live elsewhere may be in private networks.

@@ -125,9 +125,11 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     };
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
-    spawn_tasks(&mut running, &ctx, &stop);
+    let builds = wall_of_builds(&config, &platform, walled);
+    spawn_tasks(&mut running, &ctx, &builds, &stop);
     if walled {
-        running.spawn(wall::keep(config.data.clone(), stop.clone()));
+        let builds = config.buildkit.then_some(builds);
+        running.spawn(wall::keep(config.data.clone(), builds, stop.clone()));
     }
     let pages = http::ui::router(&control, stop.clone());
     let git = http::git::router(&control, stop.clone()).merge(http::hooks::router(&control));
@@ -149,7 +151,23 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     })
 }
 
-fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &CancellationToken) {
+/// What raises the wall before commands of BuildKit.
+fn wall_of_builds(config: &Config, platform: &Arc<dyn Platform>, walled: bool) -> pipelines::Wall {
+    let (platform, given) = (platform.clone(), config.docker.clone());
+    Arc::new(move || {
+        let (platform, given) = (platform.clone(), given.clone());
+        Box::pin(async move {
+            let bridge = platform.default_bridge().await.map_err(|error| error.to_string())?;
+            match bridge {
+                None => Ok(()),
+                Some(bridge) if walled => wall::raise_for_builds(&bridge).await,
+                Some(_) => Err(format!("the engine {} is on another host", given.unwrap_or_default())),
+            }
+        })
+    })
+}
+
+fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, builds: &pipelines::Wall, stop: &CancellationToken) {
     running.spawn(tasks::rollouts::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::keep::run(ctx.clone(), stop.clone()));
     running.spawn(tasks::engine::run(ctx.clone(), stop.clone()));
@@ -167,6 +185,7 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, stop: &Cancell
         secrets: ctx.secrets.clone(),
         holder: ctx.holder.clone(),
         room: pipelines::room::Room::new(ctx.config.steps, ctx.config.run_steps),
+        wall: builds.clone(),
     };
     running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::schedules::run(pipelines.clone(), stop.clone()));

@@ -9,9 +9,11 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use tokio::{
     io::AsyncWriteExt as _,
     process::Command,
@@ -41,6 +43,37 @@ table inet berth {
 }
 "#;
 
+/// The wall before commands of BuildKit, which are on the engine's default bridge: a table of its own, so that a Berth on this
+/// host which lets BuildKit in and one which does not leave each other's alone. It holds for whatever else is on that bridge.
+///
+/// Commands reach neither the host nor metadata nor Berth's networks; nor each other, where the kernel passes what crosses a
+/// bridge by the filter (`bridge-nf-call-iptables`, as engines set it).
+fn rules_of_builds(bridge: &str) -> String {
+    format!(
+        r#"table inet berth_builds
+delete table inet berth_builds
+table inet berth_builds {{
+  chain to_host {{
+    type filter hook input priority filter - 10; policy accept;
+    iifname != "{bridge}" accept
+    ct state established,related accept
+    meta l4proto {{ tcp, udp }} th dport 53 accept
+    counter drop
+  }}
+  chain through_host {{
+    type filter hook forward priority filter - 10; policy accept;
+    iifname "{bridge}" ip daddr 169.254.0.0/16 counter drop
+    iifname "{bridge}" ip6 daddr {{ fd00:ec2::254, fe80::/10 }} counter drop
+    iifname "{bridge}" oifname {{ "berth-*", "{bridge}" }} counter drop
+  }}
+}}
+"#
+    )
+}
+
+/// Raises a wall, or says why it cannot, as the end of a sentence.
+pub type Raise = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// Something else may clear the host's filter, a reload of its own rules for instance.
 const AGAIN: Duration = Duration::from_secs(300);
 /// How long `nft` may take.
@@ -64,13 +97,19 @@ pub fn is_local(engine: &str) -> bool {
     engine.starts_with("unix://")
 }
 
-/// Keeps the wall up until stopped. Where that cannot be done it is said once, with the command that does it.
-pub async fn keep(data: PathBuf, stop: CancellationToken) {
+/// Keeps the wall up until stopped, and with it what `builds` raises. Where that cannot be done it is said once, with the command
+/// that does it.
+pub async fn keep(data: PathBuf, builds: Option<Raise>, stop: CancellationToken) {
     if let Err(error) = tokio::fs::write(file(&data), RULES).await {
         tracing::warn!(%error, "the rules of the wall could not be left in the data folder");
     }
     let mut said = false;
     loop {
+        if let Some(builds) = &builds
+            && let Err(why) = builds().await
+        {
+            tracing::warn!("commands of BuildKit can reach this host's own addresses: {why}");
+        }
         match raise().await {
             Ok(()) => said = false,
             Err(why) if !said => {
@@ -92,6 +131,26 @@ pub async fn keep(data: PathBuf, stop: CancellationToken) {
 /// What stands in the way, as the end of a sentence.
 pub async fn raise() -> Result<(), String> {
     nft(&["-f", "-"], RULES).await.map(|_| ())
+}
+
+/// Raises the wall before commands of BuildKit, on this bridge; or says why it cannot.
+///
+/// # Errors
+/// What stands in the way, as the end of a sentence.
+pub async fn raise_for_builds(bridge: &str) -> Result<(), String> {
+    // It stands between quotes.
+    if !bridge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) || bridge.is_empty() {
+        return Err(format!("`{bridge}` is no name of a bridge"));
+    }
+    nft(&["-f", "-"], &rules_of_builds(bridge)).await.map(|_| ())
+}
+
+/// Whether the wall before commands of BuildKit is up.
+///
+/// # Errors
+/// Why that cannot be told, as the end of a sentence.
+pub async fn is_up_for_builds() -> Result<bool, String> {
+    Ok(nft(&["list", "tables"], "").await?.lines().any(|line| line.trim() == "table inet berth_builds"))
 }
 
 /// Whether the wall is up.
@@ -135,6 +194,11 @@ mod tests {
     fn the_rules_are_of_the_bridges_alone() {
         assert!(RULES.contains(&format!("iifname != \"{BRIDGE_PREFIX}*\" accept")));
         assert!(RULES.lines().filter(|line| line.contains("drop") && line.contains("daddr")).all(|line| line.contains(BRIDGE_PREFIX)));
+        let builds = rules_of_builds("docker0");
+        assert!(
+            builds.lines().filter(|line| line.contains("drop") && line.contains("name")).all(|line| line.contains("iifname \"docker0\""))
+        );
+        assert!(builds.contains("oifname { \"berth-*\", \"docker0\" } counter drop"), "{builds}");
         assert!(is_local("unix:///var/run/docker.sock") && !is_local("tcp://10.0.0.1:2375"));
     }
 }

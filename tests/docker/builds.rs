@@ -30,6 +30,8 @@ pub(super) fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
         team: TeamId::from_text("a"),
         context,
         dockerfile: "deploy/Dockerfile".into(),
+        buildkit: false,
+        text: None,
         target: None,
         args: BTreeMap::new(),
         labels: [("commit".to_owned(), "0123".to_owned())].into(),

@@ -1,5 +1,6 @@
 //! The container engine, really.
 
+mod buildkit;
 mod builds;
 mod copies;
 mod engines;

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{builds, run, step, text, until, workload};
+use super::{buildkit, builds, run, step, text, until, workload};
 use crate::support::{images, platform::TestPlatform, proof};
 
 /// CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10 (linux/capability.h).
@@ -134,6 +134,23 @@ async fn beside_berth(platform: &TestPlatform, image: &str, script: &str) -> Str
     String::from_utf8(pieces.concat()).unwrap()
 }
 
+/// Puts a container on the engine's default network, and answers with its address there.
+async fn on_default_network(platform: &TestPlatform, image: &str) -> String {
+    let engine = images::engine();
+    let name = format!("{}-neighbour", platform.instance);
+    let labels: HashMap<String, String> = [("berth.instance".to_owned(), platform.instance.clone())].into();
+    let body = ContainerCreateBody { image: Some(image.to_owned()), labels: Some(labels), ..Default::default() };
+    engine.create_container(Some(CreateContainerOptionsBuilder::default().name(&name).build()), body).await.unwrap();
+    engine.start_container(&name, None).await.unwrap();
+    let networks = engine.inspect_container(&name, None).await.unwrap().network_settings.unwrap().networks.unwrap();
+    networks["bridge"].ip_address.clone().unwrap()
+}
+
+async fn off_default_network(platform: &TestPlatform) {
+    let options = RemoveContainerOptionsBuilder::default().force(true).build();
+    images::engine().remove_container(&format!("{}-neighbour", platform.instance), Some(options)).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_a_probe_sees_of_itself_is_the_profile() {
     let platform = TestPlatform::new();
@@ -188,4 +205,47 @@ async fn a_probe_reaches_nothing_of_the_host() {
     platform.clean_run(&app::model::RunId::from_text("1")).await.unwrap();
     platform.finish().await;
     proof("wall", "service, step and build: 9 ways to the host's addresses and to metadata tried, 0 open; beside Berth 2 of 2 open");
+}
+
+#[tokio::test]
+async fn a_probe_reaches_nothing_from_a_build_of_buildkit() {
+    let platform = TestPlatform::new();
+    let image = images::web_image("a service").await;
+    let bridge = platform.default_bridge().await.unwrap().unwrap();
+    let service = platform.ensure(&workload(&image)).await.unwrap().address.unwrap();
+    // Whatever else is on the engine's default network.
+    let beside = on_default_network(&platform, &image).await;
+    let ways = format!(
+        "{}\nfor at in {service} {beside}; do printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $at 8080 2>/dev/null | grep -q service && echo reached $at; done; true",
+        reaches(&outward(), listener().await)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let said = async |script: &str| {
+        let exec = serde_json::to_string(&["sh", "-c", script]).unwrap();
+        let dockerfile = format!("FROM {}\nENV PROBED={}\nRUN {exec}\n", images::BUSYBOX, server::clock::new_id());
+        let done = builds::make(&platform, &buildkit::kit(&folder, &dockerfile), &CancellationToken::new()).await;
+        let image = done.result.unwrap_or_else(|error| panic!("{error}: {}", done.text));
+        platform.remove_image(&image.id).await.unwrap();
+        // The command itself is told too, on one line.
+        done.text.lines().filter(|line| line.starts_with("reached") || line.starts_with("done")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    wall::raise_for_builds(&bridge).await.unwrap();
+    assert_eq!(wall::is_up_for_builds().await, Ok(true));
+    let behind = said(&ways).await;
+    assert_eq!(behind, ["done probing"]);
+    // Not for want of a way there.
+    let down = Command::new("nft").args(["delete", "table", "inet", "berth_builds"]).status().unwrap();
+    assert!(down.success());
+    let without = said(&ways).await;
+    wall::raise_for_builds(&bridge).await.unwrap();
+    assert_eq!(without.iter().filter(|line| *line == "reached host").count(), 2, "{without:?}");
+    assert!(without.contains(&format!("reached {beside}")), "{without:?}");
+    off_default_network(&platform).await;
+    platform.remove(&workload(&image).id, Duration::ZERO).await.unwrap();
+    platform.clean_run(&app::model::RunId::from_text("1")).await.unwrap();
+    platform.finish().await;
+    proof(
+        "wall before BuildKit",
+        "2 addresses of the host, metadata, a team's service, a neighbour: 5 ways tried, 0 open; without the wall 3 open",
+    );
 }

@@ -194,3 +194,112 @@ services:
     assert_eq!(left(&harbour).await, 0, "no helper and no workspace is left");
     harbour.clear().await;
 }
+
+/// Two stages that need nothing of each other, a text below a command, and a cache that is kept.
+const SIDE_BY_SIDE: &str = "FROM berth-test/busybox:1 AS one
+RUN --mount=type=cache,target=/kept <<EOF
+set -e
+echo run >> /kept/runs
+wc -l < /kept/runs > /one
+echo it is $(cat /var/key)
+EOF
+FROM berth-test/busybox:1 AS two
+RUN echo two > /two
+FROM berth-test/busybox:1
+COPY --from=one /one /www/
+COPY --from=two /two /www/
+COPY index.html /www/
+CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]
+";
+
+/// The log of the step that makes the image.
+async fn log_of_image(harbour: &Harbour, run: &Run) -> Vec<String> {
+    let image = run.stages.last().unwrap();
+    let log = harbour.berth.backend.runs.log(&harbour.owner, &image.steps[0].id, 1, 1_000).await.unwrap();
+    log.lines.into_iter().map(|line| line.text).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine_with(|config| config.buildkit = true).await;
+    let backend = &harbour.berth.backend;
+    backend.services.set_secret(&harbour.owner, &team(), &service(), "DEPLOY_KEY", CANARY).await.unwrap();
+    let copy = Copy::new(&harbour).await;
+    let file = |more: &str| {
+        format!("version: 1\nservices:\n  hello:\n    image: {{ {more} }}\n    processes: {{ web: {{ port: 8080, drain: 0s }} }}\n")
+    };
+    // The canary reaches the build as a file: what prints it is not to show it.
+    let dockerfile = SIDE_BY_SIDE.replace("RUN --mount=type=cache", "COPY key /var/key\nRUN --mount=type=cache");
+    copy.write("Dockerfile", &dockerfile);
+    copy.write("key", &format!("{CANARY}\n"));
+    copy.write("index.html", "one");
+    copy.write("berth.yaml", &file("builder: buildkit"));
+    let shown = copy.push("First").await;
+    let run = ended(&harbour, 1).await;
+    assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
+    assert_eq!(harbour.ask("dev").await, (200, "one".into()));
+    let first = log_of_image(&harbour, &run).await;
+    let has = |log: &[String], part: &str| log.iter().any(|line| line.contains(part));
+    assert!(has(&first, "no limit of memory") && !has(&first, "own addresses"), "{first:#?}");
+    assert!(has(&first, "it is ***") && !has(&first, CANARY) && !shown.contains(CANARY), "{first:#?}");
+    let candidates = backend.runs.candidates(&harbour.owner, &team(), &service(), &PageRequest::default()).await.unwrap();
+    let kept = ["image", "inspect", candidates.items[0].image.as_str()];
+    let labels = docker(&kept);
+    assert!(labels.contains("\"berth.run\": \"") && labels.contains("\"berth.team\": \"") && labels.contains(&run.commit), "{labels}");
+
+    // The next build finds what the first one kept: every step but that of the file which changed.
+    copy.write("index.html", "two");
+    let shown = copy.push("Second").await;
+    let run = ended(&harbour, 2).await;
+    assert_eq!(run.state, RunState::Passed, "{shown}");
+    let second = log_of_image(&harbour, &run).await;
+    let cached = second.iter().filter(|line| line.contains("Using cache")).count();
+    assert_eq!(cached, 5, "{second:#?}");
+    assert_eq!(harbour.ask("dev").await, (200, "two".into()));
+
+    // What goes round the checks is refused as with the other builder, and what is BuildKit's own.
+    let mut refused = 0;
+    for (dockerfile, part) in [
+        ("# syntax=docker/dockerfile:1\nFROM berth-test/busybox:1\n", "`syntax`"),
+        ("FROM berth-test/nowhere:1\n", "berth-test/nowhere:1 was not found"),
+        ("FROM berth-test/busybox:1\nRUN --mount=from=berth-test/nowhere:2,target=/x ls /x\n", "berth-test/nowhere:2 was not found"),
+        ("FROM berth-test/busybox:1\nRUN --mount=type=secret,id=x cat /run/secrets/x\n", "type=secret"),
+        ("FROM berth-test/busybox:1\nRUN --network=host ip addr\n", "--network=host"),
+        ("FROM berth-test/busybox:1\nADD http://127.0.0.1/ /x\n", "past the wall"),
+    ] {
+        copy.write("Dockerfile", dockerfile);
+        copy.push(part).await;
+        let run = ended(&harbour, 3 + refused).await;
+        refused += 1;
+        assert_eq!(run.state, RunState::Failed, "{dockerfile}");
+        assert!(run.failure.as_deref().unwrap_or_default().contains(part), "{dockerfile}: {:?}", run.failure);
+    }
+    copy.write("Dockerfile", &dockerfile);
+    copy.good(&["rm", "-q", "--cached", "key"]).await;
+    std::os::unix::fs::symlink("/etc/shadow", copy.path().join("out")).unwrap();
+    copy.push("A link that leads out").await;
+    let failure = ended(&harbour, 3 + refused).await.failure.unwrap();
+    assert!(failure.contains("`out` is a link that leads out"), "{failure}");
+    assert_eq!(left(&harbour).await, 0);
+    harbour.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_engine_buildkit_is_refused_where_it_is_not_let_in() {
+    images::busybox_image().await;
+    let harbour = Harbour::on_engine().await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("Dockerfile", SIDE_BY_SIDE);
+    copy.write("index.html", "one");
+    copy.push("Without a file").await;
+    let failure = ended(&harbour, 1).await.failure.unwrap();
+    assert!(failure.contains("`RUN --mount`") || failure.contains("`RUN <<EOF`"), "{failure}");
+    assert!(failure.contains("say `builder: buildkit` under `image:`"), "{failure}");
+    copy.write("berth.yaml", "version: 1\nservices: { hello: { image: { builder: buildkit } } }\n");
+    copy.push("Asked for").await;
+    let run = ended(&harbour, 2).await;
+    assert!(run.failure.as_deref().unwrap_or_default().contains("allow it with `--buildkit`"), "{:?}", run.failure);
+    assert!(run.stages.iter().all(|stage| stage.steps.iter().all(|step| step.lines == 0)), "at once");
+    harbour.clear().await;
+}

@@ -97,6 +97,7 @@ async fn sweep(harbour: &Harbour) {
         secrets: Secrets::open(&berth.config.data.join("root.key")).unwrap(),
         holder: "test".into(),
         room: Room::new(1, 1),
+        wall: std::sync::Arc::new(|| Box::pin(async { Ok(()) })),
     };
     assert!(queue::sweep(&ctx).await);
 }

@@ -299,7 +299,16 @@ fn another(app: &TestApp, wake: Wake) -> Context {
     let berth = &app.berth;
     let secrets = Secrets::open(&berth.config.key_file()).unwrap();
     let (config, db, platform) = (berth.config.clone(), berth.db.clone(), berth.platform.clone());
-    Context { config, db, platform, wake, secrets, holder: clock::new_id(), room: Room::new(1, 1) }
+    Context {
+        config,
+        db,
+        platform,
+        wake,
+        secrets,
+        holder: clock::new_id(),
+        room: Room::new(1, 1),
+        wall: std::sync::Arc::new(|| Box::pin(async { Ok(()) })),
+    }
 }
 
 async fn is_due_once(app: TestApp, kind: &str) {

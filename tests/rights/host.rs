@@ -112,7 +112,8 @@ fn harmless(spec: &Value) {
 
 /// The specifications of everything that was asked of the engine so far.
 fn specifications(app: &TestApp) -> Vec<Value> {
-    let image = ImageInfo { id: "sha256:1".into(), size: 1, ports: Vec::new(), volumes: Vec::new(), user: String::new() };
+    let image =
+        ImageInfo { id: "sha256:1".into(), size: 1, ports: Vec::new(), volumes: Vec::new(), user: String::new(), triggers: Vec::new() };
     let place = Place::On { name: "net", id: "its-network" };
     let copies = app.fake.ensured().iter().map(|copy| container::copy("i", copy, &image, place)).collect::<Vec<_>>();
     let tasks = app.fake.tasks().iter().map(|task| container::task("i", task, &image, place)).collect::<Vec<_>>();

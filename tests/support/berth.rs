@@ -58,6 +58,7 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         step_memory: 2 << 30,
         cache_budget: 4 << 30,
         step_cpu_millis: 2_000,
+        buildkit: false,
         trusted_proxies: Vec::new(),
         mirror_private: false,
         log_json: false,

@@ -33,17 +33,22 @@ impl TestPlatform {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let instance = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { docker: Self::driver(&instance), instance }
+        Self { docker: Self::driver(&instance, None), instance }
+    }
+
+    /// One on another engine.
+    pub(crate) fn at(address: &str) -> Self {
+        let instance = format!("test-{}-elsewhere", std::process::id());
+        Self { docker: Self::driver(&instance, Some(address.to_owned())), instance }
     }
 
     /// Another driver of the same instance, as after a restart of Berth.
     pub(crate) fn again(&self) -> Docker {
-        Self::driver(&self.instance)
+        Self::driver(&self.instance, None)
     }
 
-    fn driver(instance: &str) -> Docker {
-        let settings =
-            Settings { address: None, instance: instance.into(), subnets: "10.202.0.0/16".into(), deadlines: Deadlines::default() };
+    fn driver(instance: &str, address: Option<String>) -> Docker {
+        let settings = Settings { address, instance: instance.into(), subnets: "10.202.0.0/16".into(), deadlines: Deadlines::default() };
         Docker::new(settings).expect("good settings")
     }
 

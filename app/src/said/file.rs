@@ -152,6 +152,7 @@ said! {
     takes_default_one(name, name_value, names): "takes {name} ({name_value} where not given; one of {names})" / "입력: {name}({names} 중 하나, 없으면 {name_value})";
     in_all(span): "all of it at most {span}" / "모두 합쳐 최대 {span}";
     in_group(limit, name): "at most {limit} at once in the group {name}" / "{name} 그룹에서 한 번에 {limit}개까지";
+    built_by_buildkit: "its image is built by BuildKit" / "이미지는 BuildKit으로 빌드";
     release_runs(name_command): "before traffic moves, once: {name_command}" / "트래픽을 옮기기 전에 한 번: {name_command}";
     process_runs(name, command): "process {name} runs {command}" / "{name} 프로세스: {command}";
     process_on(name, command, port): "process {name} runs {command} on port {port}" / "{name} 프로세스: 포트 {port}에서 {command}";

@@ -2,7 +2,7 @@
 //! (<https://slsa.dev/spec/v1.0/provenance>).
 //!
 //! The build type [`BUILD_TYPE`] means: Berth took the files of `commit` below the folder `path` of `repository`, and had the
-//! container engine build `dockerfile` with them, up to the stage `target` and with `args`, once every stage of the
+//! container engine's `builder` (`classic`, `buildkit`) build `dockerfile` with them, up to the stage `target` and with `args`, once every stage of the
 //! repository's `berth.yaml` had passed. Everything the Dockerfile starts or copies from is among the resolved dependencies,
 //! by the id of the image it meant. With a `recipe`, what the stages left at the path `artifact` was baked onto a base image
 //! by a Dockerfile of Berth's own instead. Where the run went on from one of the same commit that had failed, not every stage
@@ -37,6 +37,8 @@ pub struct Origin<'a> {
     pub path: &'a str,
     /// What was built, relative to the folder.
     pub dockerfile: &'a str,
+    /// Which of the engine's builders built it.
+    pub engine_builder: &'a str,
     /// The recipe that was baked in the place of a Dockerfile of the repository: its kind, and the artifact's path.
     pub recipe: Option<(&'a str, &'a str)>,
     /// The stage it stopped at.
@@ -88,6 +90,7 @@ pub fn about(subject: &Subject, origin: &Origin<'_>) -> Value {
                 "file": file,
                 "path": origin.path,
                 "dockerfile": origin.dockerfile,
+                "builder": origin.engine_builder,
                 "recipe": origin.recipe.map(|(kind, artifact)| json!({ "kind": kind, "artifact": artifact })),
                 "target": origin.target,
                 "args": origin.args,

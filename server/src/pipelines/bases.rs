@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
-    build::{escapes, images_of, names_its_reader},
+    dockerfile::{Triggers, escapes, images_of, names_its_reader},
     heads::{self, Asking},
     intake::IntakeError,
     log::{telling, without_colours},
@@ -225,10 +225,13 @@ async fn preflight(ctx: &Context, dockerfile: &str) -> Result<(), PlatformError>
     if let Some(why) = refusal(dockerfile) {
         return Err(PlatformError::BuildFailed(why));
     }
-    for name in images_of(dockerfile, &BTreeMap::new()) {
-        ctx.platform.image(&name, &TeamId::from_text("")).await?;
+    let mut triggers = Triggers::new();
+    loop {
+        let names = images_of(dockerfile, &BTreeMap::new(), &triggers).map_err(PlatformError::BuildFailed)?;
+        let Some(name) = names.into_iter().find(|name| !triggers.contains_key(name)) else { return Ok(()) };
+        let image = ctx.platform.image(&name, &TeamId::from_text("")).await?;
+        triggers.insert(name, image.triggers);
     }
-    Ok(())
 }
 
 async fn build(

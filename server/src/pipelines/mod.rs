@@ -14,6 +14,7 @@ pub mod collect;
 pub mod context;
 pub mod cron;
 mod disk;
+pub mod dockerfile;
 pub mod draft;
 pub mod file;
 mod heads;
@@ -36,6 +37,7 @@ pub mod vouch;
 use std::sync::Arc;
 
 use app::model::{RunId, TeamId};
+use futures::future::BoxFuture;
 
 use crate::{
     config::Config,
@@ -47,6 +49,9 @@ use crate::{
 
 /// Processes and threads of a step, a sidecar or a build: enough for what compiles on many cores, and no fork bomb.
 const PIDS: u32 = 2_048;
+
+/// Raises the wall before the engine's default network, on which commands of BuildKit are; or says why it does not stand.
+pub type Wall = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// What carrying out runs needs. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +70,8 @@ pub struct Context {
     pub holder: String,
     /// How many steps may be under way at once.
     pub room: room::Room,
+    /// What stands before commands of BuildKit.
+    pub wall: Wall,
 }
 
 impl Context {

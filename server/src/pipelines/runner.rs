@@ -25,7 +25,7 @@ use super::{
     Context, build,
     caches::leaves_whole,
     collect::Found,
-    file::{Pipeline, PlannedStage, say},
+    file::{Pipeline, PlannedStage, say, types::Builder},
     rerun,
     room::{OfRun, Place},
     secrets, step,
@@ -200,6 +200,9 @@ async fn stages(ctx: &Context, run: &RunRow, pipeline: &Pipeline, halt: &Halt) -
     }
     if let Some(refused) = pipeline.refused.first() {
         return Ok(Outcome::not(RunState::Failed, refused));
+    }
+    if pipeline.builder == Builder::Buildkit && !ctx.config.buildkit && run.event != RunEvent::PullRequest {
+        return Ok(Outcome::not(RunState::Failed, said::buildkit_off()));
     }
     if let Some(missing) = secrets::missing(ctx, run, pipeline).await? {
         return Ok(Outcome::not(RunState::Failed, missing));

@@ -105,6 +105,7 @@ pub async fn gather(ctx: &Context, built: Built<'_>) -> Result<Baked, VouchError
         file: file.as_deref(),
         path: folder,
         dockerfile: &dockerfile,
+        engine_builder: pipeline.builder.name(),
         recipe: pipeline.recipe.as_ref().map(|recipe| (recipe.kind.name(), recipe.artifact.as_str())),
         target: pipeline.target.as_deref(),
         args: &pipeline.args,

@@ -258,6 +258,8 @@ pub struct ImageInfo {
     pub volumes: Vec<String>,
     /// The user it names; empty: root.
     pub user: String,
+    /// What it has every build do that starts from it (`ONBUILD`).
+    pub triggers: Vec<String>,
 }
 
 /// The making of an image from a Dockerfile.
@@ -273,6 +275,11 @@ pub struct Build {
     pub context: PathBuf,
     /// The Dockerfile's path in the context.
     pub dockerfile: String,
+    /// Whether BuildKit builds it, which holds its commands to no limits and to no network of the run's own; else the engine's
+    /// classic builder.
+    pub buildkit: bool,
+    /// What is read in the place of the Dockerfile in the context; BuildKit alone takes it.
+    pub text: Option<String>,
     /// The stage to stop at.
     pub target: Option<String>,
     /// Build arguments.
@@ -415,6 +422,13 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Builds an image. The text of the build goes to the sink.
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError>;
+
+    /// The bridge that commands of BuildKit are on, on the engine's host; none where it has none.
+    async fn default_bridge(&self) -> Result<Option<String>, PlatformError>;
+
+    /// Has the engine forget what BuildKit keeps for the next builds beyond so many bytes, the oldest first. What is not
+    /// BuildKit's is not touched. Answers with the bytes that came free.
+    async fn bound_build_cache(&self, most: u64) -> Result<u64, PlatformError>;
 
     /// Builds a version of a base image, for every team, and gives it its names: `base/NAME:NUMBER` and `base/NAME`. The text of
     /// the build goes to the sink.

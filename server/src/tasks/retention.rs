@@ -28,6 +28,9 @@ const AT_ONCE: usize = 100;
 /// How long until the next pass where there was more.
 const MORE: Duration = Duration::from_secs(1);
 
+/// So much of what BuildKit keeps stays for the next builds: layers that images are made of are not counted.
+const MOST_CACHED: u64 = 10 << 30;
+
 /// What can go wrong; the next pass does it.
 #[derive(Debug, thiserror::Error)]
 enum RetentionError {
@@ -93,6 +96,10 @@ impl Round {
         let more = full || !self.services.is_empty();
         if !more {
             *self = Self::default();
+            if ctx.config.buildkit {
+                let freed = ctx.platform.bound_build_cache(MOST_CACHED).await?;
+                tracing::debug!(freed, "the cache of BuildKit is within its bound");
+            }
         }
         Ok(more)
     }

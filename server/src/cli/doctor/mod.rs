@@ -87,6 +87,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("settings", "read.")];
     findings.extend(engine::examine(config.docker.as_deref()).await);
     findings.extend(wall::examine(config).await);
+    findings.extend(wall::of_builds(config).await);
     findings.push(machine::data(&config.data));
     findings.extend(state::rights(&config.data));
     findings.push(machine::disk(&config.data));

@@ -335,7 +335,7 @@ fn check_image(image: &Node, found: &mut Vec<Problem>) {
         _ => {}
     }
     if image.get("recipe").is_some() {
-        for key in ["dockerfile", "context", "target", "args"] {
+        for key in ["dockerfile", "context", "builder", "target", "args"] {
             if let Some(key) = image.key(key) {
                 found.push(key.at.problem(said::of_dockerfile(&key.name)));
             }

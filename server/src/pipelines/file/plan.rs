@@ -5,7 +5,7 @@ use app::said::file as said;
 use super::{
     duration::say,
     matrix,
-    types::{BuildMode, Condition, FailureStep, File, Input, Job, Process, Service, Stage, Step},
+    types::{BuildMode, Builder, Condition, FailureStep, File, Input, Job, Process, Service, Stage, Step},
 };
 
 /// The plan of a file: who comes to one version, one line a service, and what it runs.
@@ -52,6 +52,8 @@ fn said_of(service: &Service) -> Vec<String> {
     lines.extend(service.inputs.iter().map(|(name, input)| input_line(name, input)));
     lines.extend(service.timeout.map(|timeout| said::in_all(say(timeout.0))));
     lines.extend(service.concurrency.as_ref().map(|of| said::in_group(of.limit.unwrap_or(1), &of.group)));
+    let buildkit = service.image.as_ref().is_some_and(|image| image.builder == Builder::Buildkit);
+    lines.extend(buildkit.then(said::built_by_buildkit));
     lines.extend(service.release.as_ref().map(|command| said::release_runs(command.join(" "))));
     lines.extend(service.processes.iter().map(|(name, process)| process_line(name, process)));
     lines.extend(service.jobs.iter().map(|(name, job)| job_line(name, job)));

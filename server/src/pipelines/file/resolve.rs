@@ -12,7 +12,7 @@ use super::{
     PlannedRecipe, Problem, When, matrix, parse,
     plan::plan_of,
     terms::Terms,
-    types::{self, BuildContext, Condition, File, StepNetwork},
+    types::{self, BuildContext, Builder, Condition, File, StepNetwork},
 };
 use crate::pipelines::retry::Retries;
 
@@ -40,6 +40,9 @@ pub struct Pipeline {
     /// Whether the Dockerfile sees the whole repository; else the service's folder alone.
     #[serde(default)]
     pub whole_context: bool,
+    /// The builder that reads the Dockerfile.
+    #[serde(default)]
+    pub builder: Builder,
     /// What is baked instead of a Dockerfile being built.
     #[serde(default)]
     pub recipe: Option<PlannedRecipe>,
@@ -242,6 +245,7 @@ pub fn resolve_in(file: &File, service: &str) -> Option<Pipeline> {
         on_failure: found.on_failure.iter().map(planned_after).collect(),
         dockerfile: clean_path(image.dockerfile.as_deref().unwrap_or("Dockerfile")),
         whole_context: image.context == BuildContext::Repository,
+        builder: image.builder,
         recipe: image.recipe.zip(image.artifact).map(|(kind, artifact)| PlannedRecipe::new(kind, clean_path(&artifact), image.base)),
         target: image.target,
         args: image.args,
@@ -264,6 +268,7 @@ fn without_file(has_dockerfile: bool, service: &str) -> Pipeline {
         on_failure: Vec::new(),
         dockerfile: "Dockerfile".into(),
         whole_context: false,
+        builder: Builder::default(),
         recipe: None,
         target: None,
         args: BTreeMap::new(),

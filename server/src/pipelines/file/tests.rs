@@ -46,6 +46,7 @@ services:
       - { name: tell, image: alpine, run: ["tell $BERTH_FAILED_STAGE"] }
     image:
       dockerfile: Dockerfile
+      builder: buildkit
       target: runtime
       args: { PROFILE: release }
       timeout: 20m
@@ -68,6 +69,7 @@ fn the_whole_grammar_reads() {
     assert_eq!(lint.plan[0], "billing: image");
     for line in [
         "orders: fast, slow, image",
+        "orders: its image is built by BuildKit",
         "orders: runs on tags v*, release/**",
         "orders: runs at 0 3 * * * (Asia/Seoul)",
         "orders: runs at */30 * * * * (UTC)",
@@ -200,6 +202,9 @@ fn every_mistake_has_its_sentence_and_place() {
         (service("inputs: {A: {options: [a, b], default: c}}"), "4:44 `c` is none of the `options` of `A`. Take one of them."),
         (service("inputs: {A: {options: [a, a]}}"), "4:31 `a` stands here already. Once is enough."),
         (service("inputs: {A: {options: []}}"), "4:27 `options` is empty. Name at least one."),
+        (service("image: {builder: kaniko}"), "4:22 `builder` takes no `kaniko`. It takes `classic` or `buildkit`."),
+        (service("image: {builder: buildkitt}"), "4:22 `builder` takes no `buildkitt`. Did you mean `buildkit`?"),
+        (service("image: {recipe: jar, artifact: a, builder: buildkit}"), "4:39 `builder` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (service("image: {context: all}"), "4:22 `context` takes no `all`. It takes `service` or `repository`."),
         (service("image: {recipe: jar, artifact: a, context: repository}"), "4:39 `context` goes with a Dockerfile, and here is a `recipe`. Keep one of them."),
         (step("caches: [/root/.cache]"), "10:21 `caches` takes a map, and this is a list."),

@@ -359,6 +359,9 @@ pub struct Image {
     pub dockerfile: Option<String>,
     /// Which files the Dockerfile sees: those of the service's folder where absent.
     pub context: BuildContext,
+    /// Which builder of the engine's reads the Dockerfile. `buildkit` knows `RUN --mount`, texts below a `RUN` (`<<`) and
+    /// `COPY --chmod`, and builds stages side by side; whether it is let in is the operator's to say.
+    pub builder: Builder,
     /// The stage of the Dockerfile to stop at.
     #[schemars(length(min = 1))]
     pub target: Option<String>,
@@ -386,6 +389,27 @@ pub enum BuildContext {
     Service,
     /// All of the repository: for what several services share. The Dockerfile's own path stays relative to the service's folder.
     Repository,
+}
+
+/// A builder of the engine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Builder {
+    /// The one that holds its commands to the limits of a step, and to a network of the run's own.
+    #[default]
+    Classic,
+    /// BuildKit.
+    Buildkit,
+}
+
+impl Builder {
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Buildkit => "buildkit",
+        }
+    }
 }
 
 /// What kind of artifact is baked.

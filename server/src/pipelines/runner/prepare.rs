@@ -13,6 +13,7 @@ use crate::{
     git,
     pipelines::{
         build, disk,
+        dockerfile::{self, Triggers},
         file::{AFTER, Pipeline, PlannedStage},
         rerun,
     },
@@ -145,7 +146,8 @@ async fn images(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[Stage
             String::from_utf8_lossy(&text).into_owned()
         }
     };
-    let names = build::images_of(&text, &pipeline.args);
+    // What cannot be told is said by the stage that makes the image.
+    let names = dockerfile::images_of(&text, &pipeline.args, &Triggers::new()).unwrap_or_default();
     needed.extend(names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name, User::Dockerfile(path.clone()))));
     Ok(needed)
 }

@@ -60,7 +60,7 @@ fn step(text: &str, profile: Profile, writable_root: bool) -> Task {
 }
 
 fn image(user: &str) -> ImageInfo {
-    ImageInfo { id: "sha256:abc".into(), size: 1, ports: vec![], volumes: vec![], user: user.into() }
+    ImageInfo { id: "sha256:abc".into(), size: 1, ports: vec![], volumes: vec![], user: user.into(), triggers: vec![] }
 }
 
 const ON: Place<'static> = Place::On { name: "berth-x-net", id: "0123" };

@@ -174,6 +174,9 @@ impl Docker {
     }
 
     pub(super) async fn build_image(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
+        if build.buildkit {
+            return Box::pin(self.build_with_buildkit(build, sink, cancel)).await;
+        }
         let network = self.ensure_network(&Network::Run(build.run.clone())).await?;
         let options = BuildImageOptionsBuilder::default()
             .dockerfile(&build.dockerfile)
@@ -200,10 +203,20 @@ impl Docker {
         cancel: CancellationToken,
     ) -> Result<Built, PlatformError> {
         let docker = self.client_with(within(limits)).await?;
-        point!("docker::before_build");
         let progress = self.watched(self.0.deadlines.idle, owned_build(docker, options, context));
         let mut reader = Reader { sink, id: None, from: None, stages: Stages::default(), hidden: false };
-        let read = reader.read(progress);
+        let ended = Box::pin(self.ends(reader.read(progress), timeout, cancel)).await;
+        Ok(Built { ended, id: reader.id, from: reader.from, stages: reader.stages })
+    }
+
+    /// Reads what the engine says of a build until it ends, it is told to stop, or it takes too long.
+    pub(super) async fn ends(
+        &self,
+        read: impl Future<Output = Result<(), PlatformError>>,
+        timeout: Duration,
+        cancel: CancellationToken,
+    ) -> Result<(), PlatformError> {
+        point!("docker::before_build");
         let ended = tokio::select! {
             ended = read => ended,
             // Dropping the stream closes the connection, upon which the engine stops the build.
@@ -211,7 +224,7 @@ impl Docker {
             () = tokio::time::sleep(timeout) => Err(PlatformError::TimedOut(timeout)),
         };
         point!("docker::after_build");
-        Ok(Built { ended, id: reader.id, from: reader.from, stages: reader.stages })
+        ended
     }
 
     /// The image that a build came to; else why not, as a team is told.
@@ -234,7 +247,7 @@ impl Docker {
         Ok(info(self.within(Call::Ask, id, self.client().await?.inspect_image(id)).await?))
     }
 
-    fn build_labels(&self, build: &Build) -> HashMap<String, String> {
+    pub(super) fn build_labels(&self, build: &Build) -> HashMap<String, String> {
         let (team, run): (&str, &RunId) = (build.team.as_str(), &build.run);
         // What is built on a base image is none, whatever it inherits.
         let none = [(container::BASE, ""), (container::VERSION, "")];
@@ -259,7 +272,7 @@ pub(super) struct Built {
     pub(super) ended: Result<(), PlatformError>,
     pub(super) id: Option<String>,
     /// The base of the step it ended in, where that is a `FROM`.
-    from: Option<String>,
+    pub(super) from: Option<String>,
     pub(super) stages: Stages,
 }
 
@@ -358,6 +371,7 @@ fn info(found: ImageInspect) -> ImageInfo {
         ports,
         volumes: config.volumes.unwrap_or_default(),
         user: config.user.unwrap_or_default(),
+        triggers: config.on_build.unwrap_or_default(),
     }
 }
 

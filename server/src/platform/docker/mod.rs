@@ -4,6 +4,7 @@
 //! something can be made again.
 
 mod bases;
+mod buildkit;
 mod cache;
 mod call;
 mod connect;
@@ -16,6 +17,7 @@ mod networks;
 mod reading;
 mod streams;
 mod tasks;
+mod trace;
 mod workspaces;
 
 use std::{
@@ -199,6 +201,14 @@ impl Platform for Docker {
 
     async fn build(&self, build: &Build, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
         self.build_image(build, sink, cancel).await
+    }
+
+    async fn default_bridge(&self) -> Result<Option<String>, PlatformError> {
+        self.find_default_bridge().await
+    }
+
+    async fn bound_build_cache(&self, most: u64) -> Result<u64, PlatformError> {
+        self.prune_build_cache(most).await
     }
 
     async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {

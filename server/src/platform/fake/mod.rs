@@ -360,6 +360,14 @@ impl Platform for Fake {
         self.answer(lost, "build", behaviour.info(&id))
     }
 
+    async fn default_bridge(&self) -> Result<Option<String>, PlatformError> {
+        Ok(None)
+    }
+
+    async fn bound_build_cache(&self, _most: u64) -> Result<u64, PlatformError> {
+        Ok(0)
+    }
+
     async fn build_base(&self, build: &BaseBuild, sink: Sink, cancel: CancellationToken) -> Result<ImageInfo, PlatformError> {
         let lost = tokio::select! {
             lost = self.meet(Verb::BuildBase, build.name.as_str()) => lost?,

@@ -97,7 +97,14 @@ impl Behaviour {
     }
 
     pub(super) fn info(&self, id: &str) -> ImageInfo {
-        ImageInfo { id: id.into(), size: self.size, ports: self.ports.clone(), volumes: Vec::new(), user: self.user.clone() }
+        ImageInfo {
+            id: id.into(),
+            size: self.size,
+            ports: self.ports.clone(),
+            volumes: Vec::new(),
+            user: self.user.clone(),
+            triggers: Vec::new(),
+        }
     }
 }
 
