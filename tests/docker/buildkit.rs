@@ -96,7 +96,11 @@ async fn another_text_is_read_in_the_place_of_the_dockerfile() {
     images::busybox_image().await;
     let folder = tempfile::tempdir().unwrap();
     let mut asked = kit(&folder, "NONSENSE\n");
-    asked.text = Some(format!("FROM {}\nCOPY . /all\nRUN ls /all /all/deploy && cat /all/hello /all/deploy/Dockerfile\n", images::BUSYBOX));
+    asked.text = Some(format!(
+        "FROM {}\nCOPY . /all\nENV ONCE={}\nRUN ls /all /all/deploy && cat /all/hello /all/deploy/Dockerfile\n",
+        images::BUSYBOX,
+        server::clock::new_id()
+    ));
     let done = built(&platform, &asked).await;
     let image = done.result.unwrap_or_else(|error| panic!("{error}: {}", done.text));
     assert!(done.text.contains("hello\nFROM ") && !done.text.contains("NONSENSE"), "{}", done.text);
