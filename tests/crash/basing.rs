@@ -99,7 +99,7 @@ impl Operation for Basing {
 /// A version is cancelled in the middle of its build.
 struct Stopping;
 
-const STOPPED: &str = "FROM base_versions WHERE base_id = (SELECT id FROM bases WHERE name = 'stopped') ORDER BY number DESC LIMIT 1";
+const STOPPED: &str = "FROM base_versions WHERE base_id = (SELECT id FROM bases WHERE name = 'stopped') ORDER BY created_at DESC LIMIT 1";
 
 #[async_trait(?Send)]
 impl Operation for Stopping {

@@ -3,6 +3,7 @@
 use std::{
     num::NonZero,
     sync::{Arc, OnceLock},
+    thread,
 };
 
 use app::error::{Error, Result};
@@ -10,7 +11,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{SaltString, rand_core::OsRng},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Memory in KiB, passes, lanes: the OWASP Password Storage Cheat Sheet's first choice for argon2id with 19 MiB.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
@@ -95,7 +96,23 @@ impl Passwords {
         let busy = || Error::unavailable("busy", "Too many people sign in at once. Try again in a few seconds.").after(5);
         let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
         let _slot = self.working.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(job).await.map_err(Error::internal)?
+        let (done, answer) = oneshot::channel();
+        let thread = thread::Builder::new().name("password".into());
+        let work = move || {
+            give_way();
+            // Nobody may wait for it any more.
+            drop(done.send(job()));
+        };
+        thread.spawn(work).map_err(Error::internal)?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+/// Has this thread run when no other wants to: who is signed in already does not wait for who signs in.
+fn give_way() {
+    // The system takes any number for the largest it has; on Linux it is of the thread alone.
+    if let Err(error) = rustix::process::nice(19) {
+        tracing::debug!(%error, "a password is checked as fast as everything else");
     }
 }
 
