@@ -169,6 +169,8 @@ pub(crate) fn spawn(data: &Path, engine: Option<&Path>) -> (String, Sut) {
     let address = free();
     let mut command = pinned(0, env!("CARGO_BIN_EXE_berth"));
     command.arg("serve").env("BERTH_DATA", data).env("BERTH_LISTEN", address.to_string()).env("BERTH_EDGE_LISTEN", free().to_string());
+    // So that one machine can ask as many would.
+    command.env("BERTH_TRUSTED_PROXIES", "127.0.0.1");
     let engine = engine.map_or_else(|| "unix:///nonexistent".to_owned(), |socket| format!("unix://{}", socket.display()));
     command.env("BERTH_DOCKER", engine).env("BERTH_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     (format!("http://{address}"), Sut(command.spawn().unwrap()))

@@ -9,6 +9,7 @@ mod filled;
 mod hot;
 mod idle;
 mod log;
+mod logins;
 #[allow(dead_code)] // Not every row needs all of it.
 mod method;
 mod pages;
@@ -30,6 +31,7 @@ const ROWS: &[(&str, Fill)] = &[
     ("nothing", push::nothing),
     ("select", push::select),
     ("claim", push::claim),
+    ("logins", logins::run),
     ("1", edge::deploys::run),
     ("2", edge::latency::run),
     ("3", edge::cpu::run),
