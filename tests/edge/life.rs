@@ -80,7 +80,10 @@ async fn stopping_finishes_what_is_under_way() {
     let mut busy = Wire::new(edge.connect().await);
     busy.stream.write_all(b"GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await.unwrap();
     until("the request is under way", || edge.handle.in_flight(address) == 1).await;
+    // It was taken by the edge: what the system alone has taken is closed once nobody listens any more.
     let mut idle = Wire::new(edge.connect().await);
+    idle.stream.write_all(b"GET / HTTP/1.1\r\nHost: nowhere.localhost\r\n\r\n").await.unwrap();
+    timeout(SOON, idle.request()).await.unwrap().unwrap();
     let handle = edge.handle.clone();
     let stopping = tokio::spawn(async move { handle.stop(SOON).await });
     assert!(timeout(SOON, idle.head()).await.unwrap().is_none(), "an idle connection is closed");

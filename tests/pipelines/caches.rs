@@ -48,6 +48,11 @@ async fn said(harbour: &Harbour, step: &Step) -> Vec<String> {
     log.lines.into_iter().filter(note).map(|line| line.text).collect()
 }
 
+/// Lets every task take so long that those of a stage are under way at once.
+fn at_once(harbour: &Harbour) {
+    harbour.fake.on_task(|_| Some(Script { takes: Duration::from_millis(1_500), ..Script::default() }));
+}
+
 /// Pushes what the copy holds, and waits for the run.
 async fn pushed(harbour: &Harbour, copy: &Copy, number: u64) -> Run {
     copy.push(&format!("Push {number}")).await;
@@ -78,6 +83,7 @@ fn of_tasks(tasks: &[Task], step: &str) -> Vec<String> {
 #[tokio::test]
 async fn each_step_has_a_cache_for_itself_and_finds_what_was_left_for_the_same_files() {
     let harbour = harbour().await;
+    at_once(&harbour);
     let copy = begun(&harbour, FILE).await;
     let run = pushed(&harbour, &copy, 1).await;
     assert_eq!(run.state, RunState::Passed, "{run:?}");
@@ -140,7 +146,7 @@ async fn what_was_cut_short_is_given_up_and_what_failed_by_itself_is_kept() {
     come_to(&harbour, 1).await;
 
     // The engine goes away in the middle: nobody knows how that ended. Whatever it was, it is not kept.
-    furnish(&harbour);
+    at_once(&harbour);
     harbour.fake.fault(Verb::RunToEnd, &Fault::Lose, 2);
     let run = pushed(&harbour, &copy, 2).await;
     assert_eq!(run.state, RunState::Passed, "{run:?}");
@@ -153,6 +159,7 @@ async fn what_was_cut_short_is_given_up_and_what_failed_by_itself_is_kept() {
 async fn what_was_not_used_for_longest_goes_when_there_is_no_room_or_nobody_uses_it() {
     let harbour = Harbour::with(|config| config.cache_budget = 5 * CACHED / 2).await;
     furnish(&harbour);
+    at_once(&harbour);
     let copy = begun(&harbour, FILE).await;
     pushed(&harbour, &copy, 1).await;
     within(Duration::from_secs(30), "both are measured", async || {

@@ -230,15 +230,18 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
         format!("version: 1\nservices:\n  hello:\n    image: {{ {more} }}\n    processes: {{ web: {{ port: 8080, drain: 0s }} }}\n")
     };
     // The canary reaches the build as a file: what prints it is not to show it.
-    let dockerfile = SIDE_BY_SIDE.replace("RUN --mount=type=cache", "COPY key /var/key\nRUN --mount=type=cache");
+    // Whatever the engine keeps of builds before, of this one it has nothing.
+    let once = server::clock::new_id();
+    let dockerfile = SIDE_BY_SIDE.replace("RUN --mount=type=cache", &format!("ENV ONCE={once}\nCOPY key /var/key\nRUN --mount=type=cache"));
+    let (one, two) = (format!("one {once}"), format!("two {once}"));
     copy.write("Dockerfile", &dockerfile);
     copy.write("key", &format!("{CANARY}\n"));
-    copy.write("index.html", "one");
+    copy.write("index.html", &one);
     copy.write("berth.yaml", &file("builder: buildkit"));
     let shown = copy.push("First").await;
     let run = ended(&harbour, 1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
-    assert_eq!(harbour.ask("dev").await, (200, "one".into()));
+    assert_eq!(harbour.ask("dev").await, (200, one));
     let first = log_of_image(&harbour, &run).await;
     let has = |log: &[String], part: &str| log.iter().any(|line| line.contains(part));
     assert!(has(&first, "no limit of memory") && !has(&first, "own addresses"), "{first:#?}");
@@ -249,14 +252,14 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
     assert!(labels.contains("\"berth.run\": \"") && labels.contains("\"berth.team\": \"") && labels.contains(&run.commit), "{labels}");
 
     // The next build finds what the first one kept: every step but that of the file which changed.
-    copy.write("index.html", "two");
+    copy.write("index.html", &two);
     let shown = copy.push("Second").await;
     let run = ended(&harbour, 2).await;
     assert_eq!(run.state, RunState::Passed, "{shown}");
     let second = log_of_image(&harbour, &run).await;
     let cached = second.iter().filter(|line| line.contains("Using cache")).count();
     assert_eq!(cached, 5, "{second:#?}");
-    assert_eq!(harbour.ask("dev").await, (200, "two".into()));
+    assert_eq!(harbour.ask("dev").await, (200, two));
 
     // What goes round the checks is refused as with the other builder, and what is BuildKit's own.
     let mut refused = 0;

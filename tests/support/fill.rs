@@ -11,6 +11,7 @@ use app::model::{
 use server::{
     args,
     auth::password::Passwords,
+    candidates::retain::POLICY,
     clock,
     control::platform::seed,
     pipelines::file,
@@ -146,7 +147,7 @@ async fn history(db: &Db, size: Size) {
     let pipeline = serde_json::to_string(&file::resolve(Some(sample), true, "hello").unwrap()).unwrap();
     let shape = serde_json::to_string(&Shape { processes: BTreeMap::from([("web".into(), Default::default())]), release: None }).unwrap();
     let evidence = serde_json::to_string(&evidence()).unwrap();
-    let steps: [(&str, Vec<Value>); 17] = [
+    let steps: [(&str, Vec<Value>); 18] = [
         (RUNS, args![size.runs, size.services, began, RUN_EVERY, pipeline]),
         (STAGES, args![]),
         (STEPS, args![]),
@@ -160,6 +161,7 @@ async fn history(db: &Db, size: Size) {
         (ON_BASES, args![]),
         (ROLLS, args![]),
         (NEXT, args![]),
+        (RETAINED, args![clock::now().minus(POLICY.age)]),
         (RELEASES, args![size.running]),
         (SERVING, args![]),
         (ROLLOUTS, args![evidence]),
@@ -271,6 +273,11 @@ SELECT 'v40', c.service_id, MAX(c.run_id) FROM candidates c GROUP BY c.service_i
 const NEXT: &str = "
 UPDATE services SET next_run = (SELECT COALESCE(MAX(r.number), 0) + 1 FROM runs r WHERE r.service_id = services.id),
   next_candidate = (SELECT COALESCE(MAX(c.number), 0) + 1 FROM candidates c WHERE c.service_id = services.id)";
+
+/// What a Berth that was there all the time has let go of: it is not what a start finds to do.
+const RETAINED: &str = "
+UPDATE candidates SET gone_at = created_at, removed_at = created_at
+WHERE number > 3 AND created_at < $1 AND number < (SELECT s.next_candidate - 20 FROM services s WHERE s.id = candidates.service_id)";
 
 /// The first three candidates of each service, released everywhere.
 const RELEASES: &str = "
