@@ -152,8 +152,8 @@ async fn a_build_of_buildkit_is_stopped_when_told_to_or_too_late() {
     images::busybox_image().await;
     let folder = tempfile::tempdir().unwrap();
     let mark = format!("cancel-{}", platform.instance);
-    let mut asked = kit(&folder, &format!("FROM {}\nRUN echo {mark}; sleep 600\n", images::BUSYBOX));
-    // Its commands are in no container that the engine lists, and processes of the host.
+    let mut asked = kit(&folder, &format!("FROM {}\nRUN echo {mark}; sleep 600; true\n", images::BUSYBOX));
+    // Its commands are in no container that the engine lists, and processes of the host: of the shell, which waits for its last one.
     let runs = || async {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let lines = processes.filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());

@@ -132,7 +132,7 @@ async fn each_step_has_a_cache_for_itself_and_finds_what_was_left_for_the_same_f
 #[tokio::test]
 async fn what_was_cut_short_is_given_up_and_what_failed_by_itself_is_kept() {
     let harbour = harbour().await;
-    let file = FILE.replace("run: [two],", "run: [two], timeout: 1s, retry: { lost: 1 },");
+    let file = FILE.replace("run: [two],", "run: [two], timeout: 4s, retry: { lost: 1 },");
     let copy = begun(&harbour, &file).await;
     harbour.fake.on_task(|task| {
         let script = Script { code: 1, ..Script::default() };

@@ -51,7 +51,8 @@ const OPEN: [&str; 14] = [
 ];
 
 /// Statements that read all of something because all of it is what they need, and why that is right.
-const WHOLE: [(&str, &str); 7] = [
+const WHOLE: [(&str, &str); 8] = [
+    ("FROM caches WHERE dropped_at IS NULL GROUP BY service_id", "caches: a few a service, once steps that had some have ended"),
     ("SELECT id FROM users LIMIT 1", "whether there is anybody: stops at the first"),
     ("SELECT id, refs_moved_at FROM repositories", "what a start compares with the folders, once"),
     ("AND s.deleted_at IS NULL ORDER BY c.id", "schedules: what a start, and a clock that was moved, are held against, once"),
