@@ -24,9 +24,9 @@ use crate::{
 /// Images are kept for weeks: once an hour is soon enough.
 const EVERY: Duration = Duration::from_secs(3_600);
 /// How many services are judged, and images removed, in one pass; however many there are, nobody else feels it.
-const AT_ONCE: usize = 100;
+const AT_ONCE: usize = 10;
 /// How long until the next pass where there was more.
-const MORE: Duration = Duration::from_secs(1);
+const MORE: Duration = Duration::from_millis(200);
 
 /// So much of what BuildKit keeps stays for the next builds: layers that images are made of are not counted.
 const MOST_CACHED: u64 = 10 << 30;
