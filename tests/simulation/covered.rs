@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{house::source::files, support::proof};
 
 /// What the histories do not call by its name, and why that is right.
-const LEFT: [(&str, &str); 92] = [
+const LEFT: [(&str, &str); 93] = [
     ("bases::abandon", "one plain UPDATE, of versions whose Berth is gone for a day"),
     ("bases::all", "pipelines::bases builds, rolls and gives up versions on both databases"),
     ("bases::ask_cancel", "pipelines::bases cancels what waits and what is built on both databases"),
@@ -30,6 +30,7 @@ const LEFT: [(&str, &str); 92] = [
     ("bases::stands_on", "as bases::all"),
     ("bases::to_roll", "as bases::all"),
     ("bases::under_way", "as bases::all"),
+    ("bases::user_counts", "as bases::all"),
     ("bases::users", "as bases::all"),
     ("bases::versions", "as bases::all"),
     ("bases::reference", "makes a text"),

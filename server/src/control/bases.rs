@@ -171,8 +171,8 @@ impl Bases for Control {
         authorize(actor, Action::ViewPlatform, None)?;
         let mut all = Vec::new();
         for base in bases::all(&self.db).await? {
-            let users = bases::users(&self.db, &base.id).await?;
-            let users = users.iter().filter(|(team, _)| seen(actor, team)).count();
+            let users = bases::user_counts(&self.db, &base.id).await?;
+            let users = users.iter().filter(|(team, _)| seen(actor, team)).map(|(_, users)| users).sum();
             all.push(bases::shown(&base, &bases::versions(&self.db, &base).await?, users));
         }
         Ok(all)
@@ -194,7 +194,7 @@ impl Bases for Control {
         let users: Vec<_> = users.map(|(_, user)| user).collect();
         let rolls = bases::rolls(&self.db, &base.id).await?.into_iter().filter(|(team, _)| seen(actor, team));
         let rolls = rolls.map(|(_, roll)| roll).collect();
-        let shown = bases::shown(&base, &versions, users.len());
+        let shown = bases::shown(&base, &versions, users.len() as u64);
         Ok(BaseShown { base: shown, dockerfile: base.dockerfile, versions, users, rolls, log_of, log })
     }
 

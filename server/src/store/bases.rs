@@ -196,7 +196,7 @@ pub async fn versions(q: impl Query, base: &BaseRow) -> Result<Vec<BaseVersion>>
 }
 
 /// A base as listings show it.
-pub fn shown(base: &BaseRow, versions: &[BaseVersion], users: usize) -> Base {
+pub fn shown(base: &BaseRow, versions: &[BaseVersion], users: u64) -> Base {
     Base {
         name: base.name.clone(),
         reference: reference(&base.name, None),
@@ -204,7 +204,7 @@ pub fn shown(base: &BaseRow, versions: &[BaseVersion], users: usize) -> Base {
         from_dockerfile: base.dockerfile.is_some(),
         current: versions.iter().find(|version| version.state == BaseState::Ready && version.gone_at.is_none()).cloned(),
         newest: versions.first().cloned(),
-        users: users as u64,
+        users,
         created_by: base.created_by.clone(),
         created_at: base.created_at,
     }
@@ -235,6 +235,14 @@ pub async fn users(q: impl Query, base: &str) -> Result<Vec<(TeamId, BaseUser)>>
         Ok((TeamId::from_text(row.text("team_id")?), user))
     };
     Ok(readable(&q.fetch_all(sql, args![base]).await?, read))
+}
+
+/// How many of [`users`] each team has, by its id.
+pub async fn user_counts(q: impl Query, base: &str) -> Result<Vec<(TeamId, u64)>> {
+    let sql = "SELECT s.team_id, COUNT(*) AS users FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest
+                 JOIN services s ON s.id = b.service_id WHERE v.base_id = $1 AND s.deleted_at IS NULL GROUP BY s.team_id";
+    let read = |row: &Row| Ok((TeamId::from_text(row.text("team_id")?), row.num("users")?));
+    q.fetch_each(sql, args![base], read).await
 }
 
 /// What the newest version that was to do so set off, each with its team's id, by name.
