@@ -150,7 +150,7 @@ pub async fn raise_for_builds(bridge: &str) -> Result<(), String> {
 /// # Errors
 /// Why that cannot be told, as the end of a sentence.
 pub async fn is_up_for_builds() -> Result<bool, String> {
-    Ok(nft(&["list", "tables"], "").await?.lines().any(|line| line.trim() == "table inet berth_builds"))
+    is_there("table inet berth_builds").await
 }
 
 /// Whether the wall is up.
@@ -158,7 +158,11 @@ pub async fn is_up_for_builds() -> Result<bool, String> {
 /// # Errors
 /// Why that cannot be told, as the end of a sentence.
 pub async fn is_up() -> Result<bool, String> {
-    Ok(nft(&["list", "tables"], "").await?.lines().any(|line| line.trim() == "table inet berth"))
+    is_there("table inet berth").await
+}
+
+async fn is_there(table: &str) -> Result<bool, String> {
+    Ok(nft(&["list", "tables"], "").await?.lines().any(|line| line.trim() == table))
 }
 
 /// Runs `nft` with fixed arguments and what it reads, and answers with what it says.

@@ -30,9 +30,7 @@ impl Control {
         }
         tx.commit().await?;
         self.wake.duty(Duty::Caches);
-        for topic in [format!("service:{}", service.id), "events".to_owned()] {
-            self.wake.changed(Some(&service.team_id), topic);
-        }
+        self.told(&service);
         Ok(())
     }
 }

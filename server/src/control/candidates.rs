@@ -205,8 +205,7 @@ impl Candidates for Control {
         };
         events::insert(&mut tx, actor, event).await?;
         tx.commit().await?;
-        self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
-        self.wake.changed(Some(&service.team_id), "events");
+        self.told(&service);
         Ok(())
     }
 

@@ -240,8 +240,7 @@ impl Mirrors for Control {
         events::insert(&mut tx, actor, NewEvent { subject, ..event(&service, "mirror.added", detail) }).await?;
         tx.commit().await?;
         self.wake.duty(Duty::Mirrors);
-        self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
-        self.wake.changed(Some(&service.team_id), "events");
+        self.told(&service);
         self.as_it_is(&service).await
     }
 

@@ -40,9 +40,7 @@ impl Control {
         policies::set(&mut tx, &service.team_id, &service.id, policy).await?;
         events::insert(&mut tx, actor, event(&service, "service.pushes_decided", sentence(policy))).await?;
         tx.commit().await?;
-        for topic in [format!("service:{}", service.id), "events".to_owned()] {
-            self.wake.changed(Some(&service.team_id), topic);
-        }
+        self.told(&service);
         Ok(policy)
     }
 }

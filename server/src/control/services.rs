@@ -134,7 +134,7 @@ impl Control {
         Ok(id)
     }
 
-    fn told(&self, service: &Service) {
+    pub(super) fn told(&self, service: &Service) {
         self.wake.changed(Some(&service.team_id), format!("service:{}", service.id));
         self.wake.changed(Some(&service.team_id), "events");
     }

@@ -3,7 +3,7 @@
 //!
 //! A specification is the body of the engine's `POST /containers/create` (Docker Engine API 1.41, `ContainerCreate`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use app::model::{CacheId, Profile, RunId, TargetId, TeamId};
 use serde_json::{Map, Value, json};
@@ -407,13 +407,17 @@ fn absolute(path: &str) -> Result<&str, PlatformError> {
         && trimmed.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."))
         && !trimmed.contains([',', ':', '\\'])
         && !trimmed.contains(char::is_control);
-    let kernel = ["/proc", "/sys", "/dev"].iter().any(|of| trimmed == *of || trimmed.starts_with(&format!("{of}/")));
-    if plain && !kernel {
+    if plain && !is_of_the_kernel(trimmed) {
         return Ok(trimmed);
     }
     Err(PlatformError::Refused(format!(
         "`{path}` cannot be made writable: name an absolute path such as `/var/cache/app`, not one below /proc, /sys or /dev"
     )))
+}
+
+/// Whether an absolute path is one of the kernel's own, where nothing can be put.
+pub fn is_of_the_kernel(path: &str) -> bool {
+    ["/proc", "/sys", "/dev"].iter().any(|of| Path::new(path).starts_with(of))
 }
 
 /// Whether the engine would run this user as root.

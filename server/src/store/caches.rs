@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use app::model::{Cache, CacheEnd, CacheId, ServiceId, StepId, TeamId, Timestamp};
 
 use super::{
-    Query, Row, Tx,
+    Query, Row, Tx, Value,
     db::{Result, readable},
     runs::{self, RunRow},
 };
@@ -153,23 +153,22 @@ fn read(row: &Row) -> Result<Cache> {
 
 /// Those that were given up, that no step has any more, and whose files may still be there.
 pub async fn going(q: impl Query) -> Result<Vec<CacheId>> {
-    ids(q, "dropped_at IS NOT NULL AND removed_at IS NULL AND step_id IS NULL").await
+    ids(q, "dropped_at IS NOT NULL AND removed_at IS NULL AND step_id IS NULL", args![]).await
 }
 
 /// Those whose files may be there.
 pub async fn there(q: impl Query) -> Result<BTreeSet<CacheId>> {
-    Ok(ids(q, "removed_at IS NULL").await?.into_iter().collect())
+    Ok(ids(q, "removed_at IS NULL", args![]).await?.into_iter().collect())
 }
 
-async fn ids(q: impl Query, which: &str) -> Result<Vec<CacheId>> {
-    let rows = q.fetch_all(format!("SELECT id FROM caches WHERE {which}"), args![]).await?;
+async fn ids(q: impl Query, which: &str, values: Vec<Value>) -> Result<Vec<CacheId>> {
+    let rows = q.fetch_all(format!("SELECT id FROM caches WHERE {which}"), values).await?;
     rows.iter().map(|row| row.text("id").map(CacheId::from_text)).collect()
 }
 
 /// All of a service, to be removed with it.
 pub async fn of_service(q: impl Query, service: &ServiceId) -> Result<Vec<CacheId>> {
-    let rows = q.fetch_all("SELECT id FROM caches WHERE service_id = $1 AND removed_at IS NULL", args![service]).await?;
-    rows.iter().map(|row| row.text("id").map(CacheId::from_text)).collect()
+    ids(q, "service_id = $1 AND removed_at IS NULL", args![service]).await
 }
 
 /// Writes down that the files of one are gone.

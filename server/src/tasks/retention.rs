@@ -63,9 +63,8 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
 /// A look at all there is, a part at a time.
 #[derive(Default)]
 struct Round {
-    begun: bool,
-    /// The services still to be judged.
-    services: VecDeque<ServiceId>,
+    /// The services still to be judged; none: it has not begun.
+    services: Option<VecDeque<ServiceId>>,
     /// The last candidate whose image was looked at.
     last: Option<Going>,
 }
@@ -73,27 +72,27 @@ struct Round {
 impl Round {
     /// A part of it. True: there is more.
     async fn pass(&mut self, ctx: &Context, now: Timestamp) -> Result<bool, RetentionError> {
-        if !self.begun {
-            let age = i64::try_from(POLICY.age.as_millis()).unwrap_or(i64::MAX);
-            self.services = candidates::services_with_old(&ctx.db, Timestamp(now.0.saturating_sub(age))).await?.into();
-            self.begun = true;
-        }
+        let services = match &mut self.services {
+            Some(services) => services,
+            none => none.insert(candidates::services_with_old(&ctx.db, now.minus(POLICY.age)).await?.into()),
+        };
         for _ in 0..AT_ONCE {
-            let Some(service) = self.services.front() else { break };
+            let Some(service) = services.front() else { break };
             match give_up(ctx, service, now).await {
                 // What does not read of one service keeps its images, and no others.
                 Err(error @ StoreError::Unreadable { .. }) => tracing::warn!(%service, %error, "its candidates cannot be judged"),
                 given_up => given_up?,
             }
-            self.services.pop_front();
+            services.pop_front();
         }
+        let more = !services.is_empty();
         let going = candidates::going(&ctx.db, self.last.as_ref(), AT_ONCE).await?;
         let full = going.len() == AT_ONCE;
         for going in going {
             remove(ctx, &going).await?;
             self.last = Some(going);
         }
-        let more = full || !self.services.is_empty();
+        let more = more || full;
         if !more {
             *self = Self::default();
             if ctx.config.buildkit {

@@ -12,9 +12,12 @@ use super::{
     recipe::is_plain,
     yaml::{Data, Node},
 };
-use crate::pipelines::{
-    cron::{Cron, is_zone},
-    step::WORKSPACE,
+use crate::{
+    pipelines::{
+        cron::{Cron, is_zone},
+        step::WORKSPACE,
+    },
+    platform::container::is_of_the_kernel,
 };
 
 /// So many schedules has a service at most.
@@ -23,8 +26,6 @@ const MOST_SCHEDULES: usize = 20;
 const MOST_INPUTS: usize = 20;
 /// So many caches does a step have at most.
 const MOST_CACHES: usize = 10;
-/// Where no folder can be kept.
-const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Everything wrong beyond the schema.
 pub(super) fn problems(root: &Node) -> Vec<Problem> {
@@ -211,7 +212,7 @@ fn check_caches(step: &Node, found: &mut Vec<Problem>) {
     for (path, files) in caches {
         if !is_folder(&path.name) {
             found.push(path.at.problem(said::no_folder(&path.name)));
-        } else if OF_THE_KERNEL.iter().any(|of| Path::new(&path.name).starts_with(of)) || Path::new(&path.name) == Path::new(WORKSPACE) {
+        } else if is_of_the_kernel(&path.name) || Path::new(&path.name) == Path::new(WORKSPACE) {
             found.push(path.at.problem(said::no_cache(&path.name)));
         }
         for glob in files.items() {

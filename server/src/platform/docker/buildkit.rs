@@ -11,7 +11,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bollard::errors::Error;
+use bollard::{BollardRequest, errors::Error};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, header::CONTENT_TYPE, uri::PathAndQuery};
@@ -93,25 +93,18 @@ impl Docker {
         query: &str,
         body: Upload,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + 'static, PlatformError> {
-        let docker = self.client().await?.clone();
-        let version = docker.client_version();
-        let version = (version.major_version, version.minor_version);
         let place: PathAndQuery =
             format!("{path}?{query}").parse().map_err(|_| PlatformError::Refused("the build has no address".into()))?;
         let body = Mutex::new(Some(body));
-        let docker = docker.with_request_modifier(move |mut request| {
+        let changes = move |mut request: BollardRequest, version| {
             *request.method_mut() = Method::POST;
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
-            let mut parts = request.uri().clone().into_parts();
-            parts.path_and_query = Some(place.clone());
-            if let Ok(uri) = http::Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
             if let Some(body) = body.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 *request.body_mut() = body;
             }
-            connect::rewrite(request, version, "")
-        });
+            connect::rewrite_to(request, version, place.as_str())
+        };
+        let docker = self.client_that(changes).await?;
         Ok(async_stream::stream! {
             let mut answer = std::pin::pin!(docker.export_image("build"));
             while let Some(piece) = answer.next().await {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::errors::Error;
+use bollard::{BollardRequest, errors::Error};
 use tokio::time::timeout;
 
 use super::{
@@ -142,18 +142,18 @@ impl Docker {
 
     /// A client whose requests have this added to their query: for parameters that the client's types cannot hold.
     pub(super) async fn client_with(&self, query: String) -> Result<bollard::Docker, PlatformError> {
-        let docker = self.client().await?.clone();
-        let version = docker.client_version();
-        let version = (version.major_version, version.minor_version);
-        Ok(docker.with_request_modifier(move |request| connect::rewrite(request, version, &query)))
+        self.client_that(move |request, version| connect::rewrite(request, version, &query)).await
     }
 
-    /// A client that asks what volumes take where it lists them: the library reads that answer in the form of later engines alone.
-    pub(super) async fn client_that_weighs(&self) -> Result<bollard::Docker, PlatformError> {
+    /// A client whose requests are changed on their way, for what its types cannot say: each is given with the version agreed on.
+    pub(super) async fn client_that(
+        &self,
+        changes: impl Fn(BollardRequest, (usize, usize)) -> BollardRequest + Send + Sync + 'static,
+    ) -> Result<bollard::Docker, PlatformError> {
         let docker = self.client().await?.clone();
         let version = docker.client_version();
         let version = (version.major_version, version.minor_version);
-        Ok(docker.with_request_modifier(move |request| connect::rewrite_to(request, version, "/system/df?type=volume")))
+        Ok(docker.with_request_modifier(move |request| changes(request, version)))
     }
 
     /// One call with its deadline.

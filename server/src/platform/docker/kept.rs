@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use app::model::{CacheId, TeamId};
-use bollard::query_parameters::ListVolumesOptionsBuilder;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{CacheMount, PlatformError, Workspace, container},
     Docker,
     call::Call,
-    images,
+    connect, images,
     networks::with_labels,
     workspaces::Volume,
 };
@@ -38,11 +37,8 @@ impl Docker {
     ) -> Result<(), PlatformError> {
         let instance = &self.0.instance;
         let source = container::cache_name(instance, from);
-        // An engine would make a volume that is named and not there.
-        match self.within(Call::Ask, &source, self.client().await?.inspect_volume(&source)).await {
-            Ok(_) => {}
-            Err(failure) if failure.is(404) => return Ok(()),
-            Err(failure) => return Err(failure.into()),
+        if self.find_volume(&source).await?.is_none() {
+            return Ok(());
         }
         let Some(archive) = self.read_for(run, source, "").await? else { return Ok(()) };
         // Several steps of a run may do so at once.
@@ -54,15 +50,15 @@ impl Docker {
     /// Those there are.
     pub(super) async fn list_caches(&self) -> Result<BTreeSet<CacheId>, PlatformError> {
         let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::CACHE, "")]);
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let found = self.within(Call::Ask, "volumes", self.client().await?.list_volumes(Some(options))).await?;
-        Ok(found.volumes.unwrap_or_default().into_iter().filter_map(|volume| id_of(volume.labels)).collect())
+        Ok(self.volumes_with(&filters).await?.into_iter().filter_map(|volume| id_of(volume.labels)).collect())
     }
 
-    /// How large they are, in bytes. The engine walks through all of them.
+    /// How large they are, in bytes. The engine walks through all of them. It is asked where its volumes are listed: the library reads
+    /// this answer in the form of later engines alone.
     pub(super) async fn weigh_caches(&self) -> Result<BTreeMap<CacheId, u64>, PlatformError> {
         let none: Option<bollard::query_parameters::ListVolumesOptions> = None;
-        let weighed = self.within(Call::Weigh, "volumes", self.client_that_weighs().await?.list_volumes(none)).await?;
+        let client = self.client_that(|request, version| connect::rewrite_to(request, version, "/system/df?type=volume")).await?;
+        let weighed = self.within(Call::Weigh, "volumes", client.list_volumes(none)).await?;
         let own = |labels: &HashMap<String, String>| labels.get(container::INSTANCE) == Some(&self.0.instance);
         let volumes = weighed.volumes.unwrap_or_default().into_iter().filter(|volume| own(&volume.labels));
         let size = |volume: bollard::models::Volume| {

@@ -1,7 +1,7 @@
 //! The volumes that carry a run's files, and what else a run leaves.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
@@ -139,17 +139,30 @@ impl Docker {
     /// Through Berth, as an archive that is never whole anywhere: a helper holds each of the two, and no program runs.
     pub(super) async fn copy_files(&self, from: &Workspace, to: &Workspace, cancel: &CancellationToken) -> Result<(), PlatformError> {
         let source = container::workspace_name(&self.0.instance, &from.run);
-        // An engine would make a volume that is named and not there.
-        match self.within(Call::Ask, &source, self.client().await?.inspect_volume(&source)).await {
-            Ok(found) if found.labels.get(container::TEAM).map(String::as_str) == Some(to.team.as_str()) => {}
-            Ok(_) => return Err(PlatformError::NotFound(source)),
-            Err(failure) if failure.is(404) => return Err(PlatformError::NotFound(source)),
-            Err(failure) => return Err(failure.into()),
+        let found = self.find_volume(&source).await?;
+        if found.is_none_or(|found| found.labels.get(container::TEAM).map(String::as_str) != Some(to.team.as_str())) {
+            return Err(PlatformError::NotFound(source));
         }
         self.ready_to_fill(to).await?;
         let archive = self.read_for(to, source.clone(), "").await?.ok_or(PlatformError::NotFound(source))?;
         // Its names begin with the last part of the path that it was read from.
         self.pour_workspace(to, "/", images::body_of(archive), cancel).await
+    }
+
+    /// Whether a volume is there: an engine would make one that a container names and that is not.
+    pub(super) async fn find_volume(&self, name: &str) -> Result<Option<bollard::models::Volume>, PlatformError> {
+        match self.within(Call::Ask, name, self.client().await?.inspect_volume(name)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// The volumes that fit a filter.
+    pub(super) async fn volumes_with(&self, filters: &HashMap<String, Vec<String>>) -> Result<Vec<bollard::models::Volume>, PlatformError> {
+        let options = ListVolumesOptionsBuilder::default().filters(filters).build();
+        let found = self.within(Call::Ask, "volumes", self.client().await?.list_volumes(Some(options))).await?;
+        Ok(found.volumes.unwrap_or_default())
     }
 
     pub(super) async fn drop_volume(&self, name: &str) -> Result<(), PlatformError> {
@@ -191,9 +204,7 @@ impl Docker {
         for network in self.within(Call::Ask, "networks", docker.list_networks(Some(options))).await? {
             self.drop_network(&network.name.unwrap_or_default()).await?;
         }
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let found = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?;
-        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+        Ok(self.volumes_with(&filters).await?.into_iter().map(|volume| volume.name).collect())
     }
 
     pub(super) async fn leftovers(&self) -> Result<Vec<RunId>, PlatformError> {
@@ -201,8 +212,7 @@ impl Docker {
         let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::RUN, "")]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let containers = self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await?;
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let volumes = self.within(Call::Ask, "volumes", docker.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
+        let volumes = self.volumes_with(&filters).await?;
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         let networks = self.within(Call::Ask, "networks", docker.list_networks(Some(options))).await?;
         let labels = containers
