@@ -9,7 +9,7 @@ use std::{
 };
 
 use app::model::{
-    Candidate, ConfigChange, ConfigCompared, Envelope, PageRequest, PlatformRole, Role, RolloutState, Run, RunState, SigningKey, Source,
+    Candidate, ConfigChange, ConfigCompared, Envelope, PageRequest, PlatformRole, Role, RolloutState, RunState, SigningKey, Source,
     Timestamp, VariableChange, Vouched,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -32,6 +32,9 @@ use crate::{
     },
 };
 
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(20);
+
 /// An image of Debian with these packages, each `name=version`.
 fn debian(packages: &str) -> Behaviour {
     let stanza = |word: &str| {
@@ -48,12 +51,6 @@ fn file(port: u16) -> String {
     format!("version: 1\nservices:\n  hello:\n    image: {{ args: {{ LEVEL: high }} }}\n    processes: {{ web: {{ port: {port} }} }}\n")
 }
 
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    let runs = &harbour.berth.backend.runs;
-    let run = async || runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended());
-    within(Duration::from_secs(20), "the run ends", run).await
-}
-
 /// A harbour with a candidate of an image with these packages.
 async fn made(packages: &'static str) -> (Harbour, Copy) {
     let harbour = harbour().await;
@@ -63,7 +60,7 @@ async fn made(packages: &'static str) -> (Harbour, Copy) {
     copy.write("berth.yaml", &file(8080));
     copy.write("Dockerfile", "FROM base:1\n");
     copy.push("First").await;
-    assert_eq!(ended(&harbour, 1).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 1).await.state, RunState::Passed);
     (harbour, copy)
 }
 
@@ -196,7 +193,7 @@ async fn two_candidates_are_compared() {
     copy.write("berth.yaml", &file(9090));
     copy.commit("Second <b>").await;
     copy.push("Third").await;
-    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 2).await.state, RunState::Passed);
     let candidates = &harbour.berth.backend.candidates;
     let found = candidates.compare(&harbour.owner, &team(), &service(), 1, 2).await.unwrap();
     let titles: Vec<&str> = found.commits.iter().map(|commit| commit.title.as_str()).collect();
@@ -210,7 +207,7 @@ async fn two_candidates_are_compared() {
     assert_eq!((back.commits.len(), back.taken_back.len()), (0, 2));
     assert_eq!(candidates.compare(&harbour.owner, &team(), &service(), 1, 9).await.unwrap_err().code, "unknown_candidate");
     // The run says how its image compares with the one before.
-    let image = ended(&harbour, 2).await.image.unwrap();
+    let image = harbour.run_ended_within(SOON, 2).await.image.unwrap();
     assert_eq!((image.before, image.size_before), (Some(1), Some(image.size)));
     harbour.berth.stop().await;
 }
@@ -230,7 +227,7 @@ async fn two_candidates_are_compared_by_the_variables_they_ran_with() {
     };
     set(&[("LEVEL", "info"), ("API_TOKEN", "first-token")]).await;
     copy.push("Second").await;
-    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 2).await.state, RunState::Passed);
     let live = async || harbour.ask("dev").await.0 == 200;
     within(Duration::from_secs(20), "the second serves", async || live().await.then_some(())).await;
     set(&[("LEVEL", "debug"), ("API_TOKEN", "other-token"), ("NEW", "1")]).await;
@@ -357,7 +354,7 @@ async fn a_recipe_bakes_what_the_stages_left_and_nothing_else() {
     let copy = Copy::new(&harbour).await;
     copy.write("berth.yaml", &baked("shell", "recipe: binary, artifact: out/orders, base: \"base:1\""));
     copy.push("First").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!((run.state, run.failure), (RunState::Passed, None));
     let dockerfile = "FROM base:1\nCOPY [\"artifact/orders\",\"/app/run\"]\nENTRYPOINT [\"/app/run\"]\nWORKDIR /app\nUSER 65532:65532\n";
     let expected = [("Dockerfile".to_owned(), 0o444, dockerfile.to_owned()), ("artifact/orders".to_owned(), 0o555, "a program".to_owned())];
@@ -376,7 +373,7 @@ async fn a_recipe_bakes_what_the_stages_left_and_nothing_else() {
     for (number, (recipe, expected)) in (2..).zip(refusals) {
         copy.write("berth.yaml", &baked("shell", recipe));
         copy.push(expected).await;
-        let run = ended(&harbour, number).await;
+        let run = harbour.run_ended_within(SOON, number).await;
         assert_eq!(run.state, RunState::Failed);
         assert!(run.failure.as_deref().is_some_and(|failure| failure.contains(expected)), "{:?}", run.failure);
     }

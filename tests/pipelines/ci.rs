@@ -9,10 +9,13 @@ use server::platform::fake::Script;
 use crate::{
     git::{Copy, FILE, harbour, token},
     support::{
-        berth::{Harbour, service, team, within},
+        berth::{Harbour, service, team},
         proof,
     },
 };
+
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(20);
 
 /// The file of [`FILE`] with reports.
 fn file() -> String {
@@ -20,14 +23,6 @@ fn file() -> String {
 }
 
 const REPORT: &str = "<testsuite name=\"s\"><testcase name=\"a\"/></testsuite>";
-
-async fn ended(harbour: &Harbour, number: u64) -> RunState {
-    within(Duration::from_secs(20), "the run ends", async || {
-        let run = harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok()?;
-        run.state.ended().then_some(run.state)
-    })
-    .await
-}
 
 async fn lights(harbour: &Harbour) -> Vec<(Question, Light)> {
     let report = harbour.berth.backend.ci.report(&harbour.owner, &team(), &service()).await.unwrap();
@@ -58,19 +53,19 @@ async fn the_lights_follow_pushes_and_runs() {
     let copy = copy(&harbour).await;
     steps(&harbour, 0);
     copy.push("Good").await;
-    assert_eq!(ended(&harbour, 1).await, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 1).await.state, RunState::Passed);
     seen([Green, Green, Green]).await;
     steps(&harbour, 1);
     copy.push("Bad").await;
-    assert_eq!(ended(&harbour, 2).await, RunState::Failed);
+    assert_eq!(harbour.run_ended_within(SOON, 2).await.state, RunState::Failed);
     let report = harbour.berth.backend.ci.report(&harbour.owner, &team(), &service()).await.unwrap();
     assert!(report.red_since.is_some());
     copy.push("Still bad").await;
-    assert_eq!(ended(&harbour, 3).await, RunState::Failed);
+    assert_eq!(harbour.run_ended_within(SOON, 3).await.state, RunState::Failed);
     seen([Green, Green, Amber]).await;
     steps(&harbour, 0);
     copy.push("Mended").await;
-    assert_eq!(ended(&harbour, 4).await, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 4).await.state, RunState::Passed);
     seen([Green, Green, Amber]).await;
     let report = harbour.berth.backend.ci.report(&harbour.owner, &team(), &service()).await.unwrap();
     assert!(report.red_since.is_none());
@@ -81,7 +76,7 @@ async fn the_lights_follow_pushes_and_runs() {
     copy.good(&["checkout", "-q", "-b", "topic"]).await;
     copy.commit("Apart").await;
     copy.good(&["push", "-q", "-o", "no-wait", "berth", "HEAD"]).await;
-    ended(&harbour, 5).await;
+    harbour.run_ended_within(SOON, 5).await;
     let mut tx = harbour.berth.db.begin().await.unwrap();
     tx.execute("UPDATE ref_changes SET created_at = created_at - 1900800000 WHERE ref = 'refs/heads/topic'", vec![]).await.unwrap();
     tx.commit().await.unwrap();
@@ -105,9 +100,9 @@ async fn a_guarded_branch_that_is_red_takes_what_mends_it_and_nothing_else() {
     let ci = harbour.berth.backend.ci.clone();
     steps(&harbour, 1);
     copy.push("Bad").await;
-    ended(&harbour, 1).await;
+    harbour.run_ended_within(SOON, 1).await;
     copy.push("Not guarded: taken").await;
-    ended(&harbour, 2).await;
+    harbour.run_ended_within(SOON, 2).await;
     ci.guard_red(&harbour.owner, &team(), &service(), true).await.unwrap();
     let head = copy.commit("Something else").await;
     let refused = copy.git(&["push", "berth", "main"]).await;

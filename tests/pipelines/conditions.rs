@@ -8,7 +8,7 @@ use server::platform::fake::{Behaviour, Built, Script, Verb};
 use crate::{
     git::{Copy, harbour},
     support::{
-        berth::{Harbour, service, team, until, within},
+        berth::{Harbour, service, team, until},
         images::{self, BUSYBOX},
     },
 };
@@ -32,14 +32,6 @@ services:
         steps:
           - { name: soak, image: shell, run: [\"soak\"] }
 ";
-
-async fn show(harbour: &Harbour, number: u64) -> Option<Run> {
-    harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok()
-}
-
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(90), "the run ends", async || show(harbour, number).await.filter(|run| run.state.ended())).await
-}
 
 async fn write(harbour: &Harbour, file: &str) -> Copy {
     let copy = Copy::new(harbour).await;
@@ -76,7 +68,7 @@ async fn what_is_not_wanted_is_shown_as_skipped_and_counts_for_nothing() {
     let harbour = harbour().await;
     let copy = write(&harbour, CONDITIONS).await;
     let said = copy.push("First").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (Passed, None), "what is not wanted needs neither its image nor its secret");
     let (gate, docs, night) = ("only on release/*", "only for manual", "not for push");
     let expected = [
@@ -101,16 +93,16 @@ async fn what_is_not_wanted_is_shown_as_skipped_and_counts_for_nothing() {
     harbour.fake.set_image("nowhere", Behaviour::default());
     let start = app::model::StartRun::default();
     harbour.berth.backend.runs.start(&harbour.owner, &team(), &service(), start).await.unwrap();
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let states: Vec<RunState> =
         run.stages.iter().flat_map(|stage| &stage.steps).filter(|step| !step.sidecar).map(|step| step.state).collect();
     assert_eq!((run.state, states), (Passed, vec![Skipped, Passed, Passed, Passed, Passed]));
     harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
-    assert_eq!(shown(&ended(&harbour, 3).await), expected, "again is the same again");
+    assert_eq!(shown(&harbour.run_ended(3).await), expected, "again is the same again");
 
     // A run in which no stage was wanted tested nothing.
     push(&copy, &CONDITIONS.replace("      - name: fast\n", "      - name: fast\n        if: { branch: [nowhere] }\n")).await;
-    let run = ended(&harbour, 4).await;
+    let run = harbour.run_ended(4).await;
     assert_eq!((run.state, run.candidate), (Passed, Some(4)));
     assert!(run.stages[..3].iter().all(|stage| stage.state == Skipped));
     let report = harbour.berth.backend.ci.report(&harbour.owner, &team(), &service()).await.unwrap();
@@ -164,7 +156,7 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
     codes(&[("bad", 3), ("dump", 9)]);
     let copy = write(&harbour, "").await;
     push(&copy, &after("", "5m")).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     let sentence = Some("Stage slow, step bad: `the script` ended with exit code 3: it says so");
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Failed, sentence), "the failure of `dump` is not the run's");
     let names = |run: &Run, stage: usize| {
@@ -189,13 +181,13 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
     // Nothing failed.
     codes(&[]);
     push(&copy, &after("", "5m")).await;
-    assert_eq!(ended(&harbour, 2).await.state, passed);
+    assert_eq!(harbour.run_ended(2).await.state, passed);
     assert_eq!(sorted(since(4)), ["bad", "good"]);
 
     // It takes too long; the service's goes its own way.
     codes(&[("bad", 3), ("dump", -1)]);
     push(&copy, &after("", "1s")).await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended(3).await;
     assert_eq!(
         (run.failure.as_deref(), run.stages[0].steps[2].state, run.stages[0].steps[3].state),
         (sentence, RunState::TimedOut, passed)
@@ -206,7 +198,7 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
     push(&copy, &after("", "5m")).await;
     let begun = async |name: &str, number| {
         until(&format!("{name} runs"), async || {
-            let run = show(&harbour, number).await?;
+            let run = harbour.run(number).await?;
             run.stages[0].steps.iter().any(|step| step.name == name && step.lines > 0).then_some(())
         })
         .await;
@@ -214,12 +206,12 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
     begun("bad", 4).await;
     let before = ran(&harbour).len();
     harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 4).await.unwrap();
-    assert_eq!((ended(&harbour, 4).await.state, since(before).len()), (RunState::Cancelled, 0), "a run that is cancelled did not fail");
+    assert_eq!((harbour.run_ended(4).await.state, since(before).len()), (RunState::Cancelled, 0), "a run that is cancelled did not fail");
     codes(&[("bad", 3), ("dump", -1)]);
     push(&copy, &after("", "5m")).await;
     begun("dump", 5).await;
     harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 5).await.unwrap();
-    let run = ended(&harbour, 5).await;
+    let run = harbour.run_ended(5).await;
     assert_eq!((run.state, run.stages[0].steps[2].state), (failed, RunState::Cancelled), "it had failed by then");
 
     // What runs beside the steps is not ready; and the image cannot be built.
@@ -227,7 +219,7 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
     codes(&[]);
     let before = harbour.fake.tasks().len();
     push(&copy, &after("db: { image: db, ready: [ask] }", "5m")).await;
-    assert_eq!(ended(&harbour, 6).await.state, failed);
+    assert_eq!(harbour.run_ended(6).await.state, failed);
     let told: Vec<_> = harbour.fake.tasks()[before + 1..].iter().map(|task| task.env["BERTH_FAILED_STEP"].clone()).collect();
     assert_eq!(told, ["db", "db"]);
     harbour
@@ -235,7 +227,7 @@ async fn what_follows_a_failure_is_run_once_told_of_it_and_changes_nothing() {
         .on_build(|_| -> Option<Built> { Some((vec![], Err(server::platform::PlatformError::BuildFailed("no such file".into())))) });
     let before = harbour.fake.tasks().len();
     push(&copy, &after("", "5m")).await;
-    let run = ended(&harbour, 7).await;
+    let run = harbour.run_ended(7).await;
     assert_eq!((run.state, since(before + 2)), (failed, vec!["tell".to_owned()]), "the stage's own is not for the image");
     assert_eq!(harbour.fake.tasks()[before + 2].env["BERTH_FAILED_STAGE"], "image");
     assert_eq!(names(&run, 1), [row("build", false, failed), row("tell", true, passed)]);
@@ -258,7 +250,7 @@ async fn what_follows_a_failure_is_not_run_again_after_berth_ended_in_the_middle
     push(&copy, &after("", "5m")).await;
     until("it runs what follows", async || (harbour.fake.tasks().len() == 4).then_some(())).await;
     harbour = harbour.restart().await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     let steps: Vec<RunState> = run.stages[0].steps.iter().map(|step| step.state).collect();
     let (failed, cancelled) = (RunState::Failed, RunState::Cancelled);
     assert_eq!((run.state, run.stages.len(), run.stages[0].attempt), (failed, 2, 1), "{run:?}");
@@ -285,7 +277,7 @@ async fn on_the_engine_what_follows_a_failure_sees_files_and_sidecars() {
         .replace("\"dump\"", "\"cat left; wget -q -O - http://db/; echo $BERTH_FAILED_STAGE/$BERTH_FAILED_STEP\"")
         .replace("\"tell\"", "\"exit 1\"");
     push(&copy, &file).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!(
         (run.state, run.failure.as_deref()),
         (RunState::Failed, Some("Stage slow, step bad: `echo left > left; exit 4` ended with exit code 4."))

@@ -40,13 +40,6 @@ services:
     )
 }
 
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(90), "the run ends", async || {
-        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
-    })
-    .await
-}
-
 /// A value that nothing but its step may see.
 const CANARY: &str = "kanarienvogel-41";
 
@@ -79,7 +72,7 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
     copy.write("berth.yaml", &file("grep -q one index.html"));
     let shown = copy.push("First").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
     assert!(shown.contains("✓ dev: live at http://hello-demo.dev.localhost"), "{shown}");
     assert!(shown.contains("hello true"), "what the first stage left is there in the second: {shown}");
@@ -99,21 +92,21 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
 
     copy.write("berth.yaml", &file("echo oh no >&2; exit 4"));
     let shown = copy.push("Second").await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert_eq!(run.state, RunState::Failed);
     assert_eq!(run.failure.as_deref(), Some("Stage fast, step unit: `echo oh no >&2; exit 4` ended with exit code 4: oh no"), "{shown}");
     assert_eq!(run.candidate, None);
 
     copy.write("berth.yaml", &file("true").replace("cat carried", "printf last-words; sleep 60"));
     copy.push("Third").await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended(3).await;
     let late = "It took longer than 3 s and was stopped.";
     assert_eq!(run.failure.as_deref(), Some(format!("Stage slow, step carried: {late}").as_str()));
     assert_eq!(last_lines(&harbour, &run.stages[1].steps[0]).await, [(LineKind::Out, "last-words".into()), (LineKind::Exit, late.into())]);
 
     copy.write("berth.yaml", &file("true").replace(BUSYBOX, "berth-test/nowhere:1"));
     copy.push("Fourth").await;
-    let failure = ended(&harbour, 4).await.failure.unwrap();
+    let failure = harbour.run_ended(4).await.failure.unwrap();
     assert!(failure.contains("The image berth-test/nowhere:1 was not found.") && failure.contains(BUSYBOX), "{failure}");
 
     copy.write("berth.yaml", &file("echo begun; printf last-words; sleep 300"));
@@ -126,7 +119,7 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     })
     .await;
     harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 5).await.unwrap();
-    let run = ended(&harbour, 5).await;
+    let run = harbour.run_ended(5).await;
     assert_eq!(run.state, RunState::Cancelled);
     assert_eq!(last_lines(&harbour, &run.stages[0].steps[0]).await[1], (LineKind::Out, "last-words".into()));
     assert_eq!(left(&harbour).await, 0, "containers, volumes and networks of runs are gone");
@@ -146,7 +139,7 @@ async fn on_the_engine_a_step_uses_no_more_than_the_settings_allow() {
     let steps = step("half", half) + &step("greedy", "tail -c 200m /dev/zero > /dev/null");
     copy.write("berth.yaml", &format!("version: 1\nservices:\n  hello:\n    stages:\n      - name: fast\n        steps:\n{steps}"));
     let shown = copy.push("Greedy").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     let ends: Vec<_> = run.stages[0].steps.iter().map(|step| (step.name.as_str(), step.state)).collect();
     assert_eq!(ends, [("half", RunState::Passed), ("greedy", RunState::Failed)], "{shown}");
     assert!(run.failure.unwrap().contains("more than 64 MiB of memory"), "{shown}");
@@ -179,7 +172,7 @@ services:
         ),
     );
     copy.push("First").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert!(run.failure.as_deref().unwrap_or_default().ends_with("ended with exit code 3."), "{run:?}");
     let ci = &harbour.berth.backend.ci;
     let tests = ci.tests(&harbour.owner, &team(), &service(), 1).await.unwrap();
@@ -239,7 +232,7 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
     copy.write("index.html", &one);
     copy.write("berth.yaml", &file("builder: buildkit"));
     let shown = copy.push("First").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None), "{shown}");
     assert_eq!(harbour.ask("dev").await, (200, one));
     let first = log_of_image(&harbour, &run).await;
@@ -254,7 +247,7 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
     // The next build finds what the first one kept: every step but that of the file which changed.
     copy.write("index.html", &two);
     let shown = copy.push("Second").await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert_eq!(run.state, RunState::Passed, "{shown}");
     let second = log_of_image(&harbour, &run).await;
     let cached = second.iter().filter(|line| line.contains("Using cache")).count();
@@ -273,7 +266,7 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
     ] {
         copy.write("Dockerfile", dockerfile);
         copy.push(part).await;
-        let run = ended(&harbour, 3 + refused).await;
+        let run = harbour.run_ended(3 + refused).await;
         refused += 1;
         assert_eq!(run.state, RunState::Failed, "{dockerfile}");
         assert!(run.failure.as_deref().unwrap_or_default().contains(part), "{dockerfile}: {:?}", run.failure);
@@ -282,7 +275,7 @@ async fn on_the_engine_buildkit_builds_where_it_is_let_in() {
     copy.good(&["rm", "-q", "--cached", "key"]).await;
     std::os::unix::fs::symlink("/etc/shadow", copy.path().join("out")).unwrap();
     copy.push("A link that leads out").await;
-    let failure = ended(&harbour, 3 + refused).await.failure.unwrap();
+    let failure = harbour.run_ended(3 + refused).await.failure.unwrap();
     assert!(failure.contains("`out` is a link that leads out"), "{failure}");
     assert_eq!(left(&harbour).await, 0);
     harbour.clear().await;
@@ -296,12 +289,12 @@ async fn on_the_engine_buildkit_is_refused_where_it_is_not_let_in() {
     copy.write("Dockerfile", SIDE_BY_SIDE);
     copy.write("index.html", "one");
     copy.push("Without a file").await;
-    let failure = ended(&harbour, 1).await.failure.unwrap();
+    let failure = harbour.run_ended(1).await.failure.unwrap();
     assert!(failure.contains("`RUN --mount`") || failure.contains("`RUN <<EOF`"), "{failure}");
     assert!(failure.contains("say `builder: buildkit` under `image:`"), "{failure}");
     copy.write("berth.yaml", "version: 1\nservices: { hello: { image: { builder: buildkit } } }\n");
     copy.push("Asked for").await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert!(run.failure.as_deref().unwrap_or_default().contains("allow it with `--buildkit`"), "{:?}", run.failure);
     assert!(run.stages.iter().all(|stage| stage.steps.iter().all(|step| step.lines == 0)), "at once");
     harbour.clear().await;

@@ -8,8 +8,11 @@ use server::platform::fake::{Behaviour, Script, Verb};
 
 use crate::{
     git::{Copy, FILE, harbour},
-    support::berth::{Harbour, service, team, until, within},
+    support::berth::{Harbour, service, team, until},
 };
+
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(20);
 
 /// Two stages, the first with two steps.
 const STAGES: &str = "version: 1
@@ -26,16 +29,9 @@ services:
           - { name: acceptance, image: shell, run: [\"accept\"] }
 ";
 
-async fn show(harbour: &Harbour, number: u64) -> Option<Run> {
-    harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok()
-}
-
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(20), "the run ends", async || show(harbour, number).await.filter(|run| run.state.ended())).await
-}
-
+/// As [`Harbour::run_in_state`], sooner.
 async fn in_state(harbour: &Harbour, number: u64, state: RunState) -> Run {
-    until(&format!("run {number} is {}", state.name()), async || show(harbour, number).await.filter(|run| run.state == state)).await
+    until(&format!("run {number} is {}", state.name()), async || harbour.run(number).await.filter(|run| run.state == state)).await
 }
 
 /// A copy with a file, pushed without waiting.
@@ -65,7 +61,7 @@ fn stuck() -> Script {
 async fn a_good_run_makes_a_candidate_of_every_stage() {
     let harbour = harbour().await;
     pushed(&harbour, STAGES).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!((run.state, run.failure.as_deref(), run.candidate), (RunState::Passed, None, Some(1)));
     assert_eq!(states(&run), [("fast", RunState::Passed), ("slow", RunState::Passed), ("image", RunState::Passed)]);
     assert_eq!(run.stages[2].kind, StageKind::Image);
@@ -97,7 +93,7 @@ async fn a_failing_step_stops_the_run_at_its_stage() {
         Some(script)
     });
     pushed(&harbour, STAGES).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::Failed);
     let failure = run.failure.as_deref().unwrap();
     assert!(
@@ -117,7 +113,7 @@ async fn a_failing_step_stops_the_run_at_its_stage() {
     harbour.fake.on_task(|_| Some(Script::default()));
     let again = harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
     assert_eq!(again.number, 2);
-    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 2).await.state, RunState::Passed);
     harbour.berth.stop().await;
 }
 
@@ -126,7 +122,7 @@ async fn a_step_that_takes_too_long_is_stopped() {
     let harbour = harbour().await;
     harbour.fake.on_task(|_| Some(stuck()));
     pushed(&harbour, STAGES).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::TimedOut);
     assert_eq!(run.failure.as_deref(), Some("Stage fast, step lint: It took longer than 1 s and was stopped."));
     harbour.berth.stop().await;
@@ -136,14 +132,14 @@ async fn a_step_that_takes_too_long_is_stopped() {
 async fn an_image_that_is_not_there_fails_before_anything_starts() {
     let harbour = harbour().await;
     let copy = pushed(&harbour, &FILE.replace("image: shell", "image: nowhere:1")).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::Failed);
     let failure = run.failure.unwrap();
     assert!(failure.starts_with("Stage fast, step unit: The image nowhere:1 was not found. There are: "), "{failure}");
     copy.write("berth.yaml", FILE);
     copy.write("Dockerfile", "FROM missing:2\n");
     push(&copy, "Second").await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended_within(SOON, 2).await;
     assert!(run.failure.as_deref().unwrap().starts_with("`Dockerfile`: The image missing:2 was not found."), "{run:?}");
     assert!(harbour.fake.tasks().is_empty());
     harbour.berth.stop().await;
@@ -153,17 +149,17 @@ async fn an_image_that_is_not_there_fails_before_anything_starts() {
 async fn what_this_version_does_not_run_is_refused_and_what_is_skipped_says_so() {
     let harbour = harbour().await;
     let copy = pushed(&harbour, &format!("{FILE}    jobs: {{ nightly: {{ command: [report] }} }}\n")).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::Failed);
     assert_eq!(run.failure.as_deref(), Some("This version of Berth does not run `jobs` yet. Take them out until it does."));
     push(&copy, "Words [skip ci]").await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended_within(SOON, 2).await;
     assert_eq!((run.state, run.reason.as_str()), (RunState::Skipped, "The commit says `[skip ci]`."));
     std::fs::remove_file(copy.path().join("berth.yaml")).unwrap();
     std::fs::remove_file(copy.path().join("Dockerfile")).unwrap();
     copy.write("README", "nothing to build");
     push(&copy, "Nothing").await;
-    assert!(ended(&harbour, 3).await.failure.unwrap().starts_with("This commit has neither a Dockerfile nor a berth.yaml"));
+    assert!(harbour.run_ended_within(SOON, 3).await.failure.unwrap().starts_with("This commit has neither a Dockerfile nor a berth.yaml"));
     harbour.berth.stop().await;
 }
 
@@ -178,10 +174,10 @@ async fn runs_of_a_branch_wait_for_each_other_and_are_cancelled_in_every_state()
     assert_eq!(second.waits.as_deref(), Some("Waits for run 1, which is before it on `main`."));
     let runs = &harbour.berth.backend.runs;
     runs.cancel(&harbour.owner, &team(), &service(), 2).await.unwrap();
-    assert_eq!(show(&harbour, 2).await.unwrap().state, RunState::Cancelled);
+    assert_eq!(harbour.run(2).await.unwrap().state, RunState::Cancelled);
     until("a step runs", async || (!harbour.fake.tasks().is_empty()).then_some(())).await;
     runs.cancel(&harbour.owner, &team(), &service(), 1).await.unwrap();
-    let first = ended(&harbour, 1).await;
+    let first = harbour.run_ended_within(SOON, 1).await;
     assert_eq!((first.state, first.failure.as_deref()), (RunState::Cancelled, Some("It was cancelled.")));
     assert_eq!(states(&first), [("fast", RunState::Cancelled), ("image", RunState::Skipped)]);
     let late = runs.cancel(&harbour.owner, &team(), &service(), 1).await.unwrap_err();
@@ -197,7 +193,7 @@ async fn a_newer_push_supersedes_what_waits_but_never_on_the_default_branch() {
     copy.good(&["checkout", "-q", "-b", "topic"]).await;
     for number in 2..=4 {
         push(&copy, &format!("Commit {number}")).await;
-        until("it is there", async || show(&harbour, number).await).await;
+        until("it is there", async || harbour.run(number).await).await;
         if number == 2 {
             in_state(&harbour, 2, RunState::Running).await;
         }
@@ -209,7 +205,7 @@ async fn a_newer_push_supersedes_what_waits_but_never_on_the_default_branch() {
         push(&copy, &format!("Commit {number}")).await;
         in_state(&harbour, number, RunState::Queued).await;
     }
-    assert_eq!(show(&harbour, 5).await.unwrap().state, RunState::Queued);
+    assert_eq!(harbour.run(5).await.unwrap().state, RunState::Queued);
     harbour.berth.stop().await;
 }
 
@@ -221,7 +217,7 @@ async fn a_run_in_the_middle_of_a_stage_is_carried_on_after_a_restart() {
     until("the second stage runs", async || harbour.fake.tasks().iter().any(|task| task.name.ends_with("acceptance")).then_some(())).await;
     harbour.fake.on_task(|_| Some(Script::default()));
     let harbour = harbour.restart().await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::Passed, "{run:?}");
     let stages: Vec<_> = run.stages.iter().map(|stage| (stage.name.as_str(), stage.attempt, stage.state)).collect();
     let expected =
@@ -240,7 +236,7 @@ async fn a_log_is_followed_while_it_is_written() {
     harbour.fake.on_task(move |_| Some(Script { lines: lines.clone(), takes: Duration::from_millis(600), ..Script::default() }));
     pushed(&harbour, FILE).await;
     let step = until("the step runs", async || {
-        let run = show(&harbour, 1).await?;
+        let run = harbour.run(1).await?;
         run.stages.first()?.steps.first().filter(|step| step.state == RunState::Running).map(|step| step.id.clone())
     })
     .await;
@@ -276,7 +272,7 @@ async fn a_build_that_fails_says_so_and_an_engine_that_is_away_is_waited_for() {
     let harbour = harbour().await;
     harbour.fake.on_build(|_| Some((vec!["Step 1/1".into()], Err(server::platform::PlatformError::BuildFailed("no such file".into())))));
     let copy = pushed(&harbour, FILE).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(run.state, RunState::Failed);
     let failure = run.failure.unwrap();
     assert!(failure.starts_with("Stage image: `Dockerfile` could not be built: ") && failure.contains("no such file"), "{failure}");
@@ -284,10 +280,10 @@ async fn a_build_that_fails_says_so_and_an_engine_that_is_away_is_waited_for() {
     let gone = server::platform::fake::Fault::Fail(server::platform::PlatformError::Gone("away".into()));
     harbour.fake.fault(Verb::FillWorkspace, &gone, 1);
     push(&copy, "Second").await;
-    assert_eq!(ended(&harbour, 2).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 2).await.state, RunState::Passed);
     harbour.fake.on_task(|_| Some(Script { code: 137, out_of_memory: true, ..Script::default() }));
     push(&copy, "Third").await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended_within(SOON, 3).await;
     assert!(run.failure.as_deref().unwrap().contains("MiB of memory"), "{run:?}");
     harbour.berth.stop().await;
 }

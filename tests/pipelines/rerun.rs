@@ -21,7 +21,7 @@ use crate::{
     git::{Copy, harbour},
     support::{
         app::TestApp,
-        berth::{Harbour, service, team, until, within},
+        berth::{Harbour, service, team, until},
         images::{self, BUSYBOX},
         proof,
     },
@@ -40,14 +40,6 @@ services:
           - { name: good, image: shell, run: [good] }
           - { name: bad, image: shell, run: [bad] }
 ";
-
-async fn shown(harbour: &Harbour, number: u64) -> Option<Run> {
-    harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok()
-}
-
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(90), "the run ends", async || shown(harbour, number).await.filter(|run| run.state.ended())).await
-}
 
 async fn retry(harbour: &Harbour, number: u64, from: RetryFrom) -> Result<RunBrief, Error> {
     harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), number, from).await
@@ -114,7 +106,7 @@ async fn a_failed_run_is_gone_on_with_and_what_passed_is_not_run_again() {
     let harbour = harbour().await;
     fails(&harbour, Some("bad"));
     let _copy = push(&harbour, FILE, "FROM scratch\n").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.again.as_slice()), (RunState::Failed, RetryFrom::ALL.as_slice()));
     assert!(run.files_until.is_some_and(|until| until > server::clock::now()), "{run:?}");
     assert_eq!(harbour.left().await.len(), 0, "beside its files");
@@ -123,7 +115,7 @@ async fn a_failed_run_is_gone_on_with_and_what_passed_is_not_run_again() {
     fails(&harbour, None);
     harbour.fake.fault(Verb::CopyWorkspace, &Fault::Lose, 1);
     let new = retry(&harbour, 1, RetryFrom::Steps).await.unwrap();
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert_eq!((new.number, run.state, run.candidate, run.goes_on), (2, RunState::Passed, Some(1), Some(1)), "{run:?}");
     assert_eq!(run.reason, "Ada asked to go on from run 1, at the stage slow");
     let passed = RunState::Passed;
@@ -138,10 +130,10 @@ async fn a_failed_run_is_gone_on_with_and_what_passed_is_not_run_again() {
     // The whole stage; and where that fails again, the next goes on from it, and what passed first is still run 1's.
     fails(&harbour, Some("bad"));
     retry(&harbour, 1, RetryFrom::Stage).await.unwrap();
-    assert_eq!(steps(&ended(&harbour, 3).await)[..2], [("make", passed, Some(1)), ("good", passed, None)]);
+    assert_eq!(steps(&harbour.run_ended(3).await)[..2], [("make", passed, Some(1)), ("good", passed, None)]);
     fails(&harbour, None);
     retry(&harbour, 3, RetryFrom::Steps).await.unwrap();
-    let run = ended(&harbour, 4).await;
+    let run = harbour.run_ended(4).await;
     assert_eq!(steps(&run), [("make", passed, Some(1)), ("good", passed, Some(3)), ("bad", passed, None)]);
     assert_eq!((times(&harbour, "make"), times(&harbour, "good"), times(&harbour, "bad")), (1, 2, 4));
 
@@ -158,55 +150,53 @@ async fn files_are_given_up_after_a_day_unless_they_are_needed() {
     let harbour = harbour().await;
     fails(&harbour, Some("bad"));
     let _copy = push(&harbour, FILE, "FROM scratch\n").await;
-    ended(&harbour, 1).await;
+    harbour.run_ended(1).await;
     // Needed: a run that has not ended goes on from them.
     harbour.fake.on_task(|_| Some(Script { takes: Duration::from_secs(3_600), ..Script::default() }));
     retry(&harbour, 1, RetryFrom::Stage).await.unwrap();
-    until("it works", async || {
-        shown(&harbour, 2).await.filter(|run| run.stages[1].steps.iter().any(|step| step.state == RunState::Running))
-    })
-    .await;
+    until("it works", async || harbour.run(2).await.filter(|run| run.stages[1].steps.iter().any(|step| step.state == RunState::Running)))
+        .await;
     a_day_later(&harbour).await;
     sweep(&harbour).await;
     assert_eq!(files::kept(&harbour.berth.db).await.unwrap().len(), 1);
     harbour.berth.backend.runs.cancel(&harbour.owner, &team(), &service(), 2).await.unwrap();
-    ended(&harbour, 2).await;
+    harbour.run_ended(2).await;
     let refused = retry(&harbour, 1, RetryFrom::Stage).await.unwrap_err();
     assert_eq!(refused.code, "files_gone");
     assert!(refused.sentence.starts_with("The files of run 1 of hello are not kept (any more)"), "{}", refused.sentence);
     sweep(&harbour).await;
     assert_eq!(harbour.berth.platform.runs_with_leftovers().await.unwrap(), [], "nothing is left of any");
-    let run = shown(&harbour, 1).await.unwrap();
+    let run = harbour.run(1).await.unwrap();
     assert_eq!((run.files_until, run.again), (None, vec![RetryFrom::Start]));
 
     // Of a service those of the newest few are kept.
     fails(&harbour, Some("bad"));
     for number in 3..=6 {
         retry(&harbour, 1, RetryFrom::Start).await.unwrap();
-        ended(&harbour, number).await;
+        harbour.run_ended(number).await;
     }
     sweep(&harbour).await;
     assert_eq!(files::kept(&harbour.berth.db).await.unwrap().len(), 3);
     assert_eq!(harbour.berth.platform.runs_with_leftovers().await.unwrap().len(), 3);
-    let run = shown(&harbour, 3).await.unwrap();
+    let run = harbour.run(3).await.unwrap();
     assert_eq!(run.files_until, None, "the oldest");
 
     // An image is built from the commit: what failed there is gone on with without any files.
     fails(&harbour, None);
     harbour.fake.on_build(|_| Some((Vec::new(), Err(server::platform::PlatformError::BuildFailed("no".into())))));
     retry(&harbour, 1, RetryFrom::Start).await.unwrap();
-    assert_eq!(ended(&harbour, 7).await.again, [RetryFrom::Start, RetryFrom::Stage]);
+    assert_eq!(harbour.run_ended(7).await.again, [RetryFrom::Start, RetryFrom::Stage]);
     a_day_later(&harbour).await;
     harbour.fake.on_build(|_| None);
     let before = harbour.fake.tasks().len();
     retry(&harbour, 7, RetryFrom::Stage).await.unwrap();
-    let run = ended(&harbour, 8).await;
+    let run = harbour.run_ended(8).await;
     assert_eq!((run.state, run.stages[1].taken_from(), harbour.fake.tasks().len() - before), (RunState::Passed, Some(7), 0));
 
     // With the service everything goes.
     fails(&harbour, Some("bad"));
     retry(&harbour, 1, RetryFrom::Start).await.unwrap();
-    ended(&harbour, 9).await;
+    harbour.run_ended(9).await;
     harbour.berth.backend.services.delete(&harbour.owner, &team(), &service(), "hello").await.unwrap();
     until("nothing is left", async || harbour.berth.platform.runs_with_leftovers().await.unwrap().is_empty().then_some(())).await;
     harbour.berth.stop().await;
@@ -218,14 +208,14 @@ async fn a_run_that_is_interrupted_goes_on_again_with_the_files_it_began_with() 
     let harbour = harbour().await;
     fails(&harbour, Some("bad"));
     let _copy = push(&harbour, FILE, "FROM scratch\n").await;
-    ended(&harbour, 1).await;
+    harbour.run_ended(1).await;
     harbour.fake.on_task(|_| Some(Script { takes: Duration::from_secs(3_600), ..Script::default() }));
     retry(&harbour, 1, RetryFrom::Steps).await.unwrap();
     until("it works", async || (times(&harbour, "bad") == 2).then_some(())).await;
     // From now on; what is under way stays stuck.
     fails(&harbour, None);
     let harbour = harbour.restart().await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert_eq!((run.state, run.stages.len()), (RunState::Passed, 4), "{run:?}");
     let tries: Vec<_> = run.stages.iter().filter(|stage| stage.name == "slow").map(|stage| (stage.attempt, stage.state)).collect();
     assert_eq!(tries, [(1, RunState::Lost), (2, RunState::Passed)]);
@@ -240,11 +230,11 @@ async fn files_that_vanished_are_missed_by_a_sentence() {
     let harbour = harbour().await;
     fails(&harbour, Some("bad"));
     let _copy = push(&harbour, FILE, "FROM scratch\n").await;
-    ended(&harbour, 1).await;
+    harbour.run_ended(1).await;
     let run = files::kept(&harbour.berth.db).await.unwrap().remove(0);
     harbour.berth.platform.clean_run(&run).await.unwrap();
     retry(&harbour, 1, RetryFrom::Stage).await.unwrap();
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let sentence = "The files of run 1 are not on the engine any more, so nothing can go on from it. Run the commit again from the start.";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Errored, Some(sentence)));
     harbour.berth.stop().await;
@@ -344,12 +334,12 @@ async fn on_the_engine_a_run_goes_on_with_the_files_of_the_one_that_failed() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;
     let _copy = push(&harbour, &on_engine(), &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n")).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.again.as_slice()), (RunState::Failed, RetryFrom::ALL.as_slice()), "{run:?}");
     assert_eq!(harbour.berth.platform.runs_with_leftovers().await.unwrap().len(), 1, "its files");
 
     retry(&harbour, 1, RetryFrom::Steps).await.unwrap();
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     assert_eq!((run.state, run.failure.as_deref(), run.candidate), (RunState::Passed, None, Some(1)));
     let passed = RunState::Passed;
     assert_eq!(steps(&run), [("make", passed, Some(1)), ("good", passed, Some(1)), ("bad", passed, None)]);
@@ -369,7 +359,7 @@ async fn on_the_engine_a_run_goes_on_with_the_files_of_the_one_that_failed() {
 
     // The whole stage begins with the same files again: what run 2 did with its copy is not there.
     retry(&harbour, 1, RetryFrom::Stage).await.unwrap();
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended(3).await;
     assert_eq!(run.state, RunState::Passed, "{run:?}");
     let said = lines(&harbour, &run.stages[1].steps[0]).await;
     assert!(said.ends_with(&["good in 1".to_owned(), "good in 3".to_owned()]), "{said:?}");

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(20);
+
 const FILE: &str = "version: 1
 services:
   hello:
@@ -38,13 +41,6 @@ fn report(tests: &[(&str, bool)]) -> String {
     format!("<testsuites><testsuite name=\"s\">{}</testsuite></testsuites>", tests.iter().map(one).collect::<String>())
 }
 
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(20), "the run ends", async || {
-        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
-    })
-    .await
-}
-
 async fn tests(harbour: &Harbour, number: u64) -> TestReport {
     harbour.berth.backend.ci.tests(&harbour.owner, &team(), &service(), number).await.unwrap()
 }
@@ -54,7 +50,7 @@ async fn push(harbour: &Harbour, copy: &Copy, number: u64, code: i64, leaves: Ve
     harbour.fake.on_task(move |_| Some(Script { leaves: leaves.clone(), code, ..Script::default() }));
     copy.commit(&format!("Commit {number}")).await;
     copy.good(&["push", "-q", "-o", "no-wait", "berth", "HEAD"]).await;
-    ended(harbour, number).await
+    harbour.run_ended_within(SOON, number).await
 }
 
 fn file(path: &str, text: &str) -> (String, Leaves) {
@@ -116,7 +112,7 @@ async fn a_test_with_both_results_for_one_commit_is_flaky_and_can_be_muted() {
     assert_eq!(ci.flaky(&harbour.owner, &team(), &service()).await.unwrap(), []);
     harbour.fake.on_task(|_| Some(Script::default().leaving("out/a.xml", report(&[("a", true), ("b", false), ("c", true)]))));
     harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 1, RetryFrom::Start).await.unwrap();
-    ended(&harbour, 2).await;
+    harbour.run_ended_within(SOON, 2).await;
     let found = ci.flaky(&harbour.owner, &team(), &service()).await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].name.as_str(), found[0].times, found[0].last_run, found[0].muted_until), ("a", 1, 2, None));
@@ -155,7 +151,7 @@ async fn a_report_counts_once_however_many_steps_find_it() {
         })
     });
     copy.push("First").await;
-    assert_eq!(ended(&harbour, 1).await.state, RunState::Passed);
+    assert_eq!(harbour.run_ended_within(SOON, 1).await.state, RunState::Passed);
     assert_eq!(tests(&harbour, 1).await.counts.passed, 3);
     harbour.berth.stop().await;
 }

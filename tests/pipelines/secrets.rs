@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use app::model::{LineKind, Run, RunState};
+use app::model::{LineKind, RunState};
 use server::platform::fake::Script;
 
 use crate::{
     git::{Copy, harbour},
-    support::berth::{Harbour, service, team, within},
+    support::berth::{service, team},
 };
+
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(30);
 
 const CANARY: &str = "kanari/7?vogel+Zé\"19";
 
@@ -17,13 +20,6 @@ fn file(secrets: &str) -> String {
     format!(
         "version: 1\nservices:\n  hello:\n    stages:\n      - name: fast\n        steps:\n          - {{ name: unit, image: shell, run: [\"make test\"], secrets: [{secrets}] }}\n          - {{ name: other, image: shell, run: [\"make\"] }}\n"
     )
-}
-
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(30), "the run ends", async || {
-        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
-    })
-    .await
 }
 
 #[tokio::test]
@@ -35,7 +31,7 @@ async fn a_secret_reaches_the_step_that_names_it_and_nothing_else() {
     copy.write("berth.yaml", &file("DEPLOY_KEY"));
     copy.commit("First").await;
     copy.good(&["push", "-q", "-o", "no-wait", "berth", "HEAD"]).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     let sentence = "Stage fast, step unit: It needs the secret DEPLOY_KEY, which the service does not have. \
                     `berth secret set demo/hello DEPLOY_KEY` sets it.";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Failed, Some(sentence)));
@@ -59,7 +55,7 @@ async fn a_secret_reaches_the_step_that_names_it_and_nothing_else() {
     copy.write("more", "");
     copy.commit("Second").await;
     copy.good(&["push", "-q", "-o", "no-wait", "berth", "HEAD"]).await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended_within(SOON, 2).await;
     let tasks = harbour.fake.tasks();
     let with: Vec<_> = tasks.iter().filter(|task| task.env.contains_key("DEPLOY_KEY")).collect();
     assert_eq!((with.len(), with[0].env["DEPLOY_KEY"].as_str()), (1, CANARY), "the step that names it alone");

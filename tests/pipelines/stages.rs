@@ -31,13 +31,6 @@ fn file(sidecar: &str, steps: &str) -> String {
 
 const TWO: &str = "          - { name: one, image: shell, run: [\"one\"] }\n          - { name: two, image: shell, run: [\"two\"] }\n";
 
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(90), "the run ends", async || {
-        harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok().filter(|run| run.state.ended())
-    })
-    .await
-}
-
 async fn lines(harbour: &Harbour, step: &Step) -> Vec<(LineKind, String)> {
     let log = harbour.berth.backend.runs.log(&harbour.owner, &step.id, 1, 1_000).await.unwrap();
     assert!(log.complete);
@@ -66,7 +59,7 @@ async fn what_runs_beside_the_steps_is_ready_before_them_and_stopped_after_them(
     let harbour = harbour().await;
     harbour.fake.set_image("db", Behaviour { lines: vec!["listening".into()], exec: 0, ..Behaviour::default() });
     let copy = pushed(&harbour, &file("{ image: db, env: { DB: x }, ready: [\"ask\"] }", TWO)).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
     let passed = RunState::Passed;
     assert_eq!(shown(&run), [("one", false, passed), ("two", false, passed), ("db", true, passed)]);
@@ -82,7 +75,7 @@ async fn what_runs_beside_the_steps_is_ready_before_them_and_stopped_after_them(
     // One that is never ready, one that ends before, and one whose image is nowhere.
     harbour.fake.set_image("db", Behaviour { lines: vec!["no space".into()], exec: 2, ..Behaviour::default() });
     again(&copy, &file("{ image: db, ready: [\"ask\", \"it\"], ready_within: 1s }", TWO)).await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let sentence = "Stage slow, sidecar db: It was not ready within 1 s. `ask it` ended with exit code 2. Its last line: no space";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Failed, Some(sentence)));
     let skipped = RunState::Skipped;
@@ -91,13 +84,13 @@ async fn what_runs_beside_the_steps_is_ready_before_them_and_stopped_after_them(
 
     harbour.fake.set_image("db", Behaviour { lines: vec!["bad password".into()], ..Behaviour::crashing(3) });
     again(&copy, &file("{ image: db, ready: [\"ask\"] }", TWO)).await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended(3).await;
     let sentence = "Stage slow, sidecar db: It ended with exit code 3 before it was ready: bad password";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Failed, Some(sentence)));
     assert_eq!(run.stages[0].steps[2].exit_code, Some(3));
 
     again(&copy, &file("{ image: nowhere }", TWO)).await;
-    let failure = ended(&harbour, 4).await.failure.unwrap();
+    let failure = harbour.run_ended(4).await.failure.unwrap();
     assert!(failure.starts_with("Stage slow, sidecar db: The image nowhere was not found."), "{failure}");
     harbour.berth.stop().await;
     crate::support::proof("sidecars", "4 runs: ready, never ready, ended before, no image; 0 steps begun without theirs");
@@ -138,7 +131,7 @@ async fn a_large_matrix_waits_for_room_and_a_run_has_its_own_end() {
     harbour.fake.on_task(|_| Some(Script { takes: Duration::from_secs(600), ..Script::new(&["begun"], 0) }));
     let long = "          - { name: long, image: shell, run: [\"one\"] }\n";
     again(&copy, &stages("    timeout: 1s\n", long)).await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let sentence = "The run took longer than the 1s it may take in all.";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::TimedOut, Some(sentence)));
     harbour.berth.stop().await;
@@ -165,7 +158,7 @@ async fn a_step_is_tried_again_as_often_as_its_way_to_fail_allows() {
         )
     };
     let copy = pushed(&harbour, &steps("{ failed: 3, exit_codes: [75] }")).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     let step = &run.stages[0].steps[0];
     assert_eq!((run.state, step.tries, step.exit_code), (RunState::Passed, 3, Some(0)));
     let texts: Vec<_> = lines(&harbour, step).await;
@@ -175,7 +168,7 @@ async fn a_step_is_tried_again_as_often_as_its_way_to_fail_allows() {
     assert!(notes[1].starts_with("Try 3 of 4: ") && notes[1].ends_with("exit code 75: number 2"), "{notes:?}");
 
     again(&copy, &steps("{ failed: 3, exit_codes: [75] }")).await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let step = &run.stages[0].steps[0];
     assert_eq!((run.state, step.tries, step.exit_code), (RunState::Failed, 2, Some(1)), "1 is none of the codes");
 
@@ -183,7 +176,7 @@ async fn a_step_is_tried_again_as_often_as_its_way_to_fail_allows() {
     let gone = PlatformError::ImageNotFound { image: "shell".into(), hint: String::new() };
     harbour.fake.fault(Verb::Image, &Fault::Fail(gone), 1);
     again(&copy, &steps("{ pull: 1 }")).await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended(3).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
     let texts = lines(&harbour, &run.stages[0].steps[0]).await;
     assert_eq!(texts[0], (LineKind::Note, "The image shell could be had at try 2 only.".to_owned()));
@@ -202,7 +195,7 @@ async fn on_the_engine_a_sidecar_answers_by_its_name_and_nothing_is_left() {
     let copy = Copy::new(&harbour).await;
     copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
     again(&copy, &file(&web, &steps)).await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
     let texts = lines(&harbour, &run.stages[0].steps[0]).await;
     assert!(texts.contains(&(LineKind::Out, "from db".into())), "{texts:?}");
@@ -210,13 +203,13 @@ async fn on_the_engine_a_sidecar_answers_by_its_name_and_nothing_is_left() {
 
     let never = format!("{{ image: \"{BUSYBOX}\", command: [sh, -c, \"echo waiting; sleep 600\"], ready: [\"false\"], ready_within: 2s }}");
     again(&copy, &file(&never, &steps)).await;
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended(2).await;
     let sentence = "Stage slow, sidecar db: It was not ready within 2 s. `false` ended with exit code 1. Its last line: waiting";
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Failed, Some(sentence)));
 
     let ends = format!("{{ image: \"{BUSYBOX}\", command: [sh, -c, \"echo bad; exit 9\"], ready: [\"false\"] }}");
     again(&copy, &file(&ends, &steps)).await;
-    let failure = ended(&harbour, 3).await.failure.unwrap();
+    let failure = harbour.run_ended(3).await.failure.unwrap();
     assert!(failure.starts_with("Stage slow, sidecar db: It ended with exit code 9 ") && failure.ends_with(": bad"), "{failure}");
     until("nothing is left of the runs", async || harbour.left().await.is_empty().then_some(())).await;
     harbour.clear().await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use app::model::{LineKind, PushPolicy, RetryFrom, Run, RunEvent, RunState, Scope, StartRun, Timestamp};
+use app::model::{LineKind, PushPolicy, RetryFrom, RunEvent, RunState, Scope, StartRun, Timestamp};
 use serde_json::json;
 use server::{
     args, clock,
@@ -20,11 +20,14 @@ use crate::{
     git::{Copy, harbour},
     support::{
         app::TestApp,
-        berth::{Harbour, service, team, until, within},
+        berth::{Harbour, service, team, until},
         images::{self, BUSYBOX},
         proof,
     },
 };
+
+/// How long a run takes at most.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A service that runs on tags, with a step for them alone.
 const ON_TAGS: &str = "version: 1
@@ -38,19 +41,6 @@ services:
           - { name: publish, image: shell, run: [\"make publish\"], if: { event: [tag] } }
           - { name: main, image: shell, run: [\"make\"], if: { branch: [\"**\"] } }
 ";
-
-async fn show(harbour: &Harbour, number: u64) -> Option<Run> {
-    harbour.berth.backend.runs.show(&harbour.owner, &team(), &service(), number).await.ok()
-}
-
-async fn in_state(harbour: &Harbour, number: u64, state: RunState) -> Run {
-    let seen = async || show(harbour, number).await.filter(|run| run.state == state);
-    within(Duration::from_secs(20), &format!("run {number} is {}", state.name()), seen).await
-}
-
-async fn ended(harbour: &Harbour, number: u64) -> Run {
-    within(Duration::from_secs(60), "the run ends", async || show(harbour, number).await.filter(|run| run.state.ended())).await
-}
 
 async fn write(harbour: &Harbour, file: &str) -> Copy {
     let copy = Copy::new(harbour).await;
@@ -85,11 +75,11 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
     let copy = write(&harbour, ON_TAGS).await;
     let commit = copy.commit("First").await;
     push(&copy, "HEAD:main").await;
-    assert_eq!(ended(&harbour, 1).await.event, RunEvent::Push);
+    assert_eq!(harbour.run_ended_within(SOON, 1).await.event, RunEvent::Push);
     copy.good(&["tag", "v1"]).await;
     let said = copy.good(&["push", "berth", "v1"]).await;
     holds(&said, &["Run 2 of hello: http://", "✓ candidate 2"], &["is taken"]);
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended_within(SOON, 2).await;
     assert_eq!((run.state, run.event, run.tag.as_deref(), run.branch.as_str()), (Passed, RunEvent::Tag, Some("v1"), "refs/tags/v1"));
     assert_eq!((run.commit.as_str(), run.reason.as_str(), run.rollouts.len()), (commit.as_str(), "Ada pushed the tag v1", 0), "{run:?}");
     let states: Vec<_> = run.stages[0].steps.iter().map(|step| (step.name.as_str(), step.state)).collect();
@@ -100,7 +90,7 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
     // An annotated tag leads to its commit; a file, and a name nobody asked for, to nothing.
     copy.good(&["tag", "-a", "-m", "Two", "v2"]).await;
     push(&copy, "v2").await;
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended_within(SOON, 3).await;
     assert_eq!((run.tag.as_deref(), run.commit.as_str(), run.candidate), (Some("v2"), commit.as_str(), Some(3)));
     copy.good(&["tag", "v3", "HEAD:berth.yaml"]).await;
     copy.good(&["tag", "nightly"]).await;
@@ -109,12 +99,12 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
 
     // Again is the same again; and a tag that is moved runs anew.
     harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 2, RetryFrom::Start).await.unwrap();
-    let run = ended(&harbour, 4).await;
+    let run = harbour.run_ended_within(SOON, 4).await;
     assert_eq!((run.event, run.tag.as_deref(), run.stages[0].steps[1].state), (RunEvent::Tag, Some("v1"), Passed));
     copy.commit("Docs [skip ci]").await;
     copy.good(&["tag", "-f", "v1"]).await;
     push(&copy, "+v1").await;
-    let run = in_state(&harbour, 5, Skipped).await;
+    let run = harbour.run_in_state(5, Skipped).await;
     assert_eq!((run.tag.as_deref(), run.reason.as_str()), (Some("v1"), "The commit says `[skip ci]`."));
     push(&copy, ":v1").await;
 
@@ -125,9 +115,9 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
     copy.commit("More").await;
     copy.good(&["tag", "v9"]).await;
     push(&copy, "HEAD:refs/heads/v9").await;
-    in_state(&harbour, 6, Running).await;
+    harbour.run_in_state(6, Running).await;
     push(&copy, "refs/tags/v9").await;
-    in_state(&harbour, 7, Running).await;
+    harbour.run_in_state(7, Running).await;
     harbour
         .berth
         .backend
@@ -135,13 +125,13 @@ async fn a_tag_runs_what_asks_for_it_and_takes_nobodys_place() {
         .start(&harbour.owner, &team(), &service(), StartRun { branch: Some("v9".into()), ..StartRun::default() })
         .await
         .unwrap();
-    in_state(&harbour, 8, Queued).await;
+    harbour.run_in_state(8, Queued).await;
     copy.commit("And more").await;
     push(&copy, "HEAD:refs/heads/v9").await;
-    let superseded = in_state(&harbour, 6, RunState::Superseded).await;
+    let superseded = harbour.run_in_state(6, RunState::Superseded).await;
     assert_eq!(superseded.superseded_by, Some(9));
     for number in [7, 8] {
-        let run = show(&harbour, number).await.unwrap();
+        let run = harbour.run(number).await.unwrap();
         assert!(run.superseded_by.is_none() && !run.cancelling, "what no push began stays: {run:?}");
     }
     harbour.berth.stop().await;
@@ -157,7 +147,7 @@ async fn a_history_of_tags_makes_no_runs() {
     let copy = write(&harbour, &ON_TAGS.replace("v*", "**")).await;
     copy.commit("First").await;
     push(&copy, "HEAD:main").await;
-    ended(&harbour, 1).await;
+    harbour.run_ended_within(SOON, 1).await;
     for number in 0..11 {
         copy.good(&["tag", &format!("v{number}")]).await;
     }
@@ -375,7 +365,7 @@ async fn a_run_takes_what_its_file_describes() {
     let copy = write(&harbour, TAKES).await;
     copy.commit("First").await;
     push(&copy, "HEAD:main").await;
-    let run = ended(&harbour, 1).await;
+    let run = harbour.run_ended_within(SOON, 1).await;
     assert_eq!(
         (run.state, run.inputs),
         (RunState::Passed, BTreeMap::from([("PLACE".to_owned(), "eu".to_owned())])),
@@ -411,7 +401,7 @@ async fn a_run_takes_what_its_file_describes() {
     assert_eq!(runs(&harbour).await, 1, "nothing was begun");
     let (status, answer) = post(json!({"inputs": {"WHO": "a \"b\"\nc", "MODE": "of the run"}})).await;
     assert_eq!((status, &answer["event"]), (202, &json!("api")), "{answer}");
-    let run = ended(&harbour, 2).await;
+    let run = harbour.run_ended_within(SOON, 2).await;
     assert_eq!((run.event, run.stages[0].steps[1].state, run.inputs["WHO"].as_str()), (RunEvent::Api, RunState::Passed, "a \"b\"\nc"));
     assert_eq!(env(2), ["eu", "a \"b\"\nc", "of the step", "api"]);
     let (_, triggers) = api(reqwest::Method::GET, "triggers?branch=main", json!(null)).await;
@@ -421,7 +411,7 @@ async fn a_run_takes_what_its_file_describes() {
     // A person at a terminal, and again.
     let person = Person::owner(&harbour).await;
     person.berth("runs start demo/hello --no-wait --input WHO=bob --input PLACE=us").await.fine().says(0, "Run 3 of main is queued.");
-    let run = ended(&harbour, 3).await;
+    let run = harbour.run_ended_within(SOON, 3).await;
     assert_eq!((run.event, run.stages[0].steps[1].state), (RunEvent::Manual, RunState::Skipped));
     person.berth("runs show 3 --service demo/hello").await.fine().says(0, "input WHO=bob").says(0, "begun by manual");
     person.berth("runs list demo/hello").await.fine().says(0, "(manual)").says(0, "(api)");
@@ -429,7 +419,7 @@ async fn a_run_takes_what_its_file_describes() {
     person.berth("runs start demo/hello --input WHO").await.says(2, "write NAME=VALUE");
     person.berth("service triggers demo/hello").await.fine().says(0, "Where it goes.").says(0, "eu, us");
     harbour.berth.backend.runs.retry(&harbour.owner, &team(), &service(), 3, RetryFrom::Start).await.unwrap();
-    let again = ended(&harbour, 4).await;
+    let again = harbour.run_ended_within(SOON, 4).await;
     assert_eq!((again.event, again.inputs, env(4)), (run.event, run.inputs, env(3)), "again is the same again");
     harbour.berth.stop().await;
     proof("inputs", "3 refused with a sentence, 3 runs given what they take: `api` for a program, `manual` for a person, the same again");
@@ -460,7 +450,7 @@ services:
     copy.good(&["tag", "-a", "-m", "One", "v1"]).await;
     push(&copy, "v1").await;
     let out = async |number: u64| {
-        let run = ended(&harbour, number).await;
+        let run = harbour.run_ended_within(SOON, number).await;
         assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));
         let log = harbour.berth.backend.runs.log(&harbour.owner, &run.stages[0].steps[0].id, 1, 10).await.unwrap();
         log.lines.into_iter().filter(|line| line.kind == LineKind::Out).map(|line| line.text).collect::<Vec<_>>().join("\n")

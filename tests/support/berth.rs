@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::model::{Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, Run, RunId, ServiceName, Source, TeamName};
+use app::model::{
+    Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, Run, RunId, RunState, ServiceName, Source, TeamName,
+};
 use server::{
     config::Config,
     platform::{Scope, fake::Fake},
@@ -169,10 +171,25 @@ impl Harbour {
         self.berth.backend.releases.rollout(&self.owner, id).await.unwrap()
     }
 
+    /// The run of this number, where there is one.
+    pub(crate) async fn run(&self, number: u64) -> Option<Run> {
+        self.berth.backend.runs.show(&self.owner, &team(), &service(), number).await.ok()
+    }
+
     /// Waits until the run of this number has ended.
     pub(crate) async fn run_ended(&self, number: u64) -> Run {
-        let shown = async || self.berth.backend.runs.show(&self.owner, &team(), &service(), number).await.ok();
-        within(Duration::from_secs(90), "the run ends", async || shown().await.filter(|run| run.state.ended())).await
+        self.run_ended_within(Duration::from_secs(90), number).await
+    }
+
+    /// As [`Harbour::run_ended`], for so long.
+    pub(crate) async fn run_ended_within(&self, deadline: Duration, number: u64) -> Run {
+        within(deadline, "the run ends", async || self.run(number).await.filter(|run| run.state.ended())).await
+    }
+
+    /// Waits until the run of this number is in this state.
+    pub(crate) async fn run_in_state(&self, number: u64, state: RunState) -> Run {
+        let seen = async || self.run(number).await.filter(|run| run.state == state);
+        within(Duration::from_secs(20), &format!("run {number} is {}", state.name()), seen).await
     }
 
     /// Waits until a rollout has ended.
