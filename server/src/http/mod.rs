@@ -1,6 +1,7 @@
 //! The two doors: HTML and REST; and Git over HTTP.
 
 pub mod api;
+mod arrivals;
 pub mod assets;
 pub mod compress;
 pub mod extract;

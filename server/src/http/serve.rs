@@ -1,6 +1,11 @@
 //! Accepts connections for a router: with deadlines, a bound on their number, and an end.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderValue, header::CONNECTION};
@@ -17,7 +22,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::linger::{Lingering, Unread};
+use super::{
+    arrivals::Arrivals,
+    linger::{Lingering, Unread},
+};
 
 /// Connections at once.
 const CONNECTIONS: usize = 10_000;
@@ -29,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Serves until stopped; then lets what is under way end, for a while.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+    let mut arrivals = Arrivals::new(Instant::now());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = tokio::select! {
@@ -42,6 +51,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                     work.await;
                     drop(place);
                 });
+                // Those that wait meanwhile do so in the system's queue, and cost nothing there.
+                let wait = arrivals.count(Instant::now());
+                if !wait.is_zero() && timeout(wait, stop.cancelled()).await.is_ok() {
+                    break;
+                }
             }
             Err(error) => {
                 // Out of file descriptors, most likely: some time helps.
