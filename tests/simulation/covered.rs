@@ -30,7 +30,7 @@ const LEFT: [(&str, &str); 93] = [
     ("bases::stands_on", "as bases::all"),
     ("bases::to_roll", "as bases::all"),
     ("bases::under_way", "as bases::all"),
-    ("bases::user_counts", "as bases::all"),
+    ("bases::user_count", "as bases::all"),
     ("bases::users", "as bases::all"),
     ("bases::versions", "as bases::all"),
     ("bases::reference", "makes a text"),

@@ -481,6 +481,10 @@ impl Subject {
     async fn lights(&self, op: Operation) -> Result<String, StoreError> {
         let (db, service, long_ago) = (&self.db, pick(&self.services, op.a)?, Timestamp(0));
         let newest = ci::newest(db, &service.repository_id, &service.id, "main").await?;
+        let of_team = ci::newest_of_team(db, &service.team_id, 200).await?;
+        let fits = |looked: &ci::Looked| looked.branch == "main" && looked.repository == service.repository_id;
+        let same = of_team.iter().find(|(id, _, looked, _)| *id == service.id && fits(looked));
+        assert!(same.is_none_or(|(.., of_team)| *of_team == newest), "{of_team:?} and {newest:?}");
         let pushes = sorted(ci::pushes(db, &service.repository_id, long_ago).await?, |(by, _, reference)| format!("{by} {reference}"));
         let begun = ci::begun(db, &service.repository_id, "refs/heads/main").await?;
         let runs = ci::runs(db, &service.id, "main", long_ago).await?;

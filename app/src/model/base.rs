@@ -150,9 +150,10 @@ pub struct BaseShown {
     pub dockerfile: Option<String>,
     /// Its newest versions, newest first.
     pub versions: Vec<BaseVersion>,
-    /// The services whose newest candidates stand on it, of those that whoever asks may see.
+    /// The services whose newest candidates stand on it, of those that whoever asks may see: up to 100; `base.users` is how many
+    /// there are.
     pub users: Vec<BaseUser>,
-    /// What the newest version that was to do so set off, of the same services.
+    /// What the newest version that was to do so set off, of services that whoever asks may see: up to 100, first what became no run.
     pub rolls: Vec<BaseRoll>,
     /// The version whose log this is.
     pub log_of: Option<u64>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, EnvironmentName, Sibling, TestCounts, Timestamp};
+use super::{Candidate, CandidateId, EnvironmentName, Sibling, TestCounts, Timestamp};
 
 /// How an image was made.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -251,4 +251,19 @@ pub struct FieldChange {
     pub before: Option<String>,
     /// What it is; none: it is not there any more.
     pub after: Option<String>,
+}
+
+/// A candidate whose image is there, as far as it matters for how long it stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptImage {
+    /// Which one.
+    pub id: CandidateId,
+    /// Its number within its service.
+    pub number: u64,
+    /// The image.
+    pub image: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether somebody holds it.
+    pub held: bool,
 }

@@ -43,7 +43,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
                 </section>
                 <section class="card" data-live="users">
                     <header><h2>{t.base_used_by()}</h2></header>
-                    {users(t, &shown.users)}
+                    {users(t, &shown.users, shown.base.users)}
                     {rolls}
                 </section>
                 {log(t, &shown)}
@@ -105,7 +105,7 @@ fn versions(caller: &Caller, path: &str, versions: &[BaseVersion]) -> AnyView {
     table(&columns, rows.collect_view())
 }
 
-fn users(t: Lang, users: &[BaseUser]) -> AnyView {
+fn users(t: Lang, users: &[BaseUser], all: u64) -> AnyView {
     if users.is_empty() {
         return empty(t.base_unused(), ());
     }
@@ -121,7 +121,9 @@ fn users(t: Lang, users: &[BaseUser]) -> AnyView {
             </tr>
         }
     });
-    table(&[t.col_service(), t.base_version(), t.base_written(), t.candidates()], rows.collect_view())
+    let table = table(&[t.col_service(), t.base_version(), t.base_written(), t.candidates()], rows.collect_view());
+    let more = (all > users.len() as u64).then(|| view! { <p class="pad small soft">{t.base_users_more(users.len(), all)}</p> });
+    view! { {table}{more} }.into_any()
 }
 
 fn rolls(t: Lang, rolls: &[BaseRoll]) -> AnyView {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use app::model::{Candidate, CandidateId, Timestamp};
+use app::model::{CandidateId, KeptImage, Timestamp};
 
 /// What is kept of each service whatever happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,16 @@ pub const POLICY: Policy = Policy { newest: 20, age: Duration::from_secs(30 * 86
 
 /// The candidates of one service whose images go, of those that are there. `needed` are the images that any target runs, wants, is moving to or may
 /// roll back to. An image that two candidates share stays for both.
-pub fn to_go(there: &[Candidate], needed: &BTreeSet<String>, now: Timestamp, policy: Policy) -> Vec<CandidateId> {
+pub fn to_go(there: &[KeptImage], needed: &BTreeSet<String>, now: Timestamp, policy: Policy) -> Vec<CandidateId> {
     let mut numbers: Vec<u64> = there.iter().map(|candidate| candidate.number).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     let oldest_kept = policy.newest.checked_sub(1).and_then(|at| numbers.get(at).copied());
-    let is_new = |candidate: &Candidate| match oldest_kept {
+    let is_new = |candidate: &KeptImage| match oldest_kept {
         Some(oldest) => candidate.number >= oldest,
         // Fewer than are kept, or none is kept for being new.
         None => policy.newest > 0,
     };
-    let stays = |candidate: &Candidate| {
+    let stays = |candidate: &KeptImage| {
         candidate.held || is_new(candidate) || now.since(candidate.created_at) < policy.age || needed.contains(&candidate.image)
     };
     let staying: BTreeSet<&str> = there.iter().filter(|candidate| stays(candidate)).map(|candidate| candidate.image.as_str()).collect();
@@ -39,7 +39,6 @@ pub fn to_go(there: &[Candidate], needed: &BTreeSet<String>, now: Timestamp, pol
 
 #[cfg(test)]
 mod tests {
-    use app::model::Shape;
     use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
     use super::*;
@@ -48,22 +47,13 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000 * DAY);
 
     /// A candidate of this number, so many days old; its image is called like it.
-    fn old(number: u64, days: i64) -> Candidate {
-        Candidate {
+    fn old(number: u64, days: i64) -> KeptImage {
+        KeptImage {
             id: CandidateId::from_text(number.to_string()),
             number,
             image: number.to_string(),
-            commit: String::new(),
-            title: String::new(),
-            branch: "main".into(),
-            run: number,
-            shape: Shape::default(),
-            size: 1,
             created_at: Timestamp(NOW.0 - days * DAY),
-            runs_in: Vec::new(),
-            made: None,
             held: false,
-            gone_at: None,
         }
     }
 
@@ -76,7 +66,7 @@ mod tests {
         let mut shared = four.clone();
         shared[0].image = "4".into();
         let young = [old(1, 29), old(2, 31), old(3, 1), old(4, 0)];
-        type Case<'a> = (&'a str, &'a [Candidate], &'a [&'a str], Policy, &'a [&'a str]);
+        type Case<'a> = (&'a str, &'a [KeptImage], &'a [&'a str], Policy, &'a [&'a str]);
         let cases: [Case<'_>; 9] = [
             ("nothing there", &[], &[], small, &[]),
             ("the newest stay", &four, &[], small, &["1", "2"]),
@@ -101,7 +91,7 @@ mod tests {
         let mut gone_in_all = 0;
         for case in 0..5_000 {
             let count = random.random_range(0..40);
-            let mut there: Vec<Candidate> = (1..=count).map(|number| old(number, random.random_range(0..100))).collect();
+            let mut there: Vec<KeptImage> = (1..=count).map(|number| old(number, random.random_range(0..100))).collect();
             for candidate in &mut there {
                 candidate.held = random.random_bool(0.1);
                 if random.random_bool(0.1) {
@@ -112,14 +102,14 @@ mod tests {
             let policy = Policy { newest: random.random_range(0..30), ..POLICY };
             let gone: BTreeSet<String> = to_go(&there, &needed, NOW, policy).iter().map(ToString::to_string).collect();
             gone_in_all += gone.len();
-            let (going, staying): (Vec<&Candidate>, Vec<&Candidate>) = there.iter().partition(|one| gone.contains(one.id.as_str()));
+            let (going, staying): (Vec<&KeptImage>, Vec<&KeptImage>) = there.iter().partition(|one| gone.contains(one.id.as_str()));
             for one in &going {
                 assert!(!one.held && !needed.contains(&one.image) && NOW.since(one.created_at) >= policy.age, "{case}: {one:?}");
                 assert!(staying.iter().all(|other| other.image != one.image), "{case}: {one:?} shares its image with one that stays");
                 assert!(there.iter().filter(|other| other.number > one.number).count() >= policy.newest, "{case}: {one:?} is new");
             }
             // And what could go goes: one that stays has a reason, or an image in common with one that has.
-            let reason = |one: &Candidate| {
+            let reason = |one: &KeptImage| {
                 let newer = there.iter().filter(|other| other.number > one.number).count();
                 one.held || needed.contains(&one.image) || NOW.since(one.created_at) < policy.age || newer < policy.newest
             };

@@ -173,6 +173,9 @@ fn show(answer: Value, with_log: bool) -> Done<()> {
         vec![format!("{}/{}", user.team, user.service), user.candidate.to_string(), user.version.to_string(), user.written.clone()]
     });
     output::listing(&["SERVICE", "CANDIDATE", "VERSION", "AS"], &users.collect::<Vec<_>>(), "No service stands on it.");
+    if shown.base.users > shown.users.len() as u64 {
+        output::line(&format!("These are {} of {}.", shown.users.len(), shown.base.users));
+    }
     for roll in &shown.rolls {
         let run = roll.run.map_or_else(|| "to be queued".to_owned(), |run| format!("run {run}"));
         let state = roll.state.map(|state| output::mark(output::of_run(state), state.name())).unwrap_or_default();

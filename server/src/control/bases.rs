@@ -5,16 +5,16 @@ use std::{io, path::Path, time::Duration};
 use app::{
     backend::{BaseSource, Bases, Upload},
     error::{Error, Result},
-    model::{Actor, Base, BaseName, BaseShown, TeamId},
+    model::{Actor, Base, BaseName, BaseShown},
     said,
 };
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-use super::{Control, authorize, hint, services::description};
+use super::{Control, authorize, hint, platform::seen, services::description};
 use crate::{
-    auth::rights::{Action, Verdict, judge},
+    auth::rights::Action,
     clock,
     pipelines::{
         bases::{path_of, refusal, upload},
@@ -31,12 +31,10 @@ use crate::{
 const LARGEST: u64 = 2 << 30;
 /// The longest Dockerfile, in bytes.
 const LONGEST: usize = 64 << 10;
+/// How many of its users a base shows, and how many of what a version set off.
+const MOST_SHOWN: usize = 100;
 /// How long whoever sends one may be silent.
 const IDLE: Duration = Duration::from_secs(60);
-
-fn seen(actor: &Actor, team: &TeamId) -> bool {
-    judge(actor, Action::ViewTeam, Some(team)) == Verdict::Yes
-}
 
 fn dockerfile(text: &str) -> Result<String> {
     let text = text.replace("\r\n", "\n");
@@ -170,9 +168,9 @@ impl Bases for Control {
     async fn list(&self, actor: &Actor) -> Result<Vec<Base>> {
         authorize(actor, Action::ViewPlatform, None)?;
         let mut all = Vec::new();
+        let of = seen(actor);
         for base in bases::all(&self.db).await? {
-            let users = bases::user_counts(&self.db, &base.id).await?;
-            let users = users.iter().filter(|(team, _)| seen(actor, team)).map(|(_, users)| users).sum();
+            let users = bases::user_count(&self.db, &base.id, &of).await?;
             all.push(bases::shown(&base, &bases::versions(&self.db, &base).await?, users));
         }
         Ok(all)
@@ -190,11 +188,10 @@ impl Bases for Control {
             })?,
             None => String::new(),
         };
-        let users = bases::users(&self.db, &base.id).await?.into_iter().filter(|(team, _)| seen(actor, team));
-        let users: Vec<_> = users.map(|(_, user)| user).collect();
-        let rolls = bases::rolls(&self.db, &base.id).await?.into_iter().filter(|(team, _)| seen(actor, team));
-        let rolls = rolls.map(|(_, roll)| roll).collect();
-        let shown = bases::shown(&base, &versions, users.len() as u64);
+        let of = seen(actor);
+        let users = bases::users(&self.db, &base.id, &of, MOST_SHOWN).await?;
+        let rolls = bases::rolls(&self.db, &base.id, &of, MOST_SHOWN).await?;
+        let shown = bases::shown(&base, &versions, bases::user_count(&self.db, &base.id, &of).await?);
         Ok(BaseShown { base: shown, dockerfile: base.dockerfile, versions, users, rolls, log_of, log })
     }
 

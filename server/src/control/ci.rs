@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use app::{
     backend::Ci,
     error::{Error, Result},
-    model::{
-        Actor, Artifact, CiDigest, CiReport, FlakyTest, Mute, PageRequest, RunState, Service, ServiceName, TeamName, TestReport, Timestamp,
-    },
+    model::{Actor, Artifact, CiDigest, CiReport, FlakyTest, Mute, RunState, Service, ServiceName, TeamName, TestReport, Timestamp},
     said,
 };
 use async_trait::async_trait;
@@ -200,10 +198,9 @@ impl Ci for Control {
     async fn digest(&self, actor: &Actor, team: &TeamName) -> Result<CiDigest> {
         let id = self.team(actor, team, Action::ViewTeam).await?;
         let (now, mut services) = (clock::now(), Vec::new());
-        let page = PageRequest { cursor: None, limit: Some(MOST_SERVICES) };
-        for service in store::services::page(&self.db, &self.config.url, &id, &page).await?.items {
-            let (_, lit) = self.lights(&id, &service.id, now).await?;
-            services.push(tell::brief(&service.name, &lit.answers));
+        for (service, name, looked, newest) in store::ci::newest_of_team(&self.db, &id, MOST_SERVICES).await? {
+            let lit = self.lights_of(&service, &looked, newest, now).await?;
+            services.push(tell::brief(&name, &lit.answers));
         }
         let text = tell::digest(team, &services, &self.config.url, now);
         Ok(CiDigest { team: team.clone(), text, services, public_badges: store::ci::badges_open(&self.db, &id).await? })

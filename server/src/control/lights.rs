@@ -66,22 +66,34 @@ impl Control {
     pub(super) async fn lights(&self, team: &TeamId, service: &ServiceId, now: Timestamp) -> Result<(store::ci::Looked, Arc<Lit>)> {
         let looked = store::ci::of_service(&self.db, team, service).await?.ok_or_else(super::unknown_team)?;
         let newest = store::ci::newest(&self.db, &looked.repository, service, &looked.branch).await?;
+        let lit = self.lights_of(service, &looked, newest, now).await?;
+        Ok((looked, lit))
+    }
+
+    /// The lights of a service of which this is known.
+    pub(super) async fn lights_of(
+        &self,
+        service: &ServiceId,
+        looked: &store::ci::Looked,
+        newest: Newest,
+        now: Timestamp,
+    ) -> Result<Arc<Lit>> {
         let rests_on = (looked.branch.clone(), newest);
         if let Some(lit) = self.lit.get(service, &rests_on, now) {
-            return Ok((looked, lit));
+            return Ok(lit);
         }
         let since = now.minus(Duration::from_secs(u64::from(lights::DAYS) * 24 * 3_600));
         let main = format!("refs/heads/{}", looked.branch);
         let pushed = store::ci::pushes(&self.db, &looked.repository, since).await?;
         let pushes: Vec<Push> = pushed.into_iter().map(|(by, at, reference)| Push { by, at, on_default: reference == main }).collect();
-        let branches = self.unmerged(&looked).await?;
+        let branches = self.unmerged(looked).await?;
         let runs: Vec<Ran> = store::ci::runs(&self.db, service, &looked.branch, since).await?.iter().map(ran).collect();
         let answers =
             vec![lights::integrates(&looked.branch, &pushes, &branches, now), lights::validates(&runs, now), lights::fixes(&runs, now)];
         let red_since = lights::red_stretches(&runs).last().filter(|red| red.mended.is_none()).map(|red| red.since);
         let lit = Arc::new(Lit { answers, red_since, rests_on, at: now });
         self.lit.put(service, &lit);
-        Ok((looked, lit))
+        Ok(lit)
     }
 
     /// The branches that hold something the default one does not, each with when it was pushed first.

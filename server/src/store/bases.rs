@@ -1,13 +1,13 @@
 //! Rows of the catalogue of base images: bases, their versions, who stands on them, what a new version set off.
 
 use app::model::{
-    BASES, Base, BaseName, BaseRoll, BaseState, BaseUser, BaseVersion, CandidateId, RepositoryId, RunId, RunState, ServiceId, TeamId,
-    Timestamp,
+    BASES, Base, BaseName, BaseRoll, BaseState, BaseUser, BaseVersion, CandidateId, RepositoryId, RunId, RunState, ServiceId, Timestamp,
 };
 
 use super::{
     Query, Row, Tx,
-    db::{Result, readable},
+    db::{Result, Value, readable},
+    events::Of,
 };
 use crate::{args, clock};
 
@@ -216,55 +216,82 @@ pub async fn log(q: impl Query, base: &BaseRow, number: u64) -> Result<Option<St
     row.map(|row| row.text("log")).transpose()
 }
 
-/// The services whose newest candidates stand on a base, each with its team's id, by name.
-pub async fn users(q: impl Query, base: &str) -> Result<Vec<(TeamId, BaseUser)>> {
-    let sql = "SELECT t.id AS team_id, t.name AS team, s.name AS service, c.number AS candidate, v.number AS version, b.name AS written
-                 FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest
-                 JOIN candidates c ON c.id = b.candidate_id JOIN services s ON s.id = b.service_id JOIN teams t ON t.id = s.team_id
-                WHERE v.base_id = $1 AND s.deleted_at IS NULL ORDER BY t.name, s.name, v.number DESC";
+/// The condition that a service is of these teams; its values follow those there are.
+fn of_teams(of: &Of<'_>, service: &str, values: &mut Vec<Value>) -> String {
+    let Of::Teams(teams) = of else { return String::new() };
+    let places: Vec<String> = teams
+        .iter()
+        .map(|team| {
+            values.push(team.into());
+            format!("${}", values.len())
+        })
+        .collect();
+    // No team has no name.
+    let places = if places.is_empty() { "''".to_owned() } else { places.join(", ") };
+    format!(" AND {service} IN (SELECT id FROM services WHERE team_id IN ({places}))")
+}
+
+/// So many of the services whose newest candidates stand on a base, by name.
+pub async fn users(q: impl Query, base: &str, of: &Of<'_>, most: usize) -> Result<Vec<BaseUser>> {
+    let mut values = args![base, most];
+    // First which, then what of them: thousands may stand on one base.
+    let sql = format!(
+        "SELECT t.name AS team, s.name AS service, c.number AS candidate, u.number AS version, u.name AS written
+           FROM (SELECT b.candidate_id, b.service_id, b.name, v.number FROM base_versions v
+                   JOIN candidate_bases b ON b.version_id = v.id AND b.newest WHERE v.base_id = $1{} LIMIT $2) u
+           JOIN candidates c ON c.id = u.candidate_id JOIN services s ON s.id = u.service_id JOIN teams t ON t.id = s.team_id
+          WHERE s.deleted_at IS NULL ORDER BY t.name, s.name, u.number DESC",
+        of_teams(of, "b.service_id", &mut values)
+    );
     let read = |row: &Row| {
         let written = row.text("written")?;
-        let user = BaseUser {
+        Ok(BaseUser {
             team: row.parsed("team")?,
             service: row.parsed("service")?,
             candidate: row.num("candidate")?,
             version: row.num("version")?,
             pinned: pinned(&written),
             written,
-        };
-        Ok((TeamId::from_text(row.text("team_id")?), user))
+        })
     };
-    Ok(readable(&q.fetch_all(sql, args![base]).await?, read))
+    Ok(readable(&q.fetch_all(&sql, values).await?, read))
 }
 
-/// How many of [`users`] each team has, by its id.
-pub async fn user_counts(q: impl Query, base: &str) -> Result<Vec<(TeamId, u64)>> {
-    let sql = "SELECT s.team_id, COUNT(*) AS users FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest
-                 JOIN services s ON s.id = b.service_id WHERE v.base_id = $1 AND s.deleted_at IS NULL GROUP BY s.team_id";
-    let read = |row: &Row| Ok((TeamId::from_text(row.text("team_id")?), row.num("users")?));
-    q.fetch_each(sql, args![base], read).await
+/// How many [`users`] a base has in all.
+pub async fn user_count(q: impl Query, base: &str, of: &Of<'_>) -> Result<u64> {
+    let mut values = args![base];
+    let sql = format!(
+        "SELECT COUNT(*) AS users FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest WHERE v.base_id = $1{}",
+        of_teams(of, "b.service_id", &mut values)
+    );
+    q.fetch_opt(&sql, values).await?.map_or(Ok(0), |row| row.num("users"))
 }
 
-/// What the newest version that was to do so set off, each with its team's id, by name.
-pub async fn rolls(q: impl Query, base: &str) -> Result<Vec<(TeamId, BaseRoll)>> {
-    let sql = "SELECT t.id AS team_id, t.name AS team, s.name AS service, v.number AS version, r.number AS run, r.state, o.note
-                 FROM base_versions v JOIN base_rolls o ON o.version_id = v.id JOIN services s ON s.id = o.service_id
-                 JOIN teams t ON t.id = s.team_id LEFT JOIN runs r ON r.id = o.run_id
-                WHERE v.id = (SELECT w.id FROM base_versions w WHERE w.base_id = $1 AND w.rolls AND w.state = 'ready'
-                               ORDER BY w.number DESC LIMIT 1)
-                ORDER BY t.name, s.name";
+/// So many of what the newest version that was to do so set off, by name; first what did not become a run.
+pub async fn rolls(q: impl Query, base: &str, of: &Of<'_>, most: usize) -> Result<Vec<BaseRoll>> {
+    let mut values = args![base, most];
+    let sql = format!(
+        "SELECT t.name AS team, s.name AS service, v.number AS version, r.number AS run, r.state, o.note
+           FROM (SELECT o.version_id, o.service_id, o.run_id, o.note FROM base_rolls o
+                  WHERE o.version_id = (SELECT w.id FROM base_versions w WHERE w.base_id = $1 AND w.rolls AND w.state = 'ready'
+                                         ORDER BY w.number DESC LIMIT 1){}
+                  ORDER BY CASE WHEN o.note IS NULL THEN 1 ELSE 0 END, o.service_id LIMIT $2) o
+           JOIN base_versions v ON v.id = o.version_id JOIN services s ON s.id = o.service_id
+           JOIN teams t ON t.id = s.team_id LEFT JOIN runs r ON r.id = o.run_id
+          ORDER BY t.name, s.name",
+        of_teams(of, "o.service_id", &mut values)
+    );
     let read = |row: &Row| {
-        let roll = BaseRoll {
+        Ok(BaseRoll {
             version: row.num("version")?,
             team: row.parsed("team")?,
             service: row.parsed("service")?,
             run: row.int_opt("run")?.and_then(|run| u64::try_from(run).ok()),
             state: row.text_opt("state")?.as_deref().and_then(RunState::from_name),
             note: row.text_opt("note")?,
-        };
-        Ok((TeamId::from_text(row.text("team_id")?), roll))
+        })
     };
-    Ok(readable(&q.fetch_all(sql, args![base]).await?, read))
+    Ok(readable(&q.fetch_all(&sql, values).await?, read))
 }
 
 /// The versions that are to be built by this Berth, the oldest first.

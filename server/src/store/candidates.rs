@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::model::{Candidate, CandidateId, EnvironmentName, Made, Page, PageRequest, RunId, ServiceId, Shape, TeamId, Timestamp};
+use app::model::{Candidate, CandidateId, EnvironmentName, KeptImage, Made, Page, PageRequest, RunId, ServiceId, Shape, TeamId, Timestamp};
 
 use super::{
     Query, Row, Tx,
@@ -202,8 +202,18 @@ pub async fn services_with_old(q: impl Query, before: Timestamp) -> Result<Vec<S
 
 /// The candidates of a service whose images are there. One that does not read is an error of the whole: left out, it would
 /// look as if fewer were there.
-pub async fn there(q: impl Query, service: &ServiceId) -> Result<Vec<Candidate>> {
-    let sql = "SELECT * FROM candidates WHERE service_id = $1 AND gone_at IS NULL ORDER BY number DESC";
+pub async fn there(q: impl Query, service: &ServiceId) -> Result<Vec<KeptImage>> {
+    // No more of each than is needed: every service with something old is asked for, again and again.
+    let sql = "SELECT id, number, image, created_at, held FROM candidates WHERE service_id = $1 AND gone_at IS NULL ORDER BY number DESC";
+    let read = |row: &Row| {
+        Ok(KeptImage {
+            id: CandidateId::from_text(row.text("id")?),
+            number: row.num("number")?,
+            image: row.text("image")?,
+            created_at: row.time("created_at")?,
+            held: row.bool("held")?,
+        })
+    };
     q.fetch_all(sql, args![service]).await?.iter().map(read).collect()
 }
 

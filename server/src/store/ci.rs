@@ -1,8 +1,11 @@
 //! What the lights and the measures of a service rest on, as far back as they look.
 
-use app::model::{EnvironmentName, RepositoryId, RolloutState, RunState, ServiceId, TargetId, TeamId, Timestamp};
+use app::model::{EnvironmentName, RepositoryId, RolloutState, RunState, ServiceId, ServiceName, TargetId, TeamId, Timestamp};
 
-use super::{Query, Tx, db::Result};
+use super::{
+    Query, Row, Tx,
+    db::{Result, readable},
+};
 use crate::args;
 
 /// How many runs, pushes and deployments are looked at.
@@ -30,15 +33,16 @@ pub async fn of_service(q: impl Query, team: &TeamId, service: &ServiceId) -> Re
             args![team, service],
         )
         .await?;
-    row.map(|row| {
-        Ok(Looked {
-            repository: RepositoryId::from_text(row.text("repository_id")?),
-            branch: row.text("default_branch")?,
-            guards_red: row.bool("guards_red")?,
-            public_badges: row.bool("public_badges")?,
-        })
+    row.as_ref().map(looked).transpose()
+}
+
+fn looked(row: &Row) -> Result<Looked> {
+    Ok(Looked {
+        repository: RepositoryId::from_text(row.text("repository_id")?),
+        branch: row.text("default_branch")?,
+        guards_red: row.bool("guards_red")?,
+        public_badges: row.bool("public_badges")?,
     })
-    .transpose()
 }
 
 /// What happened last as far as lights go: as long as it is the same, so is what they rest on.
@@ -56,6 +60,34 @@ pub struct Newest {
 
 /// How many of a branch's newest runs are looked at for whether one ended.
 const NEWEST: u32 = 50;
+
+/// So many of a team's services, by name, each with what happened last as far as lights go.
+pub async fn newest_of_team(q: impl Query, team: &TeamId, most: u32) -> Result<Vec<(ServiceId, ServiceName, Looked, Newest)>> {
+    let last = |what: &str| {
+        format!(
+            "(SELECT {what}(n.finished_at) FROM (SELECT r.finished_at FROM runs r WHERE r.service_id = s.id AND r.branch = p.default_branch
+                                                  ORDER BY r.number DESC LIMIT $2) n)"
+        )
+    };
+    let sql = format!(
+        "SELECT s.id, s.name, s.repository_id, p.default_branch, s.guards_red, t.public_badges, {} AS ended, {} AS runs,
+                (SELECT c.id FROM ref_changes c WHERE c.repository_id = s.repository_id ORDER BY c.created_at DESC, c.id DESC LIMIT 1) AS pushed
+           FROM services s JOIN teams t ON t.id = s.team_id JOIN repositories p ON p.id = s.repository_id
+          WHERE s.team_id = $1 AND s.deleted_at IS NULL ORDER BY s.name LIMIT $3",
+        last("MAX"),
+        last("COUNT")
+    );
+    let read = |row: &Row| {
+        let newest = Newest {
+            repository: row.text("repository_id")?,
+            run_ended: row.time_opt("ended")?,
+            runs: row.num("runs")?,
+            change: row.text_opt("pushed")?,
+        };
+        Ok((ServiceId::from_text(row.text("id")?), row.parsed("name")?, looked(row)?, newest))
+    };
+    Ok(readable(&q.fetch_all(&sql, args![team, NEWEST, most]).await?, read))
+}
 
 /// What happened last as far as lights go.
 pub async fn newest(q: impl Query + Copy, repository: &RepositoryId, service: &ServiceId, branch: &str) -> Result<Newest> {

@@ -25,7 +25,9 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(3_600);
 /// How many services are judged, and images removed, in one pass; however many there are, nobody else feels it.
 const AT_ONCE: usize = 10;
-/// How long until the next pass where there was more.
+/// The longest until the next pass in the middle of a round.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long until the next pass where there are more images to remove, or few services to judge.
 const MORE: Duration = Duration::from_millis(200);
 
 /// So much of what BuildKit keeps stays for the next builds: layers that images are made of are not counted.
@@ -47,8 +49,9 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
         let passed = round.pass(&ctx, clock::now()).await;
         metrics::passed("retention", passed.is_ok());
         let rest = match passed {
-            Ok(true) => clock::pace(MORE),
-            Ok(false) => clock::pace(EVERY),
+            Ok(Left::Images) => clock::pace(MORE),
+            Ok(Left::Services(of)) => clock::pace(between(of)),
+            Ok(Left::Nothing) => clock::pace(EVERY),
             Err(error) => {
                 tracing::warn!(%error, "images that nobody needs could not be removed");
                 wake::rest(false)
@@ -60,21 +63,45 @@ pub async fn run(ctx: Context, stop: CancellationToken) {
     }
 }
 
+/// How long until the next services are judged, of so many in all: a round is spread over the time there is, so that it costs
+/// the same however many there are.
+fn between(services: usize) -> Duration {
+    let parts = u32::try_from(services.div_ceil(AT_ONCE)).unwrap_or(u32::MAX);
+    (EVERY / parts.max(1)).min(LONGEST).max(MORE)
+}
+
+/// What a round has still to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Images to remove, and maybe more.
+    Images,
+    /// Services to judge; in this round there were so many.
+    Services(usize),
+    /// It is over.
+    Nothing,
+}
+
 /// A look at all there is, a part at a time.
 #[derive(Default)]
 struct Round {
     /// The services still to be judged; none: it has not begun.
     services: Option<VecDeque<ServiceId>>,
+    /// How many there were at its beginning.
+    of: usize,
     /// The last candidate whose image was looked at.
     last: Option<Going>,
 }
 
 impl Round {
-    /// A part of it. True: there is more.
-    async fn pass(&mut self, ctx: &Context, now: Timestamp) -> Result<bool, RetentionError> {
+    /// A part of it.
+    async fn pass(&mut self, ctx: &Context, now: Timestamp) -> Result<Left, RetentionError> {
         let services = match &mut self.services {
             Some(services) => services,
-            none => none.insert(candidates::services_with_old(&ctx.db, now.minus(POLICY.age)).await?.into()),
+            none => {
+                let services = none.insert(candidates::services_with_old(&ctx.db, now.minus(POLICY.age)).await?.into());
+                self.of = services.len();
+                services
+            }
         };
         for _ in 0..AT_ONCE {
             let Some(service) = services.front() else { break };
@@ -92,15 +119,19 @@ impl Round {
             remove(ctx, &going).await?;
             self.last = Some(going);
         }
-        let more = more || full;
-        if !more {
+        let left = match (full, more) {
+            (true, _) => Left::Images,
+            (false, true) => Left::Services(self.of),
+            (false, false) => Left::Nothing,
+        };
+        if left == Left::Nothing {
             *self = Self::default();
             if ctx.config.buildkit {
                 let freed = ctx.platform.bound_build_cache(MOST_CACHED).await?;
                 tracing::debug!(freed, "the cache of BuildKit is within its bound");
             }
         }
-        Ok(more)
+        Ok(left)
     }
 }
 
@@ -141,4 +172,16 @@ async fn remove(ctx: &Context, Going { id, team, image, .. }: &Going) -> Result<
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_takes_its_time_and_no_longer() {
+        for (services, rest) in [(1, LONGEST), (10, LONGEST), (3_600, LONGEST), (10_000, Duration::from_millis(3_600)), (1_000_000, MORE)] {
+            assert_eq!(between(services), rest, "{services}");
+        }
+    }
 }
