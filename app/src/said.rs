@@ -290,6 +290,9 @@ said! {
     files_unread(line): "The files of the commit could not be read: {line}" / "커밋의 파일을 읽을 수 없었어요: {line}";
     files_gone(number): "The files of run {number} are not on the engine any more, so nothing can go on from it. Run the commit again from the start." / "실행 {number}번의 파일이 이제 엔진에 없어서 이어서 실행할 수 없어요. 커밋을 처음부터 다시 실행하세요.";
     goes_on_with(number, names): "Goes on from run {number} with the files as it left them. Taken over, and not run again: {names}." / "실행 {number}번이 남긴 파일로 이어서 실행해요. 다시 실행하지 않고 가져온 것: {names}.";
+    no_host(failure): "No host could be taken for it: {failure}" / "실행할 호스트를 정할 수 없었어요: {failure}";
+    host_silent: "the host that has its files does not answer" / "작업 파일이 있는 호스트가 응답하지 않아요";
+    no_builder: "none of the hosts for runs answers. Ask an administrator" / "실행용 호스트가 하나도 응답하지 않아요. 관리자에게 문의하세요";
     not_filled(failure): "The workspace could not be filled: {failure}" / "작업 공간을 채울 수 없었어요: {failure}";
     unreadable_run(column): "What is stored of this run does not read ({column}), so it was ended. Run the commit again." / "저장된 실행을 읽을 수 없어서({column}) 끝냈어요. 커밋을 다시 실행하세요.";
     unreadable_mirror(column): "What is stored of this mirror does not read ({column}), so it was left alone. It is tried again within the hour." / "저장된 미러를 읽을 수 없어서({column}) 그대로 두었어요. 한 시간 안에 다시 시도해요.";

@@ -1,6 +1,7 @@
 //! What a Berth is told at its start: flags, `BERTH_…` variables and a file, in this order of weight.
 
 use std::{
+    collections::BTreeMap,
     env,
     fmt::Display,
     fs,
@@ -39,6 +40,9 @@ pub struct Settings {
     /// The container engine: `unix://…` or `tcp://…` [default: as the docker command finds it]
     #[arg(long, env = "BERTH_DOCKER", value_name = "URL")]
     pub docker: Option<String>,
+    /// Engines that runs are carried out on, each with a name for it: `NAME=unix://…` or `NAME=tcp://…`, with commas between [default: none, the same engine as the services]
+    #[arg(long, env = "BERTH_BUILDERS", value_name = "BUILDERS", value_delimiter = ',')]
+    pub builders: Option<Vec<String>>,
     /// Range that container networks are taken from [default: 10.201.0.0/16]
     #[arg(long, env = "BERTH_SUBNETS", value_name = "CIDR")]
     pub subnets: Option<String>,
@@ -102,6 +106,7 @@ impl Settings {
             domain: self.domain.or(under.domain),
             url: self.url.or(under.url),
             docker: self.docker.or(under.docker),
+            builders: self.builders.or(under.builders),
             subnets: self.subnets.or(under.subnets),
             runs: self.runs.or(under.runs),
             steps: self.steps.or(under.steps),
@@ -131,6 +136,7 @@ impl Settings {
             domain: check_domain(self.domain.as_deref().unwrap_or("localhost"))?,
             url: self.url.as_deref().map_or_else(|| Ok(url_of_listen(listen)), check_url)?,
             docker: self.docker.filter(|docker| !docker.is_empty()),
+            builders: check_builders(&self.builders.unwrap_or_default())?,
             subnets: check_subnets(self.subnets.as_deref().unwrap_or("10.201.0.0/16"))?,
             runs: at_least_one("runs", self.runs.unwrap_or(2))?,
             steps: at_least_one("steps", self.steps.unwrap_or(8))?,
@@ -160,6 +166,25 @@ fn at_least_one(name: &str, number: usize) -> Result<usize> {
         return Err(bad(format!("`{name}` is at least 1: with 0 nothing that is pushed would ever be tested.")));
     }
     Ok(number)
+}
+
+/// Builders by name: one name is one host, in the logs and for good.
+fn check_builders(told: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut builders = BTreeMap::new();
+    for one in told.iter().map(|one| one.trim()).filter(|one| !one.is_empty()) {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let named = one.split_once('=').filter(|(name, _)| !name.is_empty() && name.len() <= 40 && name.chars().all(plain));
+        let Some((name, address)) = named else {
+            return Err(bad(format!(
+                "`{one}` is no builder. Write NAME=ADDRESS, like `b1=tcp://10.0.0.5:2375`; a name has small letters, digits and hyphens."
+            )));
+        };
+        // The engine of the services is called so.
+        if name == "home" || builders.insert(name.to_owned(), address.to_owned()).is_some() {
+            return Err(bad(format!("Two hosts are called `{name}`. Give each builder a name of its own.")));
+        }
+    }
+    Ok(builders)
 }
 
 /// Bytes of so many MiB.
@@ -248,6 +273,8 @@ pub struct Config {
     pub url: String,
     /// The engine's address, if given.
     pub docker: Option<String>,
+    /// The engines that runs are carried out on, by name; none: that of the services.
+    pub builders: BTreeMap<String, String>,
     /// The range of container networks, CIDR.
     pub subnets: String,
     /// Runs under way at once.
@@ -371,6 +398,10 @@ mod tests {
             "database = \"mysql://x\"",
             "subnets = \"10.0.0.0\"",
             "runs = 0",
+            "builders = [\"b1\"]",
+            "builders = [\"B 1=unix:///x\"]",
+            "builders = [\"home=unix:///x\"]",
+            "builders = [\"b1=unix:///x\", \"b1=unix:///y\"]",
             "steps = 0",
             "run_steps = 0",
             "step_memory = 63",
@@ -383,6 +414,8 @@ mod tests {
         }
         let config = settings("step_memory = 4096\nstep_cpus = 1.5").resolve().unwrap();
         assert_eq!((config.step_memory, config.step_cpu_millis), (4 << 30, 1_500));
+        let config = settings("builders = [\"b1=unix:///x.sock\", \"b2=tcp://10.0.0.5:2375\"]").resolve().unwrap();
+        assert_eq!(config.builders.into_iter().collect::<Vec<_>>()[1], ("b2".to_owned(), "tcp://10.0.0.5:2375".to_owned()));
         assert_eq!(settings("url = \"https://b.example.org/\"").resolve().unwrap().url, "https://b.example.org");
     }
 }

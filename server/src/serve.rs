@@ -25,8 +25,9 @@ use crate::{
     edge::{Edge, Handle, Options, Rows, Source},
     http, pipelines,
     platform::{
-        Platform,
+        self, Platform,
         docker::{self, Docker},
+        pool::Pool,
     },
     rollout::{self, health},
     secrets::Secrets,
@@ -128,7 +129,7 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
     let builds = wall_of_builds(&config, &platform, walled);
     spawn_tasks(&mut running, &ctx, &builds, &stop);
     if walled {
-        let builds = config.buildkit.then_some(builds);
+        let builds = (config.buildkit && config.builders.is_empty()).then_some(builds);
         running.spawn(wall::keep(config.data.clone(), builds, stop.clone()));
     }
     let pages = http::ui::router(&control, stop.clone());
@@ -153,10 +154,13 @@ pub async fn start(mut config: Config, engine: Engine) -> Result<Running> {
 
 /// What raises the wall before commands of BuildKit.
 fn wall_of_builds(config: &Config, platform: &Arc<dyn Platform>, walled: bool) -> pipelines::Wall {
-    let (platform, given) = (platform.clone(), config.docker.clone());
+    let (platform, given, away) = (platform.clone(), config.docker.clone(), !config.builders.is_empty());
     Arc::new(move || {
         let (platform, given) = (platform.clone(), given.clone());
         Box::pin(async move {
+            if away {
+                return Err("it is built on another host".to_owned());
+            }
             let bridge = platform.default_bridge().await.map_err(|error| error.to_string())?;
             match bridge {
                 None => Ok(()),
@@ -246,17 +250,27 @@ fn prepare_folder(data: &Path) -> Result<File> {
     }
 }
 
+/// The engine of the services; with builders beside it a pool.
 async fn docker(config: &Config, db: &Db) -> Result<Arc<dyn Platform>> {
-    let settings = docker::Settings {
-        address: config.docker.clone(),
-        instance: settings::once(db, "instance", clock::new_id).await?,
-        subnets: config.subnets.clone(),
-        deadlines: docker::Deadlines::default(),
+    let instance = settings::once(db, "instance", clock::new_id).await?;
+    let driver = |host: Option<&String>, address: Option<&String>| {
+        let settings = docker::Settings {
+            host: host.cloned(),
+            address: address.cloned(),
+            instance: instance.clone(),
+            subnets: config.subnets.clone(),
+            deadlines: docker::Deadlines::default(),
+        };
+        Docker::new(settings).map_err(|error| Error::unavailable("engine", format!("{error} See `berth doctor`.")))
     };
-    match Docker::new(settings) {
-        Ok(docker) => Ok(Arc::new(docker)),
-        Err(error) => Err(Error::unavailable("engine", format!("{error} See `berth doctor`."))),
+    let home = Arc::new(driver(None, config.docker.as_ref())?);
+    if config.builders.is_empty() {
+        return Ok(home);
     }
+    let builder =
+        |(name, address): (&String, &String)| Ok((name.clone(), Arc::new(driver(Some(name), Some(address))?) as Arc<dyn platform::Engine>));
+    let builders = config.builders.iter().map(builder).collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Pool::new(&instance, home, builders)))
 }
 
 fn database(error: StoreError) -> Error {

@@ -31,6 +31,7 @@ pub(super) fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
         context,
         dockerfile: "deploy/Dockerfile".into(),
         buildkit: false,
+        bases: Vec::new(),
         text: None,
         target: None,
         args: BTreeMap::new(),
@@ -42,6 +43,11 @@ pub(super) fn build(folder: &tempfile::TempDir, dockerfile: &str) -> Build {
 
 /// Builds it.
 pub(super) async fn make(platform: &TestPlatform, build: &Build, cancel: &CancellationToken) -> Built {
+    make_on(&platform.docker, build, cancel).await
+}
+
+/// The same on any platform.
+pub(super) async fn make_on(platform: &dyn Platform, build: &Build, cancel: &CancellationToken) -> Built {
     let (sink, mut pieces) = mpsc::channel(1);
     let (result, text) = tokio::join!(platform.build(build, sink, cancel.clone()), async {
         let mut text = Vec::new();

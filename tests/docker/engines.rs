@@ -22,6 +22,7 @@ fn driver(socket: &Path) -> Docker {
     let limit = Duration::from_millis(300);
     let deadlines = Deadlines { short: limit, long: limit, transfer: limit, idle: limit, slow: Duration::from_millis(100) };
     let settings = Settings {
+        host: None,
         address: Some(format!("unix://{}", socket.display())),
         instance: "x".into(),
         subnets: "10.202.0.0/16".into(),
@@ -128,8 +129,13 @@ fn settings_that_are_none_are_refused() {
         ("a", "10.0.0.0", "unix:///x"),
         ("a", "10.0.0.0/16", "ssh://x"),
     ] {
-        let settings =
-            Settings { address: Some(address.into()), instance: instance.into(), subnets: subnets.into(), deadlines: Deadlines::default() };
+        let settings = Settings {
+            host: None,
+            address: Some(address.into()),
+            instance: instance.into(),
+            subnets: subnets.into(),
+            deadlines: Deadlines::default(),
+        };
         assert!(matches!(Docker::new(settings), Err(PlatformError::Refused(_))));
     }
 }

@@ -58,6 +58,7 @@ impl Proxy {
     fn driver(&self, platform: &TestPlatform, limit: Duration) -> Docker {
         let deadlines = Deadlines { short: limit, long: limit, transfer: limit, idle: Duration::from_millis(200), slow: limit };
         let settings = Settings {
+            host: None,
             address: Some(format!("unix://{}", self.path.display())),
             instance: platform.instance.clone(),
             subnets: "10.202.0.0/16".into(),

@@ -1,5 +1,6 @@
 //! The container engine, really.
 
+mod builders;
 mod buildkit;
 mod builds;
 mod copies;
@@ -90,6 +91,10 @@ async fn run(platform: &TestPlatform, task: &Task) -> Ran {
 }
 
 async fn run_until(platform: &TestPlatform, task: &Task, cancel: &CancellationToken) -> Ran {
+    run_on(&platform.docker, task, cancel).await
+}
+
+async fn run_on(platform: &dyn Platform, task: &Task, cancel: &CancellationToken) -> Ran {
     let (sink, mut pieces) = mpsc::channel(1);
     let (end, (out, err)) = tokio::join!(platform.run_to_end(task, sink, cancel.clone()), async {
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! From a push to a candidate: what runs, in which order, and how it ends.
 
 mod bases;
+mod builders;
 mod caches;
 mod canary;
 mod candidates;

@@ -427,7 +427,7 @@ impl World {
             return self.write_end(at, hold, RunState::Lost);
         }
         self.line.begin(run, fence);
-        let room = Arc::new(self.berths[at].room.of_run());
+        let room = Arc::new(self.berths[at].room.of_run_on(None));
         let steps = (0..self.rng.random_range(1..5)).map(|_| self.step(&room, &cancel)).collect();
         self.berths[at].holds.push(Hold { steps, ..hold });
     }

@@ -1,6 +1,6 @@
 //! A whole Berth on the platform in memory: real store, real edge, real background tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use app::model::{
     Actor, Change, EnvironmentName, NewPerson, NewService, Rollout, RolloutId, Run, RunId, RunState, ServiceName, Source, TeamName,
@@ -61,6 +61,7 @@ pub(crate) fn settings(folder: &TempDir) -> Config {
         cache_budget: 4 << 30,
         step_cpu_millis: 2_000,
         buildkit: false,
+        builders: BTreeMap::new(),
         trusted_proxies: Vec::new(),
         mirror_private: false,
         log_json: false,

@@ -22,7 +22,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// A fresh one that answers.
     pub(crate) async fn new() -> Self {
-        let mut engine = Self { folder: tempfile::tempdir().unwrap(), bridge: Bridge::new(), child: None };
+        Self::on(Bridge::new(None)).await
+    }
+
+    /// A fresh one on a host of its own: a network namespace, so that no address of its containers is one of another engine's. Its
+    /// containers reach nothing else.
+    pub(crate) async fn elsewhere() -> Self {
+        Self::on(Bridge::new(Some(Namespace::new()))).await
+    }
+
+    async fn on(bridge: Bridge) -> Self {
+        let mut engine = Self { folder: tempfile::tempdir().unwrap(), bridge, child: None };
         engine.start().await;
         engine
     }
@@ -31,11 +41,19 @@ impl Engine {
     pub(crate) async fn start(&mut self) {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let log = File::options().create(true).append(true).open(path("log")).unwrap();
-        let mut command = Command::new("dockerd");
+        let mut command = match &self.bridge.namespace {
+            // `ip netns exec` would hide the cgroups from it.
+            Some(Namespace(name)) => {
+                let mut command = Command::new("nsenter");
+                command.args([&format!("--net=/var/run/netns/{name}"), "dockerd"]);
+                command
+            }
+            None => Command::new("dockerd"),
+        };
         // The machine's own rules are left alone: its other engine has written them.
         command.args([
             "--bridge",
-            &self.bridge.0,
+            &self.bridge.name,
             "--iptables=false",
             "--ip-masq=false",
             "--ip-forward=false",
@@ -88,28 +106,61 @@ impl Engine {
 }
 
 /// The bridge it calls its default one. Told to have none, an engine removes `docker0`, which is the other engine's.
-struct Bridge(String);
+struct Bridge {
+    name: String,
+    namespace: Option<Namespace>,
+}
+
+/// A number that no other test has now.
+fn number() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    (std::process::id() + 4099 * COUNT.fetch_add(1, Ordering::Relaxed)) % 8192
+}
+
+fn ip(arguments: &[&str]) {
+    let done = Command::new("ip").args(arguments).output().expect("ip is on the PATH; `make` sets it up");
+    assert!(done.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
 
 impl Bridge {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = (std::process::id() + 4099 * COUNT.fetch_add(1, Ordering::Relaxed)) % 8192;
-        let bridge = Self(format!("bt-{number}"));
+    fn new(namespace: Option<Namespace>) -> Self {
+        let number = number();
+        let bridge = Self { name: format!("bt-{number}"), namespace };
         let address = format!("10.203.{}.{}/29", number / 32, number % 32 * 8 + 1);
-        bridge.ip(&["link", "add", "name", &bridge.0, "type", "bridge"]);
-        bridge.ip(&["address", "add", &address, "dev", &bridge.0]);
+        bridge.ip(&["link", "add", "name", &bridge.name, "type", "bridge"]);
+        bridge.ip(&["address", "add", &address, "dev", &bridge.name]);
         bridge
     }
 
     fn ip(&self, arguments: &[&str]) {
-        let done = Command::new("ip").args(arguments).output().expect("ip is on the PATH; `make` sets it up");
-        assert!(done.status.success(), "the bridge {}: {}", self.0, String::from_utf8_lossy(&done.stderr));
+        let there: Vec<&str> = self.namespace.iter().flat_map(|Namespace(name)| ["-n", name.as_str()]).collect();
+        ip(&[&there, arguments].concat());
     }
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", &self.0]).status();
+        if self.namespace.is_none() {
+            let _ = Command::new("ip").args(["link", "delete", &self.name]).status();
+        }
+    }
+}
+
+/// A network namespace; gone with whatever is in it when it is dropped.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Self {
+        let namespace = Self(format!("bt-{}-{}", std::process::id(), number()));
+        ip(&["netns", "add", &namespace.0]);
+        ip(&["-n", &namespace.0, "link", "set", "lo", "up"]);
+        namespace
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "delete", &self.0]).status();
     }
 }
 

@@ -48,7 +48,8 @@ impl TestPlatform {
     }
 
     fn driver(instance: &str, address: Option<String>) -> Docker {
-        let settings = Settings { address, instance: instance.into(), subnets: "10.202.0.0/16".into(), deadlines: Deadlines::default() };
+        let settings =
+            Settings { host: None, address, instance: instance.into(), subnets: "10.202.0.0/16".into(), deadlines: Deadlines::default() };
         Docker::new(settings).expect("good settings")
     }
 

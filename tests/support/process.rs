@@ -212,7 +212,7 @@ impl Process {
         let instance = settings::once(&db, "instance", String::new).await.unwrap();
         db.close().await;
         let address = self.variable("BERTH_DOCKER").map(ToOwned::to_owned);
-        Docker::new(Settings { address, instance, subnets: "10.201.0.0/16".into(), deadlines: Deadlines::default() }).unwrap()
+        Docker::new(Settings { host: None, address, instance, subnets: "10.201.0.0/16".into(), deadlines: Deadlines::default() }).unwrap()
     }
 
     /// What this Berth has on the engine.

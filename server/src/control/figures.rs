@@ -83,7 +83,7 @@ impl Control {
         {
             return how;
         }
-        let how = match timeout(PATIENCE, self.platform.hosts()).await {
+        let how = match timeout(PATIENCE, self.platform.service_hosts()).await {
             Ok(hosts) if hosts.iter().any(|host| matches!(host.state, EngineState::Answers | EngineState::Slow)) => None,
             Ok(hosts) if hosts.iter().all(|host| host.state == EngineState::Gone) => Some("takes no connections"),
             Ok(_) | Err(_) => Some("does not answer"),

@@ -151,6 +151,7 @@ async fn its_bases(ctx: &Context, build: &mut Build) -> Result<Vec<BaseImage>, P
         return Err(refused(why));
     }
     let bases = bases(ctx, build, builder, &text).await?;
+    build.bases.clone_from(&bases);
     if build.buildkit {
         build.text = dockerfile::unfolded(&text).map_err(refused)?;
     }
@@ -207,6 +208,7 @@ fn order(ctx: &Context, run: &RunRow, pipeline: &Pipeline, context: PathBuf, unt
         text: None,
         target: pipeline.target.clone(),
         args: pipeline.args.clone(),
+        bases: Vec::new(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         limits: ctx.limits(),
         timeout: Duration::from_millis(pipeline.build_timeout_ms).min(until.saturating_duration_since(Instant::now())),

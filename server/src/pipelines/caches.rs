@@ -71,10 +71,17 @@ pub(super) async fn take(ctx: &Context, job: &Job<'_>, log: &mut Log, cancel: &C
                 continue;
             }
         }
-        log.note(&sentence(path, &taken)).await?;
+        // An engine's volumes can be lost, with their host for instance.
+        let lost = taken.copy_of.is_none() && taken.of_run.is_some() && !is_there(ctx, &taken.id).await;
+        log.note(&if lost { said::cache_empty(path) } else { sentence(path, &taken) }).await?;
         mounts.push(CacheMount { id: taken.id, path: path.clone() });
     }
     Ok(mounts)
+}
+
+/// Whether a cache is there. Where an engine does not say, the step itself will find out.
+async fn is_there(ctx: &Context, id: &CacheId) -> bool {
+    ctx.platform.caches().await.map_or(true, |caches| caches.contains(id))
 }
 
 fn sentence(path: &str, taken: &Taken) -> String {

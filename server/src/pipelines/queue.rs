@@ -137,12 +137,14 @@ async fn sweep_images(ctx: &Context) -> Result<(), SweepError> {
     let built = ctx.platform.built_images().await?;
     let of: Vec<RunId> = built.iter().map(|(_, run)| run.clone()).collect();
     let gone = runs::not_under_way(&ctx.db, &of).await?;
-    for (image, run) in built.into_iter().filter(|(_, run)| gone.contains(run)) {
-        if !candidates::is_named(&ctx.db, &image).await? {
-            ctx.platform.remove_image(&image).await?;
+    let ended: Vec<(String, RunId)> = built.into_iter().filter(|(_, run)| gone.contains(run)).collect();
+    for (image, run) in &ended {
+        if !candidates::is_named(&ctx.db, image).await? {
+            ctx.platform.remove_image(image).await?;
             tracing::info!(%run, image, "removed an image that became no candidate");
         }
     }
+    ctx.platform.drop_brought(&ended.into_iter().map(|(image, _)| image).collect()).await;
     Ok(())
 }
 

@@ -290,7 +290,7 @@ async fn one_stage(
     let Some(planned) = pipeline.stages.iter().find(|planned| planned.name == stage.name) else {
         return Ok(Some(Outcome::not(RunState::Errored, format!("The stage {} is not in the run's pipeline.", stage.name))));
     };
-    let room = ctx.room.of_run();
+    let room = ctx.room.of_run_on(ctx.platform.host_of(&run.id));
     let places = places(&room, stage);
     begin(ctx, run, stage, &waiting(stage, &places)).await?;
     let steps = async {

@@ -5,6 +5,7 @@ pub mod container;
 pub mod docker;
 pub mod fake;
 pub mod network;
+pub mod pool;
 pub mod silence;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 };
 
 use app::{
-    model::{BaseName, CacheId, Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
+    model::{BaseImage, BaseName, CacheId, Host, Profile, RunId, ServiceId, ServiceName, TargetId, TeamId, Timestamp},
     said,
 };
 use async_trait::async_trait;
@@ -284,6 +285,8 @@ pub struct Build {
     pub target: Option<String>,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// The images it starts from, by the names it has for them.
+    pub bases: Vec<BaseImage>,
     /// Labels of the image: commit, run, service.
     pub labels: BTreeMap<String, String>,
     /// Its limits.
@@ -331,6 +334,17 @@ pub struct ImageRead {
     pub paths: Vec<String>,
     /// The most bytes in all.
     pub most: usize,
+}
+
+/// What a run asks of the host that is taken for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Placing<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// Its service: what its runs leave for each other is found again where the next run is on the same host.
+    pub service: &'a ServiceId,
+    /// The run whose files it goes on with, itself or another. None: it begins anew, on any host.
+    pub files: Option<&'a RunId>,
 }
 
 /// What can go wrong with an engine. Slow, hung and gone are different things.
@@ -416,6 +430,26 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The hosts and how their engines answer. Never fails: a silent engine is a state.
     async fn hosts(&self) -> Vec<Host>;
 
+    /// Those of them that services run on.
+    async fn service_hosts(&self) -> Vec<Host> {
+        self.hosts().await
+    }
+
+    /// Takes a host for a run: all that is done for the run is done there from then on. Asked again it stays the same one, but for
+    /// a run that begins anew and whose host does not answer any more.
+    async fn take_host(&self, _wanted: Placing<'_>) -> Result<(), PlatformError> {
+        Ok(())
+    }
+
+    /// The host taken for a run, where there is a choice. For limits and Berth's own log: teams do not know hosts.
+    fn host_of(&self, _run: &RunId) -> Option<String> {
+        None
+    }
+
+    /// Removes from each builder what is not at home any more: what was brought there, and of what was built there the images of
+    /// runs that have ended.
+    async fn drop_brought(&self, _ended: &BTreeSet<String>) {}
+
     /// Finds an image by id or reference, pulling a reference that is not here. For a team, what builds of another team
     /// made is not there: neither here, nor where something is run.
     async fn image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError>;
@@ -486,4 +520,35 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// The runs that have left something: found by labels.
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError>;
+}
+
+/// One engine of several: what is on one of them can be brought to another.
+#[async_trait]
+pub trait Engine: Platform {
+    /// The host, and how its engine answers.
+    async fn host(&self) -> Host;
+
+    /// The id of the image that has this name or id here. Nothing is pulled, and no team is asked for.
+    async fn image_id(&self, reference: &str) -> Result<Option<String>, PlatformError>;
+
+    /// An image with all that it stands on, as an archive.
+    async fn save_image(&self, id: &str) -> Result<Archive, PlatformError>;
+
+    /// Takes what [`Engine::save_image`] of another engine gave: the image has the same id here, and no name.
+    async fn load_image(&self, archive: Archive) -> Result<(), PlatformError>;
+
+    /// Gives an image a name, `NAME:TAG` or `NAME`; whichever image had it has it no longer.
+    async fn name_image(&self, id: &str, name: &str) -> Result<(), PlatformError>;
+
+    /// The ids of the images that have this name, with whatever tag.
+    async fn images_named(&self, name: &str) -> Result<BTreeSet<String>, PlatformError>;
+
+    /// Removes an image with all its names, if no container uses it.
+    async fn forget_image(&self, id: &str) -> Result<(), PlatformError>;
+
+    /// What a cache holds, as an archive, read on behalf of a run. None: it is not there.
+    async fn read_cache(&self, run: &Workspace, id: &CacheId) -> Result<Option<Archive>, PlatformError>;
+
+    /// Makes a cache that holds this, on behalf of a run. It is told to stop as [`Platform::fill_workspace`] is.
+    async fn fill_cache(&self, run: &Workspace, id: &CacheId, archive: Archive, cancel: CancellationToken) -> Result<(), PlatformError>;
 }

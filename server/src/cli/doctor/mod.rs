@@ -53,6 +53,12 @@ impl Finding {
     fn bad(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what, good: false, found: found.into(), mend: mend.into() }
     }
+
+    /// The same of the engine of a builder.
+    fn of_builder(self, name: &str) -> Self {
+        let mend = self.mend.replace("--docker", "--builders");
+        Self { what: "builder", found: format!("{name}: {}", self.found), mend, ..self }
+    }
 }
 
 /// Says a line for each thing; the exit code is 1 where something is wrong.
@@ -86,6 +92,9 @@ fn tell(finding: &Finding) {
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("settings", "read.")];
     findings.extend(engine::examine(config.docker.as_deref()).await);
+    for (name, address) in &config.builders {
+        findings.extend(engine::examine(Some(address)).await.into_iter().map(|finding| finding.of_builder(name)));
+    }
     findings.extend(wall::examine(config).await);
     findings.extend(wall::of_builds(config).await);
     findings.push(machine::data(&config.data));

@@ -63,7 +63,7 @@ pub(super) async fn carry_out(ctx: &Context, run: &RunRow, pipeline: &Pipeline, 
     let Some(ids) = begun else { return Err(Left::Leaving) };
     ctx.run_changed(&run.team_id, &run.id);
     let told: Vec<PlannedStep> = planned.into_iter().map(|step| telling(step, failed)).collect();
-    let (room, until) = (ctx.room.of_run(), Instant::now() + LONGEST);
+    let (room, until) = (ctx.room.of_run_on(ctx.platform.host_of(&run.id)), Instant::now() + LONGEST);
     let steps = told.iter().zip(&ids).zip(FIRST..).map(|((step, id), index)| {
         let job = step::Job { run, stage: &failed.stage.name, index, id, step, folder: &pipeline.path, notes: &[], until };
         let room = &room;

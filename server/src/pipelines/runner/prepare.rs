@@ -17,7 +17,7 @@ use crate::{
         file::{AFTER, Pipeline, PlannedStage},
         rerun,
     },
-    platform::{PlatformError, Workspace},
+    platform::{Placing, PlatformError, Workspace},
     store::{
         files,
         runs::{RunRow, StageRow},
@@ -51,6 +51,9 @@ pub(super) async fn prepare(
             Err(error) => return Ok(Some(Outcome::not(RunState::Errored, user.misses(error)))),
         }
     }
+    if let Some(outcome) = take_host(ctx, run, pipeline, to_do, halt).await? {
+        return Ok(Some(outcome));
+    }
     if let Some(from) = &run.goes_on {
         return go_on(ctx, run, pipeline, (from, to_do), notes, halt).await;
     }
@@ -61,9 +64,33 @@ pub(super) async fn prepare(
 /// Whether nothing was done before these stages, and they need the commit's files. What is run where the image failed does.
 fn begins(pipeline: &Pipeline, to_do: &[StageRow]) -> bool {
     let Some(next) = to_do.first() else { return false };
+    !has_begun(pipeline, to_do) && (next.kind == StageKind::Steps || !pipeline.on_failure.is_empty())
+}
+
+/// Whether something was done before these stages, and left files for them.
+fn has_begun(pipeline: &Pipeline, to_do: &[StageRow]) -> bool {
     let done = |stage: &PlannedStage| !stage.is_skipped();
-    let before = usize::try_from(next.position).ok().and_then(|position| pipeline.stages.get(..position));
-    !before.unwrap_or(&pipeline.stages).iter().any(done) && (next.kind == StageKind::Steps || !pipeline.on_failure.is_empty())
+    let position = to_do.first().and_then(|next| usize::try_from(next.position).ok());
+    position.and_then(|position| pipeline.stages.get(..position)).unwrap_or(&pipeline.stages).iter().any(done)
+}
+
+/// Takes the host that the run is carried out on: where its files are, or those that it goes on with. None: it is taken.
+async fn take_host(ctx: &Context, run: &RunRow, pipeline: &Pipeline, to_do: &[StageRow], halt: &Halt) -> Result<Option<Outcome>, Left> {
+    let goes_on = match &run.goes_on {
+        Some(from) if !files::has_worked(&ctx.db, &run.id).await? => Some(from),
+        _ => None,
+    };
+    let needed = to_do.first().is_some_and(|next| rerun::needs_files(pipeline, next.kind));
+    let files = match goes_on {
+        Some(from) => Some(from).filter(|_| needed),
+        None => Some(&run.id).filter(|_| has_begun(pipeline, to_do)),
+    };
+    let wanted = Placing { run: &run.id, service: &run.service_id, files };
+    Ok(match patiently(halt, || ctx.platform.take_host(wanted)).await {
+        Ok(()) => None,
+        Err(PlatformError::Cancelled) => Some(cancelled()),
+        Err(error) => Some(Outcome::not(RunState::Errored, said::no_host(error))),
+    })
 }
 
 /// Who needs an image.

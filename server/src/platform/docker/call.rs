@@ -223,9 +223,10 @@ impl Docker {
         answer.map(drop).map_err(|error| errors::read(error).into())
     }
 
-    /// The name of its host, as it was when it answered last.
-    fn name(&self) -> String {
-        self.last_host().as_ref().map_or_else(|| "local".to_owned(), |host| host.name.clone())
+    /// The name of its host: what it is called, or as it was when it answered last.
+    pub(super) fn name(&self) -> String {
+        let told = || self.last_host().as_ref().map(|host| host.name.clone());
+        self.0.host.clone().or_else(told).unwrap_or_else(|| "local".to_owned())
     }
 
     /// Whether the engine is there and answers.

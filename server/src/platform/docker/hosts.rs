@@ -17,7 +17,7 @@ use super::{
 const LOOK: Duration = Duration::from_secs(4);
 
 impl Docker {
-    pub(super) async fn host(&self) -> Host {
+    pub(super) async fn how_is_it(&self) -> Host {
         let asked = Instant::now();
         let hung = || PlatformError::Hung { what: "how it is".to_owned(), after: LOOK };
         let answer = timeout(LOOK, self.ask_host()).await.unwrap_or_else(|_| Err(hung()));
@@ -37,8 +37,8 @@ impl Docker {
             }
         };
         let last = self.last_host().clone();
-        let unknown =
-            Host { name: "local".into(), pool: "default".into(), state, engine: None, api: None, cpus: 0, memory: 0, instances: 0 };
+        let (name, pool) = (self.name(), "default".to_owned());
+        let unknown = Host { name, pool, state, engine: None, api: None, cpus: 0, memory: 0, instances: 0 };
         Host { state, ..last.unwrap_or(unknown) }
     }
 
@@ -50,7 +50,7 @@ impl Docker {
         let running = self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await?;
         let api = docker.client_version();
         Ok(Host {
-            name: info.name.unwrap_or_else(|| "local".into()),
+            name: self.0.host.clone().or(info.name).unwrap_or_else(|| "local".into()),
             pool: "default".into(),
             state: EngineState::Answers,
             engine: info.server_version,

@@ -51,7 +51,7 @@ pub(super) fn body_of(archive: super::super::Archive) -> Upload {
 }
 
 /// Splits a reference into what to pull and its tag.
-fn split(reference: &str) -> (&str, &str) {
+pub(super) fn split(reference: &str) -> (&str, &str) {
     if let Some((name, digest)) = reference.split_once('@') {
         return (name, digest);
     }

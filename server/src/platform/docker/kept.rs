@@ -6,7 +6,7 @@ use app::model::{CacheId, TeamId};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{CacheMount, PlatformError, Workspace, container},
+    super::{Archive, CacheMount, PlatformError, Workspace, container},
     Docker,
     call::Call,
     connect, images,
@@ -35,15 +35,33 @@ impl Docker {
         to: &CacheId,
         cancel: &CancellationToken,
     ) -> Result<(), PlatformError> {
-        let instance = &self.0.instance;
-        let source = container::cache_name(instance, from);
-        if self.find_volume(&source).await?.is_none() {
-            return Ok(());
+        match self.read_kept(run, from).await? {
+            Some(archive) => self.fill_kept(run, to, archive, cancel).await,
+            None => Ok(()),
         }
-        let Some(archive) = self.read_for(run, source, "").await? else { return Ok(()) };
+    }
+
+    /// What a cache holds, read on behalf of a run. None: it is not there.
+    pub(super) async fn read_kept(&self, run: &Workspace, id: &CacheId) -> Result<Option<Archive>, PlatformError> {
+        let source = container::cache_name(&self.0.instance, id);
+        match self.find_volume(&source).await? {
+            Some(_) => self.read_for(run, source, "").await,
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a cache that holds what was read of one.
+    pub(super) async fn fill_kept(
+        &self,
+        run: &Workspace,
+        id: &CacheId,
+        archive: Archive,
+        cancel: &CancellationToken,
+    ) -> Result<(), PlatformError> {
+        let instance = &self.0.instance;
         // Several steps of a run may do so at once.
         let helper = container::reader_name(instance, &run.run, &crate::clock::new_id());
-        let volume = Volume { name: container::cache_name(instance, to), labels: self.cache_labels(&run.team, to), helper };
+        let volume = Volume { name: container::cache_name(instance, id), labels: self.cache_labels(&run.team, id), helper };
         self.pour(run, &volume, "/", images::body_of(archive), cancel).await
     }
 

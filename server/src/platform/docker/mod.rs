@@ -13,6 +13,7 @@ mod errors;
 mod hosts;
 mod images;
 mod kept;
+mod moving;
 mod networks;
 mod reading;
 mod streams;
@@ -48,6 +49,8 @@ use super::{
 /// What a driver is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What its host is called; absent: as the engine says.
+    pub host: Option<String>,
     /// The engine's address; absent: as the docker command finds it.
     pub address: Option<String>,
     /// Which Berth this is, up to 40 small letters, digits and hyphens: several on one engine never touch each other's things.
@@ -63,6 +66,7 @@ pub struct Settings {
 pub struct Docker(Arc<Inner>);
 
 struct Inner {
+    host: Option<String>,
     address: String,
     instance: String,
     range: network::Subnet,
@@ -91,12 +95,13 @@ impl Docker {
     /// # Errors
     /// [`PlatformError::Refused`] where a setting is none.
     pub fn new(settings: Settings) -> Result<Self, PlatformError> {
-        let Settings { address, instance, subnets, deadlines } = settings;
+        let Settings { host, address, instance, subnets, deadlines } = settings;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if instance.is_empty() || instance.len() > 40 || !instance.chars().all(plain) {
             return Err(PlatformError::Refused(format!("`{instance}` cannot be the name of a Berth on an engine")));
         }
         Ok(Self(Arc::new(Inner {
+            host,
             address: connect::locate(address.as_deref())?,
             instance,
             range: network::range(&subnets).map_err(PlatformError::Refused)?,
@@ -192,7 +197,7 @@ impl Platform for Docker {
     }
 
     async fn hosts(&self) -> Vec<Host> {
-        vec![self.host().await]
+        vec![self.how_is_it().await]
     }
 
     async fn image(&self, reference: &str, team: &TeamId) -> Result<ImageInfo, PlatformError> {
