@@ -105,7 +105,8 @@ impl Operation for Spoil {
         world.write("DROP TRIGGER IF EXISTS spoil").await;
         assert_eq!(self.count(world).await, self.before + 1, "once");
         let (ended, table, _) = self.place();
-        let newest = format!("FROM {ended} ORDER BY created_at DESC LIMIT 1");
+        // The last that was written down: others of this world may have moved the clock.
+        let newest = format!("FROM {ended} ORDER BY rowid DESC LIMIT 1");
         let state = world.text(&format!("SELECT state AS text {newest}")).await;
         assert!(["failed", "errored"].contains(&state.as_str()), "{state}");
         assert!(!world.text(&format!("SELECT failure AS text {newest}")).await.is_empty(), "it says why");

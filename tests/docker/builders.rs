@@ -1,10 +1,14 @@
 //! A pool: an engine at home, and a builder on a host of its own.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use app::model::{BaseImage, CacheId, EngineState, RunId, ServiceId, TeamId};
 use server::platform::{
-    CacheMount, Engine as _, Network, Placing, Platform, TaskEnd, Workspace,
+    CacheMount, Engine as _, Network, Placing, Platform, PlatformError, TaskEnd, Workspace,
     docker::{Deadlines, Docker, Settings},
     pool::Pool,
 };
@@ -16,13 +20,13 @@ use super::{
 };
 use crate::support::{engine::Engine, images, platform::TestPlatform};
 
-fn driver(home: &TestPlatform, name: &str, engine: &Engine) -> Docker {
+fn driver(home: &TestPlatform, name: &str, engine: &Engine, deadlines: Deadlines) -> Docker {
     let settings = Settings {
         host: Some(name.into()),
         address: Some(engine.address()),
         instance: home.instance.clone(),
         subnets: "10.202.0.0/16".into(),
-        deadlines: Deadlines::default(),
+        deadlines,
     };
     Docker::new(settings).unwrap()
 }
@@ -34,7 +38,7 @@ async fn there(builder: &Docker, id: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_carried_out_on_a_builder_and_its_image_comes_home() {
     let (home, engine) = (TestPlatform::new(), Engine::elsewhere().await);
-    let builder = driver(&home, "b1", &engine);
+    let builder = driver(&home, "b1", &engine, Deadlines::default());
     let pool = Pool::new(&home.instance, Arc::new(home.docker.clone()), vec![("b1".into(), Arc::new(builder.clone()))]);
     let base = images::busybox_image().await;
     let (id, team, service) = (RunId::from_text("1"), TeamId::from_text("a"), ServiceId::from_text("service"));
@@ -103,5 +107,35 @@ async fn a_run_is_carried_out_on_a_builder_and_its_image_comes_home() {
     assert_eq!((home.caches().await.unwrap(), builder.caches().await.unwrap()), ([cache.clone()].into(), BTreeSet::new()));
     local.clean_run(&id).await.unwrap();
     local.remove_cache(&cache).await.unwrap();
+    home.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_builder_that_hangs_holds_up_nobody() {
+    let (home, engine) = (TestPlatform::new(), Engine::elsewhere().await);
+    let soon = Duration::from_millis(300);
+    let hasty = driver(&home, "b1", &engine, Deadlines { short: soon, long: soon, ..Deadlines::default() });
+    let pool = Pool::new(&home.instance, Arc::new(home.docker.clone()), vec![("b1".into(), Arc::new(hasty))]);
+    let (run, service) = (RunId::from_text("1"), ServiceId::from_text("service"));
+    pool.take_host(Placing { run: &run, service: &service, files: None }).await.unwrap();
+    engine.freeze();
+    let asked = Instant::now();
+    assert_eq!(pool.caches().await.unwrap(), BTreeSet::new(), "what is at home is told");
+    assert!(asked.elapsed() >= soon, "it was asked");
+    let none = format!("sha256:{}", "0".repeat(64));
+    let again = Instant::now();
+    for _ in 0..5 {
+        pool.caches().await.unwrap();
+        pool.remove_image(&none).await.unwrap();
+    }
+    assert!(again.elapsed() < soon, "it is not asked again at once: {:?}", again.elapsed());
+    // What was begun there waits for it, what begins anew has nowhere else to go.
+    for files in [Some(&run), None] {
+        let taken = pool.take_host(Placing { run: &run, service: &service, files }).await;
+        assert!(matches!(taken, Err(PlatformError::Gone(_))), "{taken:?}");
+    }
+    assert_eq!(pool.hosts().await[1].state, EngineState::Hung);
+    engine.thaw();
+    pool.take_host(Placing { run: &run, service: &service, files: Some(&run) }).await.unwrap();
     home.finish().await;
 }

@@ -83,18 +83,22 @@ impl Pool {
     where
         F: Future<Output = Result<T, PlatformError>>,
     {
-        let answers = join_all(self.builders.iter().map(|member| {
+        let answers = join_all(self.builders.iter().filter(|member| !member.is_silent()).map(|member| {
             let answer = ask(member);
             async move { (member, answer.await) }
         }));
-        let answers = answers.await.into_iter().filter_map(|(member, answer)| match answer {
-            Ok(answer) => Some((member, answer)),
-            Err(error) => {
-                tracing::warn!(host = member.name, %error, what, "left out: the builder does not answer as it should");
-                None
-            }
+        let answers = answers.await.into_iter().filter_map(|(member, answer)| {
+            member.heard(!matches!(&answer, Err(error) if error.passing()));
+            let left_out = |error| tracing::warn!(host = member.name, %error, what, "left out: the builder does not answer as it should");
+            answer.map_err(left_out).ok().map(|answer| (member, answer))
         });
         answers.collect()
+    }
+
+    async fn is_there(&self, member: &Member) -> bool {
+        let there = answers(&member.engine.host().await);
+        member.heard(there);
+        there
     }
 
     /// The host that has the files of a run. Where one does not answer and no other has them, nobody knows.
@@ -119,6 +123,7 @@ impl Pool {
         let hosts = join_all(self.builders.iter().map(|member| member.engine.host())).await;
         let (mut open, mut not) = (Vec::new(), Vec::new());
         for (member, host) in self.builders.iter().zip(&hosts) {
+            member.heard(answers(host));
             if answers(host) { &mut open } else { &mut not }.push(member.name.as_str());
         }
         if !not.is_empty() {
@@ -212,7 +217,7 @@ impl Platform for Pool {
                 let member = self.builders.iter().find(|member| member.name == at);
                 // Otherwise each stage would be tried there until there are no tries left.
                 if let Some(member) = member
-                    && !answers(&member.engine.host().await)
+                    && !self.is_there(member).await
                 {
                     return Err(PlatformError::Gone(said::host_silent()));
                 }
@@ -366,14 +371,19 @@ impl Platform for Pool {
     }
 
     async fn remove_cache(&self, id: &CacheId) -> Result<(), PlatformError> {
-        for member in self.everywhere() {
-            match member.engine.remove_cache(id).await {
-                // Once it answers, nobody knows of it, and it is removed.
-                Err(error) if error.passing() && member.name != self.home.name => tracing::warn!(host = member.name, cache = %id, %error),
-                removed => removed?,
+        let remove = |member: &Arc<Member>| {
+            let engine = Arc::clone(&member.engine);
+            async move {
+                match engine.remove_cache(id).await {
+                    Err(error) if error.passing() => Err(error),
+                    removed => Ok(removed),
+                }
             }
-        }
-        Ok(())
+        };
+        // Once one answers that does not answer now, nobody knows of what is there, and it is removed.
+        let away = self.ask_builders("a cache", remove).await;
+        away.into_iter().try_for_each(|(_, removed)| removed)?;
+        self.home.engine.remove_cache(id).await
     }
 
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError> {
@@ -398,13 +408,14 @@ const fn answers(host: &Host) -> bool {
 }
 
 impl Pool {
-    /// Where something of a run may be.
+    /// Where something of a run may be, but for hosts that it is not on any more and that do not answer: a later sweep goes there.
     fn left_by(&self, run: &RunId) -> Vec<&Arc<Member>> {
-        let names = self.placed().left(run);
+        let (names, at) = (self.placed().left(run), self.placed().at(run));
         if names.is_empty() {
             return vec![&self.home];
         }
-        self.everywhere().filter(|member| names.contains(&member.name)).collect()
+        let here = |member: &Arc<Member>| at.as_ref() == Some(&member.name) || !member.is_silent();
+        self.everywhere().filter(|member| names.contains(&member.name) && here(member)).collect()
     }
 
     /// What a run left on a host that it is not on any more is removed by a later sweep, where that host does not answer now.

@@ -1,10 +1,18 @@
 //! One engine of a pool, and the way of images between two.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Mutex;
 
 use super::super::{Engine, PlatformError};
+
+/// How long one that did not answer is left alone, where it is only asked along with others: each question to an engine that hangs
+/// takes as long as its deadline.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
 
 /// An engine of a pool.
 #[derive(Debug)]
@@ -17,11 +25,23 @@ pub(super) struct Member {
     brought: String,
     /// One image comes at a time: two that need the same one would bring it twice.
     coming: Mutex<()>,
+    /// When it did not answer, if it was so the last time it was asked along with others.
+    silent: std::sync::Mutex<Option<Instant>>,
 }
 
 impl Member {
     pub(super) fn new(instance: &str, name: String, engine: Arc<dyn Engine>) -> Self {
-        Self { name, engine, brought: format!("berth-brought-{instance}"), coming: Mutex::new(()) }
+        Self { name, engine, brought: format!("berth-brought-{instance}"), coming: Mutex::new(()), silent: std::sync::Mutex::new(None) }
+    }
+
+    /// Whether it is left alone now.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() < LEFT_ALONE)
+    }
+
+    /// Notes whether it answered.
+    pub(super) fn heard(&self, answered: bool) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = (!answered).then(Instant::now);
     }
 
     /// Has an image here that is at home, and gives it the name that a build has for it. It goes on to its end where nobody waits
