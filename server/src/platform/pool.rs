@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -59,8 +59,10 @@ impl Pool {
         }
     }
 
-    fn placed(&self) -> MutexGuard<'_, Placed> {
-        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Looks at where runs are, or changes it. Not a guard that is handed out: two of them in one expression would wait for each
+    /// other for ever.
+    fn placed<T>(&self, look: impl FnOnce(&mut Placed) -> T) -> T {
+        look(&mut self.placed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where things of a run are done: at home, unless a host was taken for it.
@@ -69,7 +71,7 @@ impl Pool {
     }
 
     fn builder_of(&self, run: &RunId) -> Option<&Arc<Member>> {
-        let name = self.placed().at(run)?;
+        let name = self.host_of(run)?;
         self.builders.iter().find(|member| member.name == name)
     }
 
@@ -103,7 +105,7 @@ impl Pool {
 
     /// The host that has the files of a run. Where one does not answer and no other has them, nobody knows.
     async fn find(&self, run: &RunId) -> Result<Option<String>, PlatformError> {
-        if let Some(name) = self.placed().at(run) {
+        if let Some(name) = self.host_of(run) {
             return Ok(Some(name));
         }
         let left = join_all(self.everywhere().map(async |member| (member, member.engine.runs_with_leftovers().await))).await;
@@ -129,16 +131,17 @@ impl Pool {
         if !not.is_empty() {
             tracing::warn!(run = %wanted.run, silent = ?not, "some builders do not answer");
         }
-        let mut placed = self.placed();
-        // Where it was begun and does not answer any more, it begins anew elsewhere.
-        let same = placed.at(wanted.run).filter(|name| open.contains(&name.as_str()));
-        let at = same.or_else(|| {
-            let open: Vec<Open<'_>> = open.iter().map(|name| Open { name, runs: placed.count(name, wanted.run) }).collect();
-            choose(&open, wanted.service).map(str::to_owned)
-        });
-        let at = at.ok_or_else(|| PlatformError::Gone(said::no_builder()))?;
-        placed.take(wanted.run, &at);
-        Ok(())
+        self.placed(|placed| {
+            // Where it was begun and does not answer any more, it begins anew elsewhere.
+            let same = placed.at(wanted.run).filter(|name| open.contains(&name.as_str()));
+            let at = same.or_else(|| {
+                let open: Vec<Open<'_>> = open.iter().map(|name| Open { name, runs: placed.count(name, wanted.run) }).collect();
+                choose(&open, wanted.service).map(str::to_owned)
+            });
+            let at = at.ok_or_else(|| PlatformError::Gone(said::no_builder()))?;
+            placed.take(wanted.run, &at);
+            Ok(())
+        })
     }
 }
 
@@ -221,7 +224,7 @@ impl Platform for Pool {
                 {
                     return Err(PlatformError::Gone(said::host_silent()));
                 }
-                self.placed().take(wanted.run, &at);
+                self.placed(|placed| placed.take(wanted.run, &at));
             }
             None => self.choose(wanted).await?,
         }
@@ -230,7 +233,7 @@ impl Platform for Pool {
     }
 
     fn host_of(&self, run: &RunId) -> Option<String> {
-        self.placed().at(run)
+        self.placed(|placed| placed.at(run))
     }
 
     async fn drop_brought(&self, ended: &BTreeSet<String>) {
@@ -327,7 +330,7 @@ impl Platform for Pool {
                 Err(error) => self.forgive(run, member, error)?,
             }
         }
-        self.placed().forget(run);
+        self.placed(|placed| placed.forget(run));
         Ok(files)
     }
 
@@ -337,7 +340,7 @@ impl Platform for Pool {
                 self.forgive(run, member, error)?;
             }
         }
-        self.placed().forget(run);
+        self.placed(|placed| placed.forget(run));
         Ok(())
     }
 
@@ -389,16 +392,14 @@ impl Platform for Pool {
     async fn runs_with_leftovers(&self) -> Result<Vec<RunId>, PlatformError> {
         let mut all: BTreeSet<RunId> = self.home.engine.runs_with_leftovers().await?.into_iter().collect();
         let away = self.ask_builders("what runs left", |member| member.engine.runs_with_leftovers()).await;
-        let mut placed = self.placed();
-        placed.look_anew();
-        for run in &all {
-            placed.saw(run, &self.home.name);
-        }
-        for (member, left) in away {
-            left.iter().for_each(|run| placed.saw(run, &member.name));
-            all.extend(left);
-        }
-        drop(placed);
+        self.placed(|placed| {
+            placed.look_anew();
+            all.iter().for_each(|run| placed.saw(run, &self.home.name));
+            for (member, left) in &away {
+                left.iter().for_each(|run| placed.saw(run, &member.name));
+            }
+        });
+        all.extend(away.into_iter().flat_map(|(_, left)| left));
         Ok(all.into_iter().collect())
     }
 }
@@ -410,7 +411,7 @@ const fn answers(host: &Host) -> bool {
 impl Pool {
     /// Where something of a run may be, but for hosts that it is not on any more and that do not answer: a later sweep goes there.
     fn left_by(&self, run: &RunId) -> Vec<&Arc<Member>> {
-        let (names, at) = (self.placed().left(run), self.placed().at(run));
+        let (names, at) = self.placed(|placed| (placed.left(run), placed.at(run)));
         if names.is_empty() {
             return vec![&self.home];
         }
