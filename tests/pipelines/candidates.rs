@@ -9,8 +9,8 @@ use std::{
 };
 
 use app::model::{
-    Candidate, ConfigChange, ConfigCompared, Envelope, PageRequest, PlatformRole, Role, RolloutState, RunState, SigningKey, Source,
-    Timestamp, VariableChange, Vouched,
+    Candidate, ConfigChange, ConfigCompared, Envelope, NewService, PageRequest, PlatformRole, Role, RolloutState, RunState, SigningKey,
+    Source, Timestamp, VariableChange, Vouched,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
@@ -288,16 +288,29 @@ async fn images_that_nobody_needs_go_and_what_may_be_rolled_back_to_stays() {
     }
     settled(&harbour, deploy(&harbour, "production", Source::Candidate(6)).await.unwrap()).await;
     harbour.berth.backend.candidates.hold(&harbour.owner, &team(), &service(), 7, true).await.unwrap();
+    // The image of 8 is another service's too.
+    let new = NewService {
+        name: "other".parse().unwrap(),
+        description: String::new(),
+        environments: Some(Vec::new()),
+        repository: None,
+        mirror: None,
+    };
+    harbour.berth.backend.services.create(&harbour.owner, &team(), new).await.unwrap();
+    let sql = "INSERT INTO candidates (id, team_id, service_id, number, image, size, commit_id, title, branch, run_id, run_number, shape,
+                 created_at) SELECT 'shared', c.team_id, s.id, 1, image, size, commit_id, title, branch, run_id, run_number, shape,
+                 c.created_at FROM candidates c, services s WHERE c.number = 8 AND s.name = 'other'";
+    assert_eq!(change(&harbour, sql, args![]).await, 1);
     let harbour = harbour.restart().await;
     let going = "SELECT COUNT(*) AS number FROM candidates WHERE removed_at IS NOT NULL";
     until("images are removed", async || {
         let gone = harbour.berth.db.fetch_opt(going, args![]).await.unwrap().unwrap().int("number").unwrap();
-        (gone == 14).then_some(())
+        (gone == 13).then_some(())
     })
     .await;
     // 21 to 40 are the newest; 1 serves in dev.
     let there: Vec<u64> = all(&harbour).await.iter().filter(|one| one.gone_at.is_none()).map(|one| one.number).rev().collect();
-    let expected: Vec<u64> = [1, 3, 4, 5, 6, 7].into_iter().chain(21..=40).collect();
+    let expected: Vec<u64> = [1, 3, 4, 5, 6, 7, 8].into_iter().chain(21..=40).collect();
     assert_eq!(there, expected);
     for candidate in all(&harbour).await {
         let image = harbour.berth.platform.image(&candidate.image, &harbour_team(&harbour).await).await;
@@ -316,7 +329,7 @@ async fn images_that_nobody_needs_go_and_what_may_be_rolled_back_to_stays() {
     assert_eq!(late.code, "candidate_gone");
     proof(
         "retention",
-        &format!("14 of 40 images removed, 26 kept, {back} rollbacks to old releases succeeded, 0 that a target may need removed"),
+        &format!("13 of 40 images removed, 27 kept, {back} rollbacks to old releases succeeded, 0 that a target may need removed"),
     );
     harbour.berth.stop().await;
 }

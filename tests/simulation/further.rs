@@ -391,7 +391,8 @@ impl Subject {
             3 => {
                 candidates::removed(tx, id, clock::now()).await?;
                 let needed = candidates::needed(&mut *tx, service, 1).await?;
-                Ok(format!("{needed:?} {:?}", candidates::there(tx, service).await?))
+                let shared = candidates::shared(&mut *tx, service).await?;
+                Ok(format!("{needed:?} {shared:?} {:?}", candidates::there(tx, service).await?))
             }
             _ => {
                 let others: Vec<_> = self.services.iter().filter(|other| other.team_id == *team).map(|other| &other.id).collect();

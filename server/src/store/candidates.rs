@@ -217,17 +217,23 @@ pub async fn there(q: impl Query, service: &ServiceId) -> Result<Vec<KeptImage>>
     q.fetch_all(sql, args![service]).await?.iter().map(read).collect()
 }
 
-/// The images that something needs: what the service's targets run, want, are moving from or to, or had within their last
-/// releases; and its candidates' that another service has too.
+/// The images that the service itself needs: what its targets run, want, are moving from or to, or had within their last
+/// releases.
 pub async fn needed(q: impl Query, service: &ServiceId, releases: usize) -> Result<BTreeSet<String>> {
     let sql = "SELECT r.image FROM targets t JOIN releases r ON r.target_id = t.id
                 WHERE t.service_id = $1 AND (r.number >= t.next_release - $2 OR r.id = t.release_id OR r.id = t.wanted_release_id)
                UNION SELECT r.image FROM rollouts o JOIN releases r ON r.id IN (o.release_id, o.from_release_id)
-                WHERE o.service_id = $1 AND o.finished_at IS NULL
-               UNION SELECT c.image FROM candidates c WHERE c.service_id = $1 AND c.gone_at IS NULL
+                WHERE o.service_id = $1 AND o.finished_at IS NULL";
+    q.fetch_all(sql, args![service, releases]).await?.iter().map(|row| row.text("image")).collect()
+}
+
+/// The images of the service's candidates that another service has too: of all targets and candidates there are, so only asked
+/// where images would go.
+pub async fn shared(q: impl Query, service: &ServiceId) -> Result<BTreeSet<String>> {
+    let sql = "SELECT c.image FROM candidates c WHERE c.service_id = $1 AND c.gone_at IS NULL
                   AND (EXISTS (SELECT 1 FROM releases r JOIN targets t ON t.id = r.target_id WHERE r.image = c.image AND t.service_id <> $1)
                     OR EXISTS (SELECT 1 FROM candidates o WHERE o.image = c.image AND o.service_id <> $1 AND o.gone_at IS NULL))";
-    q.fetch_all(sql, args![service, releases]).await?.iter().map(|row| row.text("image")).collect()
+    q.fetch_all(sql, args![service]).await?.iter().map(|row| row.text("image")).collect()
 }
 
 /// Gives a candidate's image up: from now on it is not deployed any more.

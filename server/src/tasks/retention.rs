@@ -148,7 +148,8 @@ async fn give_up(ctx: &Context, service: &ServiceId, now: Timestamp) -> Result<(
     }
     // Judged again under the locks: a release may have been made in between.
     let there = candidates::there(&mut tx, service).await?;
-    let needed = candidates::needed(&mut tx, service, POLICY.releases).await?;
+    let mut needed = candidates::needed(&mut tx, service, POLICY.releases).await?;
+    needed.append(&mut candidates::shared(&mut tx, service).await?);
     let going = to_go(&there, &needed, now, POLICY);
     for id in &going {
         candidates::give_up(&mut tx, id, now).await?;

@@ -6,9 +6,7 @@ use app::{
     model::{BASES, TeamId},
     said,
 };
-use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
-};
+use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures::TryStreamExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -69,18 +67,14 @@ impl Docker {
             }
         };
         for tag in [number.as_str(), FLOATING] {
-            let options = TagImageOptionsBuilder::default().repo(&repository).tag(tag).build();
-            self.within(Call::ImageTag, &image.id, self.client().await?.tag_image(&image.id, Some(options))).await?;
+            self.tag(&image.id, &format!("{repository}:{tag}")).await?;
         }
         Ok(image)
     }
 
     /// Holds that nobody else gave this name to an image: it would be taken away from them.
     async fn is_ours(&self, reference: &str) -> Result<(), PlatformError> {
-        let found = match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
-            Err(failure) if failure.is(404) => return Ok(()),
-            found => found?,
-        };
+        let Some(found) = self.look_at(reference).await? else { return Ok(()) };
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
         match is_base(&labels) && labels.get(container::INSTANCE) == Some(&self.0.instance) {
             true => Ok(()),
@@ -141,18 +135,10 @@ impl Docker {
     }
 
     pub(super) async fn drop_base(&self, image: &str) -> Result<(), PlatformError> {
-        let found = match self.within(Call::Ask, image, self.client().await?.inspect_image(image)).await {
-            Err(failure) if failure.is(404) => return Ok(()),
-            found => found?,
-        };
+        let Some(found) = self.look_at(image).await? else { return Ok(()) };
         let names = found.repo_tags.unwrap_or_default();
         for name in names.iter().filter(|name| name.starts_with(BASES)) {
-            let options = RemoveImageOptionsBuilder::default().build();
-            match self.within(Call::ImageRemove, name, self.client().await?.remove_image(name, Some(options), None)).await {
-                Ok(_) => {}
-                Err(failure) if failure.is(404) || failure.is(409) => {}
-                Err(failure) => return Err(failure.into()),
-            }
+            self.drop_image(name).await?;
         }
         self.drop_image(image).await
     }

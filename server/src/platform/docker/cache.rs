@@ -2,9 +2,8 @@
 //! They are kept under names of the service, so that the next build goes on from there, and nothing is without an owner.
 
 use app::model::ServiceId;
-use bollard::query_parameters::TagImageOptionsBuilder;
 
-use super::{super::PlatformError, Docker, call::Call};
+use super::{super::PlatformError, Docker};
 
 /// What the names begin with.
 pub(super) const CACHE: &str = "berth-cache-";
@@ -60,19 +59,16 @@ impl Docker {
     }
 
     async fn swap_cache(&self, service: &ServiceId, ends: &[String]) -> Result<(), PlatformError> {
-        let (docker, name) = (self.client().await?, self.cache_name(service));
+        let name = self.cache_name(service);
         for (index, id) in ends.iter().enumerate() {
-            let tag = index.to_string();
-            let reference = format!("{name}:{tag}");
-            match self.within(Call::Ask, &reference, docker.inspect_image(&reference)).await {
-                Ok(found) if found.id.as_ref().is_some_and(|there| there.trim_start_matches("sha256:").starts_with(id)) => continue,
+            let reference = format!("{name}:{index}");
+            match self.look_at(&reference).await? {
+                Some(found) if found.id.as_ref().is_some_and(|there| there.trim_start_matches("sha256:").starts_with(id)) => continue,
                 // A name that is only moved would leave what it named to nobody.
-                Ok(_) => self.drop_image(&reference).await?,
-                Err(failure) if failure.is(404) => {}
-                Err(failure) => return Err(failure.into()),
+                Some(_) => self.drop_image(&reference).await?,
+                None => {}
             }
-            let options = TagImageOptionsBuilder::default().repo(&name).tag(&tag).build();
-            self.within(Call::ImageTag, id, docker.tag_image(id, Some(options))).await?;
+            self.tag(id, &reference).await?;
         }
         self.drop_cache(service, ends.len()).await
     }
@@ -81,11 +77,10 @@ impl Docker {
     pub(super) async fn drop_cache(&self, service: &ServiceId, from: usize) -> Result<(), PlatformError> {
         for index in from.. {
             let reference = format!("{}:{index}", self.cache_name(service));
-            match self.within(Call::Ask, &reference, self.client().await?.inspect_image(&reference)).await {
-                Ok(_) => self.drop_image(&reference).await?,
-                Err(failure) if failure.is(404) => return Ok(()),
-                Err(failure) => return Err(failure.into()),
+            if self.look_at(&reference).await?.is_none() {
+                break;
             }
+            self.drop_image(&reference).await?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use bollard::{
     models::{BuildInfo, ImageInspect},
     query_parameters::{
         BuildImageOptions, BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder,
-        RemoveImageOptionsBuilder,
+        RemoveImageOptions, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 use futures::{StreamExt, TryStreamExt};
@@ -89,11 +89,26 @@ impl Docker {
         if !is_reference(reference) {
             return Err(self.missing(reference, None, team).await);
         }
-        match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
-            Ok(found) if is_for(&found, reference, &self.0.instance, team) => Ok(info(found)),
-            Err(failure) if !failure.is(404) => Err(failure.into()),
-            Ok(_) | Err(_) => Err(self.missing(reference, None, team).await),
+        match self.look_at(reference).await? {
+            Some(found) if is_for(&found, reference, &self.0.instance, team) => Ok(info(found)),
+            _ => Err(self.missing(reference, None, team).await),
         }
+    }
+
+    /// What the engine knows of an image; none: it is not here.
+    pub(super) async fn look_at(&self, reference: &str) -> Result<Option<ImageInspect>, PlatformError> {
+        match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Gives an image a name, and takes the name from the image that had it.
+    pub(super) async fn tag(&self, id: &str, name: &str) -> Result<(), PlatformError> {
+        let (repository, tag) = split(name);
+        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+        self.within(Call::ImageTag, id, self.client().await?.tag_image(id, Some(options))).await.map_err(Into::into)
     }
 
     /// Finds an image, pulling it where it is not here.
@@ -144,8 +159,17 @@ impl Docker {
         Ok(found.into_iter().filter_map(|mut image| Some((image.id, RunId::from_text(image.labels.remove(container::RUN)?)))).collect())
     }
 
+    /// Removes an image, or a name of it that is not the last. One that is used stays.
     pub(super) async fn drop_image(&self, id: &str) -> Result<(), PlatformError> {
-        let options = RemoveImageOptionsBuilder::default().build();
+        self.drop_with(id, RemoveImageOptionsBuilder::default().build()).await
+    }
+
+    /// Removes an image under whatever names it has. One that a container uses stays.
+    pub(super) async fn drop_all_names(&self, id: &str) -> Result<(), PlatformError> {
+        self.drop_with(id, RemoveImageOptionsBuilder::default().force(true).build()).await
+    }
+
+    async fn drop_with(&self, id: &str, options: RemoveImageOptions) -> Result<(), PlatformError> {
         match self.within(Call::ImageRemove, id, self.client().await?.remove_image(id, Some(options), None)).await {
             Ok(_) => Ok(()),
             // Gone already, or used by a container, another image, or under another name.
@@ -160,12 +184,10 @@ impl Docker {
         static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let _alone = ONE_AT_A_TIME.lock().await;
         let reference = format!("{}:{}", EMPTY.0, EMPTY.1);
-        let docker = self.client().await?;
-        match self.within(Call::Ask, &reference, docker.inspect_image(&reference)).await {
-            Ok(_) => return Ok(reference),
-            Err(failure) if failure.is(404) => {}
-            Err(failure) => return Err(failure.into()),
+        if self.look_at(&reference).await?.is_some() {
+            return Ok(reference);
         }
+        let docker = self.client().await?;
         let options = CreateImageOptionsBuilder::default().from_src("-").repo(EMPTY.0).tag(EMPTY.1).build();
         let archive = empty_archive().map_err(|error| PlatformError::Refused(format!("the empty image: {error}")))?;
         let import = docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None).try_for_each(async |_| Ok(()));

@@ -7,7 +7,7 @@ use std::{
 
 use app::model::{CacheId, Host};
 use async_trait::async_trait;
-use bollard::query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use bollard::query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +25,7 @@ impl Engine for Docker {
     }
 
     async fn image_id(&self, reference: &str) -> Result<Option<String>, PlatformError> {
-        match self.within(Call::Ask, reference, self.client().await?.inspect_image(reference)).await {
-            Ok(found) => Ok(found.id),
-            Err(failure) if failure.is(404) => Ok(None),
-            Err(failure) => Err(failure.into()),
-        }
+        Ok(self.look_at(reference).await?.and_then(|found| found.id))
     }
 
     async fn save_image(&self, id: &str) -> Result<Archive, PlatformError> {
@@ -48,9 +44,7 @@ impl Engine for Docker {
     }
 
     async fn name_image(&self, id: &str, name: &str) -> Result<(), PlatformError> {
-        let (repository, tag) = images::split(name);
-        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.within(Call::ImageTag, id, self.client().await?.tag_image(id, Some(options))).await.map_err(Into::into)
+        self.tag(id, name).await
     }
 
     async fn images_named(&self, name: &str) -> Result<BTreeSet<String>, PlatformError> {
@@ -61,13 +55,7 @@ impl Engine for Docker {
     }
 
     async fn forget_image(&self, id: &str) -> Result<(), PlatformError> {
-        let options = RemoveImageOptionsBuilder::default().force(true).build();
-        match self.within(Call::ImageRemove, id, self.client().await?.remove_image(id, Some(options), None)).await {
-            Ok(_) => Ok(()),
-            // Gone already, or a container uses it.
-            Err(failure) if failure.is(404) || failure.is(409) => Ok(()),
-            Err(failure) => Err(failure.into()),
-        }
+        self.drop_all_names(id).await
     }
 
     async fn read_cache(&self, run: &Workspace, id: &CacheId) -> Result<Option<Archive>, PlatformError> {
