@@ -55,7 +55,7 @@ async fn a_builder_that_is_lost_in_the_middle_loses_no_run() {
     let harbour = Harbour::on_engine_with(|config| config.builders = addresses.into()).await;
     let copy = Copy::new(&harbour).await;
     copy.write("www/index.html", "one");
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
+    copy.write("Dockerfile", &images::serving("/www", "COPY www /www\n"));
     copy.write("berth.yaml", &file("true"));
     let shown = copy.push("First").await;
     let run = harbour.run_ended(1).await;

@@ -203,7 +203,7 @@ async fn on_the_engine_neither_a_step_nor_a_build_leaves_it_anywhere() {
     copy.write("forms", &forms.iter().map(|form| format!("{}\n", backwards(&form.printed))).collect::<String>());
     copy.write("www/index.html", THERE);
     copy.write("print.sh", PRINTS);
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCOPY forms print.sh /\nRUN cd / && sh print.sh\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
+    copy.write("Dockerfile", &images::serving("/www", "COPY www /www\nCOPY forms print.sh /\nRUN cd / && sh print.sh\n"));
     copy.write(
         "berth.yaml",
         &format!(

@@ -269,7 +269,7 @@ async fn on_the_engine_what_follows_a_failure_sees_files_and_sidecars() {
         "db: {{ image: \"{BUSYBOX}\", command: [sh, -c, \"mkdir -p /srv && echo from db > /srv/index.html && exec httpd -f -p 80 -h /srv\"], ready: [wget, -q, -O, /dev/null, \"http://127.0.0.1/\"] }}"
     );
     let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
+    copy.write("Dockerfile", &images::serving("/", ""));
     let file = after(&db, "1m")
         .replace("image: shell", &format!("image: \"{BUSYBOX}\""))
         .replace("\"good\"", "\"true\"")

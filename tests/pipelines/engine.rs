@@ -69,7 +69,7 @@ async fn on_the_engine_a_push_is_tested_built_and_live() {
     let copy = Copy::new(&harbour).await;
     harbour.berth.backend.services.set_secret(&harbour.owner, &team(), &service(), "DEPLOY_KEY", CANARY).await.unwrap();
     copy.write("www/index.html", "one");
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n"));
+    copy.write("Dockerfile", &images::serving("/www", "COPY www /www\n"));
     copy.write("berth.yaml", &file("grep -q one index.html"));
     let shown = copy.push("First").await;
     let run = harbour.run_ended(1).await;
@@ -151,7 +151,7 @@ async fn on_the_engine_what_a_step_leaves_is_read_and_kept() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;
     let copy = Copy::new(&harbour).await;
-    copy.write("services/a/Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
+    copy.write("services/a/Dockerfile", &images::serving("/", ""));
     copy.write("services/a/report.xml", "<testsuite name='s'><testcase name='sums'/><testcase name='rounds'><failure message='it is 4'>at line 7</failure></testcase></testsuite>");
     copy.write(
         "berth.yaml",

@@ -333,7 +333,7 @@ services:
 async fn on_the_engine_a_run_goes_on_with_the_files_of_the_one_that_failed() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;
-    let _copy = push(&harbour, &on_engine(), &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n")).await;
+    let _copy = push(&harbour, &on_engine(), &images::serving("/", "")).await;
     let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.again.as_slice()), (RunState::Failed, RetryFrom::ALL.as_slice()), "{run:?}");
     assert_eq!(harbour.berth.platform.runs_with_leftovers().await.unwrap().len(), 1, "its files");

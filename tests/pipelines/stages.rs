@@ -193,7 +193,7 @@ async fn on_the_engine_a_sidecar_answers_by_its_name_and_nothing_is_left() {
     );
     let steps = format!("          - {{ name: one, image: \"{BUSYBOX}\", run: [\"wget -q -O - http://db/\"] }}\n");
     let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
+    copy.write("Dockerfile", &images::serving("/", ""));
     again(&copy, &file(&web, &steps)).await;
     let run = harbour.run_ended(1).await;
     assert_eq!((run.state, run.failure.as_deref()), (RunState::Passed, None));

@@ -430,7 +430,7 @@ async fn on_the_engine_steps_are_told_of_tag_and_inputs() {
     images::busybox_image().await;
     let harbour = Harbour::on_engine().await;
     let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", &format!("FROM {BUSYBOX}\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\"]\n"));
+    copy.write("Dockerfile", &images::serving("/", ""));
     copy.write(
         "berth.yaml",
         &format!(

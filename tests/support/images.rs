@@ -19,6 +19,11 @@ pub(crate) const BUSYBOX: &str = "berth-test/busybox:1";
 /// As the first process of a container busybox does not hear `SIGTERM`; tests need not wait for that.
 const STOP: &str = "STOPSIGNAL SIGKILL";
 
+/// A Dockerfile of a container that serves what is in a folder, after these lines.
+pub(crate) fn serving(folder: &str, lines: &str) -> String {
+    format!("FROM {BUSYBOX}\n{lines}CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"{folder}\"]\n")
+}
+
 /// The engine, as tests reach it.
 pub(crate) fn engine() -> Docker {
     Docker::connect_with_defaults().expect("an engine for the tests")

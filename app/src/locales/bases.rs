@@ -22,7 +22,7 @@ sentences! {
     base_age: "Asked for" / "요청";
     base_users: "Services" / "서비스";
     base_used_by: "Services that stand on it" / "이 이미지를 쓰는 서비스";
-    base_users_more(shown, all): "{shown} of {all}." / "{all}개 중 {shown}개예요.";
+    base_not_all(shown, all): "{shown} of {all}." / "{all}개 중 {shown}개예요.";
     base_unused: "No service's newest candidate stands on it. `FROM base/NAME` in a Dockerfile, or `base` of a recipe, uses it." / "최근 후보가 이 이미지를 쓰는 서비스가 없어요. Dockerfile의 `FROM base/이름`이나 레시피의 `base`로 써요.";
     base_written: "As" / "적힌 이름";
     base_pinned: "fixed" / "고정";

@@ -153,8 +153,11 @@ pub struct BaseShown {
     /// The services whose newest candidates stand on it, of those that whoever asks may see: up to 100; `base.users` is how many
     /// there are.
     pub users: Vec<BaseUser>,
-    /// What the newest version that was to do so set off, of services that whoever asks may see: up to 100, first what became no run.
+    /// What the newest version that was to do so set off, of services that whoever asks may see: up to 100, first what became no run;
+    /// `rolled` is how many there are.
     pub rolls: Vec<BaseRoll>,
+    /// How many services that version was to roll.
+    pub rolled: u64,
     /// The version whose log this is.
     pub log_of: Option<u64>,
     /// What was said while that one was built.

@@ -29,7 +29,7 @@ pub async fn page(caller: &Caller) -> Result<Answer> {
     let failure = shown.base.newest.as_ref().and_then(|newest| newest.failure.as_ref());
     let tone = if shown.base.newest.as_ref().is_some_and(|newest| newest.state.ended()) { Tone::Bad } else { Tone::Warn };
     let failure = failure.map(|failure| say(tone, sentence(t, failure)));
-    let rolls = (!shown.rolls.is_empty()).then(|| rolls(t, &shown.rolls));
+    let rolls = (!shown.rolls.is_empty()).then(|| rolls(t, &shown.rolls, shown.rolled));
     let side = caller.is_admin().then(|| rebuild(caller, &shown));
     let body = view! {
         {done(caller)}
@@ -122,11 +122,15 @@ fn users(t: Lang, users: &[BaseUser], all: u64) -> AnyView {
         }
     });
     let table = table(&[t.col_service(), t.base_version(), t.base_written(), t.candidates()], rows.collect_view());
-    let more = (all > users.len() as u64).then(|| view! { <p class="pad small soft">{t.base_users_more(users.len(), all)}</p> });
-    view! { {table}{more} }.into_any()
+    view! { {table}{not_all(t, users.len(), all)} }.into_any()
 }
 
-fn rolls(t: Lang, rolls: &[BaseRoll]) -> AnyView {
+/// Says so where a table has only the first of its rows.
+fn not_all(t: Lang, shown: usize, all: u64) -> AnyView {
+    (all > shown as u64).then(|| view! { <p class="pad small soft">{t.base_not_all(shown, all)}</p> }).into_any()
+}
+
+fn rolls(t: Lang, rolls: &[BaseRoll], all: u64) -> AnyView {
     let version = rolls.first().map_or(0, |roll| roll.version);
     let rows = rolls.iter().map(|roll| {
         let service = format!("/teams/{}/services/{}", roll.team, roll.service);
@@ -144,7 +148,8 @@ fn rolls(t: Lang, rolls: &[BaseRoll]) -> AnyView {
             </tr>
         }
     });
-    view! { <h3 class="pad">{t.base_rolled(version)}</h3>{table_of(&[t.col_service(), t.run()], rows.collect_view())} }.into_any()
+    let table = table_of(&[t.col_service(), t.run()], rows.collect_view());
+    view! { <h3 class="pad">{t.base_rolled(version)}</h3>{table}{not_all(t, rolls.len(), all)} }.into_any()
 }
 
 /// What was said while a version was built. What a build prints is text, whatever it holds.

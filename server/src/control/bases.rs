@@ -192,7 +192,8 @@ impl Bases for Control {
         let users = bases::users(&self.db, &base.id, &of, MOST_SHOWN).await?;
         let rolls = bases::rolls(&self.db, &base.id, &of, MOST_SHOWN).await?;
         let shown = bases::shown(&base, &versions, bases::user_count(&self.db, &base.id, &of).await?);
-        Ok(BaseShown { base: shown, dockerfile: base.dockerfile, versions, users, rolls, log_of, log })
+        let rolled = bases::roll_count(&self.db, &base.id, &of).await?;
+        Ok(BaseShown { base: shown, dockerfile: base.dockerfile, versions, users, rolls, rolled, log_of, log })
     }
 
     async fn create(&self, actor: &Actor, name: &BaseName, about: &str, source: BaseSource) -> Result<BaseShown> {

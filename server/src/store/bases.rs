@@ -267,14 +267,25 @@ pub async fn user_count(q: impl Query, base: &str, of: &Of<'_>) -> Result<u64> {
     q.fetch_opt(&sql, values).await?.map_or(Ok(0), |row| row.num("users"))
 }
 
+/// The newest version of a base that was to set something off.
+const ROLLING: &str =
+    "SELECT w.id FROM base_versions w WHERE w.base_id = $1 AND w.rolls AND w.state = 'ready' ORDER BY w.number DESC LIMIT 1";
+
+/// How many [`rolls`] a base has in all.
+pub async fn roll_count(q: impl Query, base: &str, of: &Of<'_>) -> Result<u64> {
+    let mut values = args![base];
+    let of = of_teams(of, "o.service_id", &mut values);
+    let sql = format!("SELECT COUNT(*) AS rolls FROM base_rolls o WHERE o.version_id = ({ROLLING}){of}");
+    q.fetch_opt(&sql, values).await?.map_or(Ok(0), |row| row.num("rolls"))
+}
+
 /// So many of what the newest version that was to do so set off, by name; first what did not become a run.
 pub async fn rolls(q: impl Query, base: &str, of: &Of<'_>, most: usize) -> Result<Vec<BaseRoll>> {
     let mut values = args![base, most];
     let sql = format!(
         "SELECT t.name AS team, s.name AS service, v.number AS version, r.number AS run, r.state, o.note
            FROM (SELECT o.version_id, o.service_id, o.run_id, o.note FROM base_rolls o
-                  WHERE o.version_id = (SELECT w.id FROM base_versions w WHERE w.base_id = $1 AND w.rolls AND w.state = 'ready'
-                                         ORDER BY w.number DESC LIMIT 1){}
+                  WHERE o.version_id = ({ROLLING}){}
                   ORDER BY CASE WHEN o.note IS NULL THEN 1 ELSE 0 END, o.service_id LIMIT $2) o
            JOIN base_versions v ON v.id = o.version_id JOIN services s ON s.id = o.service_id
            JOIN teams t ON t.id = s.team_id LEFT JOIN runs r ON r.id = o.run_id

@@ -53,7 +53,8 @@ pub struct BoardRelease {
 /// The releases that the targets serve or should.
 pub async fn releases(q: impl Query, look: Look<'_>) -> Result<Vec<BoardRelease>> {
     let sql = format!(
-        "SELECT r.* FROM services s JOIN targets g ON g.service_id = s.id JOIN releases r ON r.id IN (g.release_id, g.wanted_release_id)
+        "SELECT r.target_id, r.id, r.number, r.candidate_number, r.created_at, r.generation, r.replicas
+           FROM services s JOIN targets g ON g.service_id = s.id JOIN releases r ON r.id IN (g.release_id, g.wanted_release_id)
           WHERE {SERVICES} ORDER BY r.number"
     );
     let rows = q.fetch_all(sql, look.values()).await?;

@@ -299,6 +299,10 @@ pub async fn moving_targets(q: impl Query) -> Result<Vec<TargetId>> {
 }
 
 /// A rollout in one line, from a row with `release_number`, `from_number` and `candidate_number`.
+/// What [`read_brief`] reads, of a rollout as `o` and its release as `r`: not its evidence, which is most of it.
+const BRIEF: &str =
+    "o.id, o.target_id, o.state, o.from_number, o.release_number, o.failure, o.created_at, o.finished_at, r.candidate_number";
+
 pub(crate) fn read_brief(row: &Row) -> Result<RolloutBrief> {
     Ok(RolloutBrief {
         id: RolloutId::from_text(row.text("id")?),
@@ -316,8 +320,10 @@ pub(crate) fn read_brief(row: &Row) -> Result<RolloutBrief> {
 pub async fn of_releases(q: impl Query, target: &TargetId, lowest: u64, highest: u64) -> Result<Vec<RolloutBrief>> {
     let rows = q
         .fetch_all(
-            "SELECT o.*, r.candidate_number FROM rollouts o JOIN releases r ON r.id = o.release_id
-             WHERE o.target_id = $1 AND o.release_number BETWEEN $2 AND $3 ORDER BY o.created_at",
+            format!(
+                "SELECT {BRIEF} FROM rollouts o JOIN releases r ON r.id = o.release_id
+                 WHERE o.target_id = $1 AND o.release_number BETWEEN $2 AND $3 ORDER BY o.created_at"
+            ),
             args![target, lowest, highest],
         )
         .await?;
@@ -329,7 +335,7 @@ pub async fn newest_of_targets(q: impl Query, look: Look<'_>) -> Result<Vec<(Tar
     let rows = q
         .fetch_all(
             format!(
-                "SELECT o.*, r.candidate_number FROM services s JOIN targets t ON t.service_id = s.id
+                "SELECT {BRIEF} FROM services s JOIN targets t ON t.service_id = s.id
                  JOIN rollouts o ON o.id = (SELECT n.id FROM rollouts n WHERE n.target_id = t.id ORDER BY n.created_at DESC, n.id DESC LIMIT 1)
                  JOIN releases r ON r.id = o.release_id
                  WHERE {SERVICES}"

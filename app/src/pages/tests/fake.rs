@@ -1224,6 +1224,7 @@ impl Bases for Fake {
             } else {
                 vec![roll("orders", Some(56), None), roll("search", None, Some("None.")), roll("x", None, None)]
             },
+            rolled: if self.empty { 0 } else { 120 },
             log_of: Some(3),
             log: "Step 1/1 : FROM debian:13\n".into(),
         })

@@ -44,10 +44,11 @@ impl Docker {
 
     async fn ask_host(&self) -> Result<Host, PlatformError> {
         let docker = self.client().await?;
-        let info = self.within(Call::Ask, "how it is", docker.info()).await?;
         let filters = with_labels([(container::INSTANCE, &self.0.instance), (container::SLOT, "")]);
         let options = ListContainersOptionsBuilder::default().filters(&filters).build();
-        let running = self.within(Call::Ask, "containers", docker.list_containers(Some(options))).await?;
+        let info = self.within(Call::Ask, "how it is", docker.info());
+        let running = self.within(Call::Ask, "containers", docker.list_containers(Some(options)));
+        let (info, running) = tokio::try_join!(info, running)?;
         let api = docker.client_version();
         Ok(Host {
             name: self.0.host.clone().or(info.name).unwrap_or_else(|| "local".into()),

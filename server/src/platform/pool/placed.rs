@@ -6,48 +6,51 @@ use app::model::RunId;
 
 /// Where runs are, and where something of them may be.
 #[derive(Debug, Default)]
-pub(super) struct Placed {
-    at: HashMap<RunId, String>,
-    left: HashMap<RunId, BTreeSet<String>>,
+pub(super) struct Placed(HashMap<RunId, Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    /// The host that was taken for it.
+    at: Option<String>,
+    /// The hosts that have something of it.
+    left: BTreeSet<String>,
 }
 
 impl Placed {
     /// The host of a run.
     pub(super) fn at(&self, run: &RunId) -> Option<String> {
-        self.at.get(run).cloned()
+        self.0.get(run)?.at.clone()
     }
 
     /// From now on a run is on this host.
     pub(super) fn take(&mut self, run: &RunId, host: &str) {
-        self.at.insert(run.clone(), host.to_owned());
         self.saw(run, host);
+        self.0.entry(run.clone()).or_default().at = Some(host.to_owned());
     }
 
     /// What is known of runs that no host was taken for is about to be looked for again.
     pub(super) fn look_anew(&mut self) {
-        let Self { at, left } = self;
-        left.retain(|run, _| at.contains_key(run));
+        self.0.retain(|_, places| places.at.is_some());
     }
 
     /// Something of a run is on this host.
     pub(super) fn saw(&mut self, run: &RunId, host: &str) {
-        self.left.entry(run.clone()).or_default().insert(host.to_owned());
+        self.0.entry(run.clone()).or_default().left.insert(host.to_owned());
     }
 
     /// The hosts that have something of a run.
     pub(super) fn left(&self, run: &RunId) -> BTreeSet<String> {
-        self.left.get(run).cloned().unwrap_or_default()
+        self.0.get(run).map(|places| places.left.clone()).unwrap_or_default()
     }
 
     /// Nothing is to be remembered of a run.
     pub(super) fn forget(&mut self, run: &RunId) {
-        self.at.remove(run);
-        self.left.remove(run);
+        self.0.remove(run);
     }
 
     /// How many other runs are on a host.
     pub(super) fn count(&self, host: &str, but: &RunId) -> usize {
-        self.at.iter().filter(|(run, at)| *at == host && *run != but).count()
+        self.0.iter().filter(|(run, places)| places.at.as_deref() == Some(host) && *run != but).count()
     }
 }
 
