@@ -238,7 +238,7 @@ pub async fn users(q: impl Query, base: &str, of: &Of<'_>, most: usize) -> Resul
     let sql = format!(
         "SELECT t.name AS team, s.name AS service, c.number AS candidate, u.number AS version, u.name AS written
            FROM (SELECT b.candidate_id, b.service_id, b.name, v.number FROM base_versions v
-                   JOIN candidate_bases b ON b.version_id = v.id AND b.newest WHERE v.base_id = $1{} LIMIT $2) u
+                   JOIN candidate_bases b ON b.version_id = v.id AND b.newest = TRUE WHERE v.base_id = $1{} LIMIT $2) u
            JOIN candidates c ON c.id = u.candidate_id JOIN services s ON s.id = u.service_id JOIN teams t ON t.id = s.team_id
           WHERE s.deleted_at IS NULL ORDER BY t.name, s.name, u.number DESC",
         of_teams(of, "b.service_id", &mut values)
@@ -260,8 +260,10 @@ pub async fn users(q: impl Query, base: &str, of: &Of<'_>, most: usize) -> Resul
 /// How many [`users`] a base has in all.
 pub async fn user_count(q: impl Query, base: &str, of: &Of<'_>) -> Result<u64> {
     let mut values = args![base];
+    // `newest = TRUE`, here and wherever it is asked: SQLite takes a bare `newest` for no part of its index, and walks along every
+    // candidate that ever stood on the base.
     let sql = format!(
-        "SELECT COUNT(*) AS users FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest WHERE v.base_id = $1{}",
+        "SELECT COUNT(*) AS users FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest = TRUE WHERE v.base_id = $1{}",
         of_teams(of, "b.service_id", &mut values)
     );
     q.fetch_opt(&sql, values).await?.map_or(Ok(0), |row| row.num("users"))
@@ -358,7 +360,8 @@ pub async fn ready(tx: &mut Tx, version: &OpenVersion, image: &str, size: u64, n
         return Ok(false);
     }
     if version.rolls {
-        let sql = "SELECT DISTINCT b.service_id, b.name FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest
+        let sql =
+            "SELECT DISTINCT b.service_id, b.name FROM base_versions v JOIN candidate_bases b ON b.version_id = v.id AND b.newest = TRUE
                      JOIN services s ON s.id = b.service_id WHERE v.base_id = $1 AND s.deleted_at IS NULL";
         for row in tx.fetch_all(sql, args![&version.base_id]).await?.iter().filter(|row| !row.text("name").is_ok_and(|name| pinned(&name)))
         {
@@ -416,7 +419,7 @@ pub async fn not_rolled(tx: &mut Tx, version: &str, service: &ServiceId, note: &
 
 /// Writes down on which bases of the catalogue a new candidate stands: `bases` are what was written and the images' ids.
 pub async fn stands_on(tx: &mut Tx, service: &ServiceId, candidate: &CandidateId, bases: &[app::model::BaseImage]) -> Result<()> {
-    tx.execute("UPDATE candidate_bases SET newest = FALSE WHERE service_id = $1 AND newest", args![service]).await?;
+    tx.execute("UPDATE candidate_bases SET newest = FALSE WHERE service_id = $1 AND newest = TRUE", args![service]).await?;
     for base in bases {
         tx.execute(
             "INSERT INTO candidate_bases (candidate_id, version_id, service_id, name, newest)
