@@ -298,11 +298,11 @@ pub async fn moving_targets(q: impl Query) -> Result<Vec<TargetId>> {
     rows.iter().map(|row| row.text("target_id").map(TargetId::from_text)).collect()
 }
 
-/// A rollout in one line, from a row with `release_number`, `from_number` and `candidate_number`.
 /// What [`read_brief`] reads, of a rollout as `o` and its release as `r`: not its evidence, which is most of it.
 const BRIEF: &str =
     "o.id, o.target_id, o.state, o.from_number, o.release_number, o.failure, o.created_at, o.finished_at, r.candidate_number";
 
+/// A rollout in one line, from the columns of [`BRIEF`].
 pub(crate) fn read_brief(row: &Row) -> Result<RolloutBrief> {
     Ok(RolloutBrief {
         id: RolloutId::from_text(row.text("id")?),
