@@ -8,6 +8,7 @@ use std::{
 use futures::future::join_all;
 use reqwest::blocking::Client;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use crate::{
     filled::{Filled, client, data, read, runtime},
@@ -36,9 +37,15 @@ fn reads(http: &Client, (url, token): (&str, &str), mut going: impl FnMut(usize)
     took
 }
 
+/// What the thousand sign in from: it gives way to who measures, whose waiting for a core is not the server's doing.
+fn crowd() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).on_thread_start(|| _ = rustix::process::nice(19)).enable_all().build().unwrap()
+}
+
 /// The row `logins`.
 pub(crate) fn run(table: &mut Table) {
-    let runtime = runtime();
+    let (runtime, crowd) = (runtime(), crowd());
     let berth = Filled::start(&data(&runtime, 100));
     let (http, token) = (client(), berth.token());
     let (me, login) = (format!("{}/api/v1/me", berth.url), format!("{}/api/v1/actions/login", berth.url));
@@ -55,7 +62,7 @@ pub(crate) fn run(table: &mut Table) {
             let request = many.post(&login).header("x-forwarded-for", address).json(&body);
             async move { request.send().await.map_or(0, |answer| answer.status().as_u16()) }
         };
-        let logins = runtime.spawn(join_all((0..PARALLEL).map(one).collect::<Vec<_>>()));
+        let logins = crowd.spawn(join_all((0..PARALLEL).map(one).collect::<Vec<_>>()));
         let meanwhile = reads(&http, (&me, &token), |n| n < FEWEST || !logins.is_finished());
         let answers = runtime.block_on(logins).unwrap();
         checked += answers.iter().filter(|status| **status == 401).count();

@@ -11,7 +11,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{SaltString, rand_core::OsRng},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Memory in KiB, passes, lanes: the OWASP Password Storage Cheat Sheet's first choice for argon2id with 19 MiB.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
@@ -26,14 +26,19 @@ const LONGEST: usize = 1_024;
 
 /// Hashes and checks passwords.
 pub struct Passwords {
-    working: Semaphore,
+    working: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+}
+
+/// The right to have one password worked on, waiting for a turn included.
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
         let at_once = at_once(std::thread::available_parallelism().map_or(1, NonZero::get));
-        Self { working: Semaphore::new(at_once), waiting: Arc::new(Semaphore::new(at_once + QUEUE)) }
+        Self { working: Arc::new(Semaphore::new(at_once)), waiting: Arc::new(Semaphore::new(at_once + QUEUE)) }
     }
 }
 
@@ -74,34 +79,45 @@ fn verify_now(password: &str, hash: Option<&str>) -> Result<bool> {
 }
 
 impl Passwords {
+    /// A place among those whose passwords are worked on. To be asked for before anything else is done for them, so that
+    /// whoever there is no place for costs next to nothing.
+    ///
+    /// # Errors
+    /// `busy` where too many wait already.
+    pub fn place(&self) -> Result<Place> {
+        let busy = |_| Error::unavailable("busy", "Too many people sign in at once. Try again in a few seconds.").after(5);
+        Arc::clone(&self.waiting).try_acquire_owned().map(|_permit| Place { _permit }).map_err(busy)
+    }
+
     /// The hash of a password, as a PHC string.
     ///
     /// # Errors
     /// `busy` where too many wait already.
     pub async fn hash(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
-        self.work(move || hash_now(&password)).await
+        self.work(self.place()?, move || hash_now(&password)).await
     }
 
     /// Whether this is the password; `hash` is none where the person is not known, and takes the same time.
     ///
     /// # Errors
-    /// `busy` where too many wait already.
-    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+    /// Where the system gives no thread.
+    pub async fn verify(&self, place: Place, password: &str, hash: Option<&str>) -> Result<bool> {
         let (password, hash) = (password.chars().take(LONGEST).collect::<String>(), hash.map(ToOwned::to_owned));
-        self.work(move || verify_now(&password, hash.as_deref())).await
+        self.work(place, move || verify_now(&password, hash.as_deref())).await
     }
 
-    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let busy = || Error::unavailable("busy", "Too many people sign in at once. Try again in a few seconds.").after(5);
-        let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
-        let _slot = self.working.acquire().await.map_err(Error::internal)?;
+    async fn work<T: Send + 'static>(&self, place: Place, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let slot = Arc::clone(&self.working).acquire_owned().await.map_err(Error::internal)?;
         let (done, answer) = oneshot::channel();
         let thread = thread::Builder::new().name("password".into());
         let work = move || {
             give_way();
+            let result = job();
+            // Only here: who hangs up does not end the work, and makes no room for more of it.
+            drop((slot, place));
             // Nobody may wait for it any more.
-            drop(done.send(job()));
+            drop(done.send(result));
         };
         thread.spawn(work).map_err(Error::internal)?;
         answer.await.map_err(Error::internal)?
@@ -145,14 +161,22 @@ pub fn check(password: &str, email: &str, name: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn room_for(places: usize) -> Passwords {
+        Passwords { working: Arc::new(Semaphore::new(1)), waiting: Arc::new(Semaphore::new(places)) }
+    }
+
     #[tokio::test]
     async fn good_wrong_and_unknown() {
         let passwords = Passwords::default();
         let hash = passwords.hash("correct horse battery").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify("correct horse battery", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("wrong horse battery", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("nobody has this password", None).await.unwrap());
+        for (password, hash, good) in [
+            ("correct horse battery", Some(hash.as_str()), true),
+            ("wrong horse battery", Some(hash.as_str()), false),
+            ("nobody has this password", None, false),
+        ] {
+            assert_eq!(passwords.verify(passwords.place().unwrap(), password, hash).await.unwrap(), good, "{password}");
+        }
     }
 
     #[test]
@@ -162,8 +186,27 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded() {
-        let passwords = Passwords { working: Semaphore::new(1), waiting: Arc::new(Semaphore::new(0)) };
-        assert_eq!(passwords.hash("correct horse battery").await.unwrap_err().code, "busy");
+        assert_eq!(room_for(0).hash("correct horse battery").await.unwrap_err().code, "busy");
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_makes_no_room() {
+        let passwords = room_for(1);
+        let (go_on, wait) = std::sync::mpsc::channel();
+        let mut work = Box::pin(passwords.work(passwords.place().unwrap(), move || {
+            let _ = wait.recv();
+            Ok(())
+        }));
+        assert!(futures::poll!(&mut work).is_pending());
+        drop(work);
+        assert!(passwords.place().is_err() && passwords.working.available_permits() == 0);
+        go_on.send(()).unwrap();
+        let room = async {
+            while passwords.place().is_err() || passwords.working.available_permits() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), room).await.unwrap();
     }
 
     #[test]

@@ -122,15 +122,21 @@ impl Control {
     /// Checks a password under the limits.
     async fn checked(&self, email: &str, password: &str, peer: Option<&str>) -> Result<Option<UserRow>> {
         self.limits.attempt(email, peer, clock::now())?;
-        let user = users::by_email(&self.db, email).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.as_str());
         // What was not judged is not counted.
-        let good = self.passwords.verify(password, hash).await.inspect_err(|_| self.limits.refund(email, peer))?;
-        let user = user.filter(|user| good && user.suspended_at.is_none());
+        let user = self.judged(email, password).await.inspect_err(|_| self.limits.refund(email, peer))?;
         if user.is_some() {
             self.limits.succeeded(email, peer);
         }
         Ok(user)
+    }
+
+    /// Who has this address and this password, and may sign in.
+    async fn judged(&self, email: &str, password: &str) -> Result<Option<UserRow>> {
+        let place = self.passwords.place()?;
+        let user = users::by_email(&self.db, email).await?;
+        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        let good = self.passwords.verify(place, password, hash).await?;
+        Ok(user.filter(|user| good && user.suspended_at.is_none()))
     }
 
     async fn myself(&self, actor: &Actor) -> Result<UserRow> {

@@ -27,6 +27,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// How long a caller waits for a connection or for the writer before it is told that the store is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Rows SQLite reads ahead of who takes them. A whole page: where it is fewer, the two threads wait for one another in turn.
+const ROWS_AHEAD: usize = 200;
+
 /// What can go wrong with the store. Becomes an [`Error`] of kind unavailable, conflict or internal.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -332,7 +335,10 @@ impl Db {
         let Some(path) = address.strip_prefix("sqlite:") else {
             return Err(StoreError::Address(format!("`{address}` is no database. Use `sqlite:PATH` or `postgres://USER@HOST/NAME`.")));
         };
-        let options = SqliteConnectOptions::new().filename(Path::new(path.trim_start_matches("//"))).busy_timeout(PATIENCE);
+        let options = SqliteConnectOptions::new()
+            .filename(Path::new(path.trim_start_matches("//")))
+            .busy_timeout(PATIENCE)
+            .row_buffer_size(ROWS_AHEAD);
         let pool = |connections| {
             let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
             // Where SQLite ends a transaction by itself, on a full disk for instance, the connection goes on believing in it and
