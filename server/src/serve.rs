@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use app::{
@@ -191,7 +191,9 @@ fn spawn_tasks(running: &mut JoinSet<()>, ctx: &rollout::Context, builds: &pipel
         room: pipelines::room::Room::new(ctx.config.steps, ctx.config.run_steps),
         wall: builds.clone(),
     };
-    running.spawn(pipelines::intake::run(pipelines.clone(), stop.clone()));
+    // Made anew a moment ago: the start, by the clock of the files.
+    let started = fs::metadata(ctx.config.scratch()).and_then(|scratch| scratch.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    running.spawn(pipelines::intake::run(pipelines.clone(), started, stop.clone()));
     running.spawn(pipelines::schedules::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::bases::run(pipelines.clone(), stop.clone()));
     running.spawn(pipelines::queue::run(pipelines, stop.clone()));

@@ -1,11 +1,15 @@
 //! The real `git` client against a real server: push, clone, rights, and what the pusher is shown.
 
-use std::{path::Path, process::Output};
+use std::{
+    path::{Path, PathBuf},
+    process::Output,
+};
 
 use app::model::{NewService, NewToken, RunState, Scope};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use server::platform::fake::{Behaviour, Script};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, process::Command};
 
 use crate::support::{
     app::TestApp,
@@ -236,7 +240,7 @@ async fn a_push_nobody_wrote_down_is_found_at_the_next_start() {
     let copy = Copy::new(&harbour).await;
     copy.write("Dockerfile", "FROM scratch\n");
     copy.push("First").await;
-    let repository = std::fs::read_dir(harbour.berth.config.repositories()).unwrap().next().unwrap().unwrap().path();
+    let repository = repository(&harbour);
     copy.commit("Behind its back").await;
     copy.good(&["push", "-q", repository.to_str().unwrap(), "main"]).await;
     let harbour = harbour.restart().await;
@@ -264,6 +268,65 @@ async fn a_large_push_arrives_whole() {
     let cloned = git(clone.path(), &["clone", "-q", &copy.url, "again"]).await;
     assert!(cloned.status.success(), "{}", text(&cloned));
     assert!(std::fs::read(clone.path().join("again/noise.bin")).unwrap() == bytes);
+    harbour.berth.stop().await;
+}
+
+/// The one repository of a harbour.
+fn repository(harbour: &Harbour) -> PathBuf {
+    std::fs::read_dir(harbour.berth.config.repositories()).unwrap().next().unwrap().unwrap().path()
+}
+
+/// What in a repository belongs to nothing yet.
+fn halves(repository: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(repository.join("objects")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("tmp_")).collect()
+}
+
+#[tokio::test]
+async fn a_push_that_breaks_off_leaves_nothing_behind() {
+    let harbour = harbour().await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("Dockerfile", "FROM scratch\n");
+    copy.push("First").await;
+    let repository = repository(&harbour);
+    let token = token(&harbour, vec![Scope::Git]).await;
+    let moves = format!("{} {} refs/heads/other\0 report-status side-band-64k\n", "0".repeat(40), "a".repeat(40));
+    let mut body = format!("{:04x}{moves}0000", moves.len() + 4).into_bytes();
+    // A thousand objects are said to come.
+    body.extend_from_slice(b"PACK\0\0\0\x02\0\0\x03\xe8");
+    let mut client = TcpStream::connect(harbour.berth.console).await.unwrap();
+    let head = format!(
+        "POST /git/demo/hello.git/git-receive-pack HTTP/1.1\r\nhost: {}\r\nauthorization: Basic {}\r\ncontent-length: 1000000\r\ncontent-type: application/x-git-receive-pack-request\r\n\r\n",
+        harbour.berth.console,
+        STANDARD.encode(format!("x:{token}")),
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&body).await.unwrap();
+    until("half a push", async || (!halves(&repository).is_empty()).then_some(())).await;
+    drop(client);
+    until("nothing of it", async || halves(&repository).is_empty().then_some(())).await;
+    copy.push("Second").await;
+    harbour.berth.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_git_left_is_gone_after_the_next_start() {
+    let harbour = harbour().await;
+    let copy = Copy::new(&harbour).await;
+    copy.write("Dockerfile", "FROM scratch\n");
+    copy.push("First").await;
+    let repository = repository(&harbour);
+    let (half, lock) = (repository.join("objects/tmp_objdir-incoming-a/pack"), repository.join("refs/heads/main.lock"));
+    std::fs::create_dir_all(&half).unwrap();
+    std::fs::write(half.join("tmp_pack_b"), "half").unwrap();
+    std::fs::write(&lock, "").unwrap();
+    copy.commit("Second").await;
+    let refused = copy.git(&["push", "-q", "berth", "main"]).await;
+    assert!(!refused.status.success(), "{}", text(&refused));
+    let harbour = harbour.restart().await;
+    until("nothing of it", async || (halves(&repository).is_empty() && !lock.exists()).then_some(())).await;
+    copy.good(&["remote", "set-url", "berth", &Copy::new(&harbour).await.url]).await;
+    copy.good(&["push", "-q", "berth", "main"]).await;
     harbour.berth.stop().await;
 }
 

@@ -4,7 +4,9 @@
 mod address;
 mod bundle;
 mod diff;
+mod group;
 mod key;
+mod left;
 mod packet;
 mod receive;
 mod remote;
@@ -14,6 +16,7 @@ pub use address::{Address, NoAddress, Scheme};
 pub use bundle::{Bundling, bundle, unbundle};
 pub use diff::{Ancestry, ancestry, changed, files, tree};
 pub use key::{fingerprints, new_key};
+pub use left::clear_all;
 pub use packet::{Band, Packets, band, flush, packet};
 pub use receive::{Head, read_head};
 pub use remote::{Credentials, Limits, Listed, Remote, RemoteError};

@@ -12,10 +12,10 @@ use std::{
 
 use app::said;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
-    process::{Child, Command},
+    process::Command,
     time::timeout,
 };
 
@@ -23,6 +23,8 @@ use super::{
     GitError,
     address::{Address, Scheme},
     command,
+    group::Group,
+    left,
 };
 
 /// How long the list of refs may take.
@@ -155,7 +157,6 @@ impl Remote {
         if let Some(repository) = repository {
             git.arg("--git-dir").arg(repository);
         }
-        git.process_group(0);
         git
     }
 
@@ -189,6 +190,8 @@ impl Remote {
         let mut git = self.git(Some(repository));
         git.args(["fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force", "--atomic", "--no-auto-maintenance"]);
         git.arg("--end-of-options").arg(self.url()).args(MIRRORED.map(|name| format!("+{name}:{name}")));
+        // One that was killed may have left locks, and nobody else writes here.
+        sweep(repository).await;
         point!("git::before_mirror");
         let fetched = self.run(git, limits.deadline, Some(limits.bytes)).await;
         point!("git::after_mirror");
@@ -200,18 +203,22 @@ impl Remote {
 
     async fn run(&self, mut git: Command, within: Duration, largest: Option<u64>) -> Result<Vec<u8>, RemoteError> {
         git.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut whole = Whole(git.spawn().map_err(GitError::Start)?);
-        if let (Some(bytes), Some(pid)) = (largest, whole.pid()) {
+        let mut group = Group::spawn(git)?;
+        if let (Some(bytes), Some(pid)) = (largest, group.pid()) {
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             prlimit(Some(pid), Resource::Fsize, limit).map_err(|error| GitError::Start(error.into()))?;
         }
-        let (out, err) = (whole.0.stdout.take(), whole.0.stderr.take());
+        let (out, err) = group.child().map(|child| (child.stdout.take(), child.stderr.take())).unwrap_or_default();
         let all = async {
             let (out, err) = tokio::join!(read(out, LONGEST_LIST), read(err, LONGEST_COMPLAINT));
-            Ok::<_, GitError>((out, err, whole.0.wait().await.map_err(GitError::Start)?))
+            Ok::<_, GitError>((out, err, group.wait().await.map_err(GitError::Start)?))
         };
-        let too_slow = |_| RemoteError::Refused(said::mirror_too_slow(&self.address.host, within.as_secs()));
-        let (out, err, status) = timeout(within, all).await.map_err(too_slow)??;
+        let done = timeout(within, all).await;
+        let Ok(done) = done else {
+            group.end().await;
+            return Err(RemoteError::Refused(said::mirror_too_slow(&self.address.host, within.as_secs())));
+        };
+        let (out, err, status) = done?;
         if status.success() && u64::try_from(out.len()).unwrap_or(u64::MAX) < LONGEST_LIST {
             return Ok(out);
         }
@@ -219,23 +226,6 @@ impl Remote {
             return Err(RemoteError::Refused(said::mirror_too_many_refs()));
         }
         Err(RemoteError::Refused(why(&String::from_utf8_lossy(&err), &self.address)))
-    }
-}
-
-/// A `git` with all that it starts: none of them outlives this.
-struct Whole(Child);
-
-impl Whole {
-    fn pid(&self) -> Option<Pid> {
-        self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if let Some(group) = self.pid() {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
     }
 }
 
@@ -299,19 +289,8 @@ fn files(address: &Address, at: SocketAddr, with: &Credentials, scratch: &Path) 
 
 /// Removes what a fetch that was cut short left; the size of the largest piece.
 async fn sweep(repository: &Path) -> u64 {
-    let objects = repository.join("objects");
-    let swept = tokio::task::spawn_blocking(move || {
-        let all = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let left = all(&objects).flat_map(|entry| all(&entry.path()).chain([entry]));
-        let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tmp_"));
-        left.map(|entry| {
-            let size = entry.metadata().map_or(0, |about| about.len());
-            let _ = std::fs::remove_file(entry.path());
-            size
-        })
-        .max()
-    });
-    swept.await.ok().flatten().unwrap_or(0)
+    let repository = repository.to_owned();
+    tokio::task::spawn_blocking(move || left::clear(&repository, None)).await.unwrap_or(0)
 }
 
 /// Reads what `git ls-remote --symref` writes.

@@ -3,9 +3,13 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{ChildStdin, ChildStdout};
 
-use super::{DEADLINE, GitError, Result, command, output};
+use super::{
+    DEADLINE, GitError, Result, command,
+    group::{GRACE, Group},
+    output,
+};
 
 /// How long a push or a fetch may take.
 const PASS_DEADLINE: Duration = Duration::from_secs(3_600);
@@ -80,10 +84,10 @@ pub async fn advertise(repository: &Path, service: Service, version_2: bool) -> 
     Ok(out.freeze())
 }
 
-/// A push or a fetch under way. Dropping it ends the child.
+/// A push or a fetch under way. Dropping it ends the processes.
 #[derive(Debug)]
 pub struct Serving {
-    child: Child,
+    group: Group,
     /// What the client sends goes here.
     pub input: Option<ChildStdin>,
     /// What the client gets comes from here.
@@ -91,14 +95,28 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Waits for the child and says what it wrote to its standard error.
+    /// Waits for its end.
     ///
     /// # Errors
     /// Where it failed or took too long.
     pub async fn end(mut self) -> Result<()> {
-        let waited = tokio::time::timeout(DEADLINE, self.child.wait()).await;
+        let waited = tokio::time::timeout(DEADLINE, self.group.wait()).await;
         let status = waited.map_err(|_| GitError::TooSlow("serve"))?.map_err(GitError::Start)?;
         if status.success() { Ok(()) } else { Err(GitError::Failed { what: "serve", message: status.to_string() }) }
+    }
+
+    /// Ends it before its time. It is over afterwards, and has taken away what it wrote half: a push does so where its input ends,
+    /// and not where it is killed.
+    pub async fn cut_short(self) {
+        let Self { mut group, input, mut output } = self;
+        drop(input);
+        let over = async {
+            let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
+            group.wait().await
+        };
+        if tokio::time::timeout(GRACE, over).await.is_err() {
+            group.end().await;
+        }
     }
 
     /// How long it may take in all.
@@ -114,9 +132,8 @@ impl Serving {
 pub fn serve(repository: &Path, service: Service, version_2: bool) -> Result<Serving> {
     let mut command = child(repository, service, version_2);
     command.stdin(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(GitError::Start)?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(GitError::Failed { what: "serve", message: "no pipes".into() });
-    };
-    Ok(Serving { child, input: Some(input), output })
+    let mut group = Group::spawn(command)?;
+    let pipes = group.child().and_then(|child| Some((child.stdin.take()?, child.stdout.take()?)));
+    let (input, output) = pipes.ok_or_else(|| GitError::Failed { what: "serve", message: "no pipes".into() })?;
+    Ok(Serving { group, input: Some(input), output })
 }

@@ -68,6 +68,7 @@ pub fn app(control: &Arc<Control>, ui: Router, git: Router, stop: CancellationTo
         .route("/metrics", get(figures).with_state(Arc::clone(control)))
         .layer(from_fn(compress::layer))
         .layer(from_fn(deadline))
+        .layer(from_fn(request::to_its_end))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(standing::Judge::new(control), session::layer))
         .layer(session::sessions(&control.config, &control.db))

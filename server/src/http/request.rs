@@ -14,10 +14,11 @@ use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use tracing::Instrument as _;
 
+use super::problem::Problem;
 use crate::{clock, telemetry::metrics};
 
 /// The response header with the request's id.
@@ -65,8 +66,17 @@ pub fn asked_by(actor: &Actor) {
 ///
 /// # Errors
 /// Those of the work; `internal` where it panicked.
-pub async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(CURRENT.scope(current(), work).in_current_span()).await.map_err(Error::internal)?
+}
+
+/// Carries out to its end what may change something, also where the client hangs up: it would be cut short at any point, between
+/// a change and what follows from it for instance.
+pub async fn to_its_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    detached(async move { Ok(next.run(request).await) }).await.unwrap_or_else(|error| Problem(error).into_response())
 }
 
 /// Where a request came from, as the activity records it.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use app::{
@@ -43,8 +43,11 @@ const SOON: Duration = Duration::from_secs(2);
 /// So many tags pushed at once make runs; of more none does: they are a history that came along, and no releases.
 pub const MOST_TAGS: u64 = 10;
 
-/// Runs until stopped.
-pub async fn run(ctx: Context, stop: CancellationToken) {
+/// Runs until stopped. `started`: before this Berth took its first push.
+pub async fn run(ctx: Context, started: SystemTime, stop: CancellationToken) {
+    let folder = ctx.config.repositories();
+    // What the one before had under way when it was killed; before the refs are compared, which this moves.
+    let _ = tokio::task::spawn_blocking(move || git::clear_all(&folder, started)).await;
     let mut compared = None;
     loop {
         let mut again = compare_refs(&ctx, &mut compared).await.min(handle_all(&ctx).await);

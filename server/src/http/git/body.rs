@@ -176,7 +176,7 @@ pub(super) async fn begin_push(
         feeding.await.map_err(Error::internal)??;
         return Err(broken("no head"));
     };
-    let refused = refuses(&head).await?;
+    let refused = refuses(&head).await.inspect_err(|_| feeding.abort())?;
     // Whoever feeds it may have given up.
     let _ = say.send(refused.is_none());
     if let Some(why) = refused {
@@ -184,7 +184,8 @@ pub(super) async fn begin_push(
         return Ok((head, Begun::Refused(why)));
     }
     let first = tokio::select! {
-        first = piece(&mut serving.output) => first?,
+        // With what feeds it its input would stay open.
+        first = piece(&mut serving.output) => first.inspect_err(|_| feeding.abort())?,
         fed = &mut feeding => {
             fed.map_err(Error::internal)??;
             piece(&mut serving.output).await?

@@ -3,12 +3,15 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use app::{
-    error::Result,
+    error::{Error, Result},
     model::{Actor, tag_of},
 };
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::body::{Begun, Pieces, begin_push, piece};
@@ -34,32 +37,50 @@ pub(super) struct Push {
     pub(super) ends: Ends,
 }
 
-/// Takes a push. What follows it goes on even where the client goes away.
-pub(super) async fn push(push: Push, mut serving: Serving, request: Request) -> Result<Body> {
+/// Takes a push. It goes on to its end even where the client goes away: what half a push wrote is taken away, and what a whole one
+/// moved is written down.
+pub(super) async fn push(push: Push, serving: Serving, request: Request) -> Result<Body> {
+    let (begun, begins) = oneshot::channel();
+    tokio::spawn(carry(push, serving, request, begun));
+    begins.await.map_err(Error::internal)?
+}
+
+async fn carry(push: Push, mut serving: Serving, request: Request, begun: oneshot::Sender<Result<Body>>) {
     let judge = async |head: &Head| push.control.refuses(&push.repository, head).await;
-    let (head, first) = match begin_push(&mut serving, request, judge).await? {
-        (head, Begun::Taken(first)) => (head, first),
-        (head, Begun::Refused(why)) => return Ok(refusal(&head, &why)),
+    let (head, first) = match begin_push(&mut serving, request, judge).await {
+        Ok((head, Begun::Taken(first))) => (head, first),
+        // Nobody may wait for it any more, here and below.
+        Ok((head, Begun::Refused(why))) => return drop(begun.send(Ok(refusal(&head, &why)))),
+        Err(error) => {
+            let _ = begun.send(Err(error));
+            return break_off(&push, serving).await;
+        }
     };
     let (out, pieces) = mpsc::channel(16);
-    tokio::spawn(async move {
-        let flushed = match pass(&mut serving, &head, first, &out).await {
-            Ok(flushed) => flushed,
-            Err(error) => {
-                let _ = out.send(Err(std::io::Error::other(error))).await;
-                return;
-            }
-        };
-        if let Err(error) = serving.end().await {
-            tracing::debug!(%error, "a push ended badly");
+    let _ = begun.send(Ok(Body::from_stream(ReceiverStream::new(pieces))));
+    let flushed = match pass(&mut serving, &head, first, &out).await {
+        Ok(flushed) => flushed,
+        Err(error) => {
+            let _ = out.send(Err(std::io::Error::other(error))).await;
+            return break_off(&push, serving).await;
         }
-        let changes = if head.commands.is_empty() { Ok(Vec::new()) } else { push.control.pushed(&push.actor, &push.repository).await };
-        if flushed {
-            tell(push, &head, changes, &out).await;
-            let _ = out.send(Ok(flush())).await;
-        }
-    });
-    Ok(Body::from_stream(ReceiverStream::new(pieces)))
+    };
+    if let Err(error) = serving.end().await {
+        tracing::debug!(%error, "a push ended badly");
+    }
+    let changes = if head.commands.is_empty() { Ok(Vec::new()) } else { push.control.pushed(&push.actor, &push.repository).await };
+    if flushed {
+        tell(push, &head, changes, &out).await;
+        let _ = out.send(Ok(flush())).await;
+    }
+}
+
+/// Ends a push that cannot go on. It may have moved a ref all the same.
+async fn break_off(push: &Push, serving: Serving) {
+    serving.cut_short().await;
+    if let Err(error) = push.control.pushed(&push.actor, &push.repository).await {
+        tracing::warn!(%error, "what a push moved before it broke off is written down later");
+    }
 }
 
 /// What Git's own receiver would say had its hook refused: every ref of the push is, in the words of the protocol.

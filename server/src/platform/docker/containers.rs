@@ -36,6 +36,23 @@ impl Made {
     }
 }
 
+/// A command in a container that nobody may see to its end: an engine does not end it with the call. Noted as late then, so that
+/// no second one is started beside it.
+struct Left<'a> {
+    driver: &'a Docker,
+    container: &'a str,
+    /// None once it is over.
+    exec: Option<String>,
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if let Some(exec) = self.exec.take() {
+            self.driver.late().insert(self.container.to_owned(), exec);
+        }
+    }
+}
+
 impl Docker {
     pub(super) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, PlatformError> {
         match self.within(Call::Ask, name, self.client().await?.inspect_container(name, None)).await {
@@ -209,6 +226,7 @@ impl Docker {
             Err(failure) if failure.is(409) => return Err(PlatformError::Refused(format!("{name} does not run"))),
             made => made?,
         };
+        let mut left = Left { driver: self, container: &name, exec: Some(made.id.clone()) };
         let run = async {
             if let StartExecResults::Attached { mut output, .. } = docker.start_exec(&made.id, None).await? {
                 while output.next().await.is_some() {}
@@ -218,11 +236,14 @@ impl Docker {
         match self.within(Call::Exec(timeout), &name, run).await {
             // The command, not the engine, is late: it is asked below whether it is.
             Err(Failure::Other(PlatformError::Hung { .. })) => {
-                self.late().insert(name.clone(), made.id.clone());
+                drop(left);
                 self.ping().await?;
                 return Err(PlatformError::TimedOut(timeout));
             }
-            ran => ran?,
+            ran => {
+                left.exec = None;
+                ran?;
+            }
         }
         let ended = self.within(Call::Ask, &name, docker.inspect_exec(&made.id)).await?;
         Ok(ended.exit_code.unwrap_or(-1))
