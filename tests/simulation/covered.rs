@@ -63,7 +63,7 @@ const LEFT: [(&str, &str); 94] = [
     ("dump::repositories", "as dump::columns"),
     ("dump::sealed", "as dump::columns"),
     ("dump::tables", "as dump::columns"),
-    ("environments::read_joined", "reads a row for targets::list"),
+    ("environments::read_joined", "reads a row for targets::find"),
     ("events::paged", "cuts a list that is there already"),
     ("files::forget", "pipelines::rerun lets runs go on from others on both databases, whose sweep asks it"),
     ("files::goes_on", "as files::forget"),

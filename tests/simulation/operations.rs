@@ -476,7 +476,7 @@ impl Subject {
                 };
                 targets::insert(tx, &new).await?;
                 self.targets.push((service.team_id.clone(), id.clone()));
-                Ok(format!("{:?}", targets::list(tx, every(&service.team_id)).await?))
+                Ok(format!("{:?}", board::targets(tx, every(&service.team_id)).await?))
             }
             Kind::SetConfig => {
                 let (team, target) = pick(&self.targets, op.a)?;
@@ -563,8 +563,8 @@ impl Subject {
             .await
             .map_err(|error| StoreError::Address(error.to_string()))?;
         self.rollouts.push((target.team_id.clone(), id, 0));
-        let newest = rollouts::newest_of_targets(&mut *tx, every(&target.team_id)).await?.len();
-        Ok(format!("{release:?} {serving:?} {newest}"))
+        let newest = board::targets(&mut *tx, every(&target.team_id)).await?;
+        Ok(format!("{release:?} {serving:?} {newest:?}"))
     }
 
     async fn claim_rollout(&mut self, op: Operation) -> Result<String, StoreError> {
@@ -715,7 +715,7 @@ impl Subject {
                 let team = pick(&self.teams, op.a)?;
                 let newest = runs::newest_of_services(db, every(team)).await?.len();
                 let look = every(team);
-                Ok(format!("{newest} {:?} {:?}", board::releases(db, look).await?.len(), board::backends(db, look).await?.len()))
+                Ok(format!("{newest} {:?} {:?}", board::targets(db, look).await?, board::backends(db, look).await?))
             }
         }
     }

@@ -4,7 +4,11 @@ use app::model::TeamId;
 use server::{
     args,
     control::platform::seed,
-    store::{Db, StoreError, board::Look, environments, sessions, targets, teams},
+    store::{
+        Db, StoreError,
+        board::{self, Look},
+        environments, sessions, teams,
+    },
 };
 
 use super::on_both;
@@ -47,8 +51,8 @@ async fn garbage_is_set_aside(db: Db) {
     }
     tx.commit().await.unwrap();
     let (team, service) = (TeamId::from_text("1"), "s".parse().unwrap());
-    let rows = targets::list(&db, Look::at(&team, &service)).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.environment.name.as_str()).collect::<Vec<_>>(), ["dev"]);
+    let rows = board::targets(&db, Look::at(&team, &service)).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.environment.as_str()).collect::<Vec<_>>(), ["dev"]);
 }
 
 async fn seeding_twice_changes_nothing(db: Db) {

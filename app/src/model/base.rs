@@ -156,7 +156,7 @@ pub struct BaseShown {
     /// What the newest version that was to do so set off, of services that whoever asks may see: up to 100, first what became no run;
     /// `rolled` is how many there are.
     pub rolls: Vec<BaseRoll>,
-    /// How many services that version was to roll.
+    /// How many services that version was to roll, of those that whoever asks may see.
     pub rolled: u64,
     /// The version whose log this is.
     pub log_of: Option<u64>,

@@ -204,8 +204,7 @@ impl Services for Control {
 
     async fn overview(&self, actor: &Actor, team: &TeamName, service: &ServiceName) -> Result<ServiceOverview> {
         let service = self.service(actor, team, service, Action::ViewTeam).await?;
-        let rows = targets::of_service(&self.db, &service.id).await?;
-        let targets = self.views(Look::at(&service.team_id, &service.name), rows).await?;
+        let targets = self.views(Look::at(&service.team_id, &service.name)).await?;
         let all = environments::list(&self.db).await?;
         let last = PageRequest { cursor: None, limit: Some(LAST) };
         let candidates = candidates::list(&self.db, &service.id, &last).await?.items;
@@ -270,7 +269,7 @@ impl Services for Control {
         };
         let look = Look { team: &id, from: &first.name, to: &last.name };
         let mut cells: BTreeMap<ServiceName, BTreeMap<EnvironmentName, Target>> = BTreeMap::new();
-        for view in self.views(look, targets::list(&self.db, look).await?).await? {
+        for view in self.views(look).await? {
             cells.entry(view.service).or_default().insert(view.target.environment.clone(), view.target);
         }
         let mut runs: HashMap<_, _> = runs::newest_of_services(&self.db, look).await?.into_iter().collect();
@@ -307,9 +306,9 @@ impl Services for Control {
 
     async fn target(&self, actor: &Actor, team: &TeamName, service: &ServiceName, environment: &EnvironmentName) -> Result<Target> {
         let row = Control::target(self, actor, team, service, environment, Action::ViewTeam).await?;
-        let team_id = row.team_id.clone();
-        let views = self.views(Look::at(&team_id, service), vec![row]).await?;
-        views.into_iter().next().map(|view| view.target).ok_or_else(|| Error::internal("a target without a view"))
+        let views = self.views(Look::at(&row.team_id, service)).await?;
+        let found = views.into_iter().map(|view| view.target).find(|target| target.id == row.id);
+        found.ok_or_else(|| Error::internal("a target without a view"))
     }
 
     async fn add_route(

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use app::model::{ReleaseBrief, ReleaseId, ServiceName, TargetId, TeamId, Timestamp};
+use app::model::{EnvironmentId, EnvironmentName, ReleaseBrief, ReleaseId, RolloutBrief, ServiceName, TargetId, TeamId, Timestamp};
 
 use super::{
-    Query, Value,
+    Query, Row, Value,
     db::{Result, readable},
+    rollouts,
 };
 use crate::args;
 
@@ -37,11 +38,30 @@ impl<'a> Look<'a> {
 /// The services looked at, as `s`: along their index, and from there to what belongs to them.
 pub(super) const SERVICES: &str = "s.team_id = $1 AND s.name BETWEEN $2 AND $3 AND s.deleted_at IS NULL";
 
+/// A target, with the one of everything that it has at most one of.
+#[derive(Clone, Debug)]
+pub struct BoardTarget {
+    /// Its id.
+    pub id: TargetId,
+    /// The service.
+    pub service: ServiceName,
+    /// The environment's id.
+    pub environment_id: EnvironmentId,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Wanted instances, by process.
+    pub replicas: BTreeMap<String, u32>,
+    /// The proven release: what serves.
+    pub release: Option<BoardRelease>,
+    /// The newest release asked for, where it is another one.
+    pub wanted: Option<BoardRelease>,
+    /// The newest rollout.
+    pub rollout: Option<RolloutBrief>,
+}
+
 /// A release that a target serves or should.
 #[derive(Clone, Debug)]
 pub struct BoardRelease {
-    /// The target.
-    pub target: TargetId,
     /// In one line.
     pub brief: ReleaseBrief,
     /// The number its instances carry.
@@ -50,25 +70,57 @@ pub struct BoardRelease {
     pub replicas: BTreeMap<String, u32>,
 }
 
-/// The releases that the targets serve or should.
-pub async fn releases(q: impl Query, look: Look<'_>) -> Result<Vec<BoardRelease>> {
+/// The columns of a release joined under this name, as [`read_release`] knows them.
+fn release(name: &str) -> String {
+    let columns = ["id", "number", "candidate_number", "created_at", "generation", "replicas"];
+    columns.map(|column| format!("{name}.{column} AS {name}_{column}")).join(", ")
+}
+
+fn read_release(row: &Row, name: &str) -> Result<BoardRelease> {
+    let column = |column: &str| format!("{name}_{column}");
+    Ok(BoardRelease {
+        brief: ReleaseBrief {
+            id: ReleaseId::from_text(row.text(&column("id"))?),
+            number: row.num(&column("number"))?,
+            candidate: row.int_opt(&column("candidate_number"))?.and_then(|number| u64::try_from(number).ok()),
+            created_at: row.time(&column("created_at"))?,
+        },
+        generation: row.num(&column("generation"))?,
+        replicas: row.json(&column("replicas"))?,
+    })
+}
+
+/// What was joined to a row, by its id; none where nothing was. What does not read is set aside without the rest of the row.
+fn joined<T>(row: &Row, id: &str, read: impl Fn(&Row) -> Result<T>) -> Result<Option<T>> {
+    Ok(row.text_opt(id)?.and_then(|_| readable(std::slice::from_ref(row), read).pop()))
+}
+
+/// The targets looked at, in the order of services and environments. One statement and one row for each: a row costs more than
+/// its columns.
+pub async fn targets(q: impl Query, look: Look<'_>) -> Result<Vec<BoardTarget>> {
     let sql = format!(
-        "SELECT r.target_id, r.id, r.number, r.candidate_number, r.created_at, r.generation, r.replicas
-           FROM services s JOIN targets g ON g.service_id = s.id JOIN releases r ON r.id IN (g.release_id, g.wanted_release_id)
-          WHERE {SERVICES} ORDER BY r.number"
+        "SELECT g.id AS target, s.name AS service, e.id AS environment_id, e.name AS environment, g.replicas, {}, {}, {}
+           FROM services s JOIN targets g ON g.service_id = s.id JOIN environments e ON e.id = g.environment_id
+           LEFT JOIN releases p ON p.id = g.release_id
+           LEFT JOIN releases w ON w.id = g.wanted_release_id AND g.wanted_release_id IS DISTINCT FROM g.release_id
+           LEFT JOIN rollouts o
+             ON o.id = (SELECT n.id FROM rollouts n WHERE n.target_id = g.id ORDER BY n.created_at DESC, n.id DESC LIMIT 1)
+           LEFT JOIN releases r ON r.id = o.release_id
+          WHERE {SERVICES} ORDER BY s.name, e.position, e.name",
+        release("p"),
+        release("w"),
+        rollouts::BRIEF
     );
-    let rows = q.fetch_all(sql, look.values()).await?;
-    Ok(readable(&rows, |row| {
-        Ok(BoardRelease {
-            target: TargetId::from_text(row.text("target_id")?),
-            brief: ReleaseBrief {
-                id: ReleaseId::from_text(row.text("id")?),
-                number: row.num("number")?,
-                candidate: row.int_opt("candidate_number")?.and_then(|number| u64::try_from(number).ok()),
-                created_at: row.time("created_at")?,
-            },
-            generation: row.num("generation")?,
+    Ok(readable(&q.fetch_all(sql, look.values()).await?, |row| {
+        Ok(BoardTarget {
+            id: TargetId::from_text(row.text("target")?),
+            service: row.parsed("service")?,
+            environment_id: EnvironmentId::from_text(row.text("environment_id")?),
+            environment: row.parsed("environment")?,
             replicas: row.json("replicas")?,
+            release: joined(row, "p_id", |row| read_release(row, "p"))?,
+            wanted: joined(row, "w_id", |row| read_release(row, "w"))?,
+            rollout: joined(row, "id", rollouts::read_brief)?,
         })
     }))
 }

@@ -245,7 +245,8 @@ pub async fn handled(tx: &mut Tx, id: &str) -> Result<bool> {
     Ok(tx.execute(sql, args![clock::now(), id]).await? == 1)
 }
 
-/// The commits of this repository's refs as last written down; for tests and for what follows a push.
+/// The commit of a ref as last written down; none where it is deleted, or never was.
 pub async fn last_commit(q: impl Query, repository: &RepositoryId, reference: &str) -> Result<Option<String>> {
-    Ok(known_refs(q, repository).await?.remove(reference).flatten())
+    let sql = "SELECT new_commit FROM ref_changes WHERE repository_id = $1 AND ref = $2 ORDER BY id DESC LIMIT 1";
+    q.fetch_opt(sql, args![repository, reference]).await?.map_or(Ok(None), |row| row.text_opt("new_commit"))
 }

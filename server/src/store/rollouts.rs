@@ -9,7 +9,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Db, Query, Row, StoreError, Tx, Value,
-    board::{Look, SERVICES},
     db::{Result, readable},
     leases,
     releases::{ReleaseRow, json},
@@ -299,7 +298,7 @@ pub async fn moving_targets(q: impl Query) -> Result<Vec<TargetId>> {
 }
 
 /// What [`read_brief`] reads, of a rollout as `o` and its release as `r`: not its evidence, which is most of it.
-const BRIEF: &str =
+pub(super) const BRIEF: &str =
     "o.id, o.target_id, o.state, o.from_number, o.release_number, o.failure, o.created_at, o.finished_at, r.candidate_number";
 
 /// A rollout in one line, from the columns of [`BRIEF`].
@@ -328,22 +327,6 @@ pub async fn of_releases(q: impl Query, target: &TargetId, lowest: u64, highest:
         )
         .await?;
     Ok(readable(&rows, read_brief))
-}
-
-/// The newest rollout of every target looked at, in one query.
-pub async fn newest_of_targets(q: impl Query, look: Look<'_>) -> Result<Vec<(TargetId, RolloutBrief)>> {
-    let rows = q
-        .fetch_all(
-            format!(
-                "SELECT {BRIEF} FROM services s JOIN targets t ON t.service_id = s.id
-                 JOIN rollouts o ON o.id = (SELECT n.id FROM rollouts n WHERE n.target_id = t.id ORDER BY n.created_at DESC, n.id DESC LIMIT 1)
-                 JOIN releases r ON r.id = o.release_id
-                 WHERE {SERVICES}"
-            ),
-            look.values(),
-        )
-        .await?;
-    Ok(readable(&rows, |row| Ok((TargetId::from_text(row.text("target_id")?), read_brief(row)?))))
 }
 
 /// A rollout as its page shows it; the address is added by the caller.

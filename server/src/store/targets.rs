@@ -8,7 +8,6 @@ use app::model::{
 
 use super::{
     Query, Row, Tx,
-    board::{Look, SERVICES},
     db::{Result, readable},
     environments,
 };
@@ -83,12 +82,6 @@ pub async fn find(q: impl Query, team: &TeamId, service: &ServiceName, environme
 pub async fn of_service(q: impl Query, service: &ServiceId) -> Result<Vec<TargetRow>> {
     let rows = q.fetch_all(format!("{} WHERE g.service_id = $1 ORDER BY e.position, e.name", select()), args![service]).await?;
     Ok(readable(&rows, read))
-}
-
-/// The targets looked at, in the order of services and environments.
-pub async fn list(q: impl Query, look: Look<'_>) -> Result<Vec<TargetRow>> {
-    let sql = format!("{} WHERE {SERVICES} ORDER BY s.name, e.position, e.name", select());
-    Ok(readable(&q.fetch_all(sql, look.values()).await?, read))
 }
 
 /// What a new target starts with.
