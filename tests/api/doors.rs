@@ -3,8 +3,15 @@
 use app::model::Scope;
 use futures::future::join_all;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::support::app::{ADMIN, PASSWORD, TestApp};
+use crate::support::{
+    app::{ADMIN, PASSWORD, TestApp},
+    berth::until,
+};
 
 #[tokio::test]
 async fn every_answer_carries_the_policy() {
@@ -46,6 +53,31 @@ async fn what_does_not_fit_is_said() {
     owner.post("/teams", json!({"name": "x".repeat(2 << 20)})).await.refused(413, "body_too_large");
     app.bearer("berth_wrong").get("/me").await.refused(401, "bad_token");
     app.bearer("x").get("/openapi.json").await.refused(401, "bad_token");
+}
+
+#[tokio::test]
+async fn what_changes_something_goes_on_where_its_client_hangs_up() {
+    let app = TestApp::new().await;
+    let admin = app.as_admin().await;
+    // It cannot end while somebody else writes.
+    let writes = app.db().begin().await.unwrap();
+    let mut client = TcpStream::connect(app.berth.console).await.unwrap();
+    let body = json!({"name": "late"}).to_string();
+    let request = format!(
+        "POST /api/v1/teams HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        app.berth.console,
+        admin.secret(),
+        body.len()
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    // Berth has seen it, and lets go of the connection.
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "");
+    drop(writes);
+    until("the team", async || (admin.get("/teams/late").await.status == 200).then_some(())).await;
 }
 
 #[tokio::test]

@@ -41,33 +41,47 @@ impl Group {
         self.0.as_mut().ok_or(io::ErrorKind::NotFound)?.wait().await
     }
 
-    /// Ends it, and waits until it is over.
+    /// Tells it to end, and waits until it has, or kills it.
     pub(super) async fn end(mut self) {
-        if let Some(child) = self.0.take() {
-            end(child).await;
+        if let Some(ending) = self.0.take().and_then(Ending::told) {
+            ending.over().await;
         }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let Some(child) = self.0.take() else { return };
-        match (pid(&child), Handle::try_current()) {
-            (None, _) => {}
-            (Some(_), Ok(runtime)) => drop(runtime.spawn(end(child))),
-            (Some(group), Err(_)) => {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+        // Without a runtime, or with one that stops, it is killed at once.
+        if let (Some(ending), Ok(runtime)) = (self.0.take().and_then(Ending::told), Handle::try_current()) {
+            runtime.spawn(ending.over());
         }
     }
 }
 
-async fn end(mut child: Child) {
-    let Some(group) = pid(&child) else { return };
-    let _ = kill_process_group(group, Signal::TERM);
-    if timeout(GRACE, child.wait()).await.is_err() {
-        let _ = kill_process_group(group, Signal::KILL);
-        let _ = child.wait().await;
+/// Processes that were told to end. Dropped, those that did not are killed.
+struct Ending {
+    child: Child,
+    group: Pid,
+}
+
+impl Ending {
+    /// None: the first of them is over, and has seen to the others.
+    fn told(child: Child) -> Option<Self> {
+        let group = pid(&child)?;
+        let _ = kill_process_group(group, Signal::TERM);
+        Some(Self { child, group })
+    }
+
+    async fn over(mut self) {
+        let _ = timeout(GRACE, self.child.wait()).await;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if pid(&self.child).is_some() {
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
     }
 }
 

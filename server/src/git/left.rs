@@ -7,27 +7,25 @@ use std::{
     time::SystemTime,
 };
 
-/// Clears what was left before a time in every repository of a folder.
+/// Clears what was left before a time in every repository of a folder: no `git` of then may be at work any more.
 pub fn clear_all(folder: &Path, before: SystemTime) {
-    for repository in entries(folder).filter(|entry| entry.file_name().to_string_lossy().ends_with(".git")) {
-        clear(&repository.path(), Some(before));
+    let old = |entry: &DirEntry| entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| at < before);
+    for repository in entries(folder).filter(|entry| named(entry, |name| name.ends_with(".git"))).map(|entry| entry.path()) {
+        // A push writes beside the objects or into `pack`, and not into the hundreds of folders of loose ones.
+        let objects = repository.join("objects");
+        let halves = entries(&objects).chain(entries(&objects.join("pack"))).filter(|entry| named(entry, is_half));
+        let locks = entries(&repository).filter(|entry| named(entry, is_lock)).chain(locks(&repository.join("refs")));
+        for entry in halves.chain(locks).filter(old) {
+            remove(&entry);
+        }
     }
 }
 
-/// Clears what was left in a repository, before a time or at all; the size of the largest file. Nothing may be writing there that
-/// began before.
-pub(super) fn clear(repository: &Path, before: Option<SystemTime>) -> u64 {
-    // A push writes beside the objects or into `pack`. The hundreds of folders of loose ones are for who has one repository to see to.
-    let wanted = |entry: &DirEntry| before.is_none() || entry.file_name() == "pack";
-    let halves = entries(&repository.join("objects")).flat_map(|entry| {
-        let within = wanted(&entry).then(|| entries(&entry.path()));
-        within.into_iter().flatten().chain([entry])
-    });
-    let halves = halves.filter(|entry| named(entry, |name| name.starts_with("tmp_")));
-    let locks = entries(repository).filter(|entry| named(entry, is_lock)).chain(locks(&repository.join("refs")));
-    let old =
-        |entry: &DirEntry| before.is_none_or(|before| entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| at < before));
-    halves.chain(locks).filter(old).map(|entry| remove(&entry)).max().unwrap_or(0)
+/// Clears the files that a fetch which was cut short left in a repository; the size of the largest. A push may be under way there:
+/// its objects are in a folder of its own.
+pub(super) fn clear_fetched(repository: &Path) -> u64 {
+    let all = entries(&repository.join("objects")).flat_map(|entry| entries(&entry.path()).chain([entry]));
+    all.filter(|entry| named(entry, is_half) && !is_folder(entry)).map(|entry| remove(&entry)).max().unwrap_or(0)
 }
 
 /// The locks of refs, however deep.
@@ -66,6 +64,11 @@ fn named(entry: &DirEntry, is: impl Fn(&str) -> bool) -> bool {
     entry.file_name().to_str().is_some_and(is)
 }
 
+/// No object has a name that begins so.
+fn is_half(name: &str) -> bool {
+    name.starts_with("tmp_")
+}
+
 /// No ref has a name that ends so.
 fn is_lock(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|end| end == "lock")
@@ -101,7 +104,9 @@ mod tests {
         }
         assert!(!repository.join("objects/tmp_objdir-incoming-x").exists());
         fs::write(repository.join("objects/ab/tmp_obj_d"), "half of it").unwrap();
-        assert_eq!(clear(&repository, None), 10);
+        fs::create_dir(repository.join("objects/tmp_objdir-incoming-y")).unwrap();
+        assert_eq!(clear_fetched(&repository), 14);
         assert!(!repository.join("objects/ab/tmp_obj_d").exists() && repository.join("objects/ab/cd").exists());
+        assert!(repository.join("objects/tmp_objdir-incoming-y").exists(), "it is a push's");
     }
 }

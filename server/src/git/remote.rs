@@ -190,8 +190,6 @@ impl Remote {
         let mut git = self.git(Some(repository));
         git.args(["fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force", "--atomic", "--no-auto-maintenance"]);
         git.arg("--end-of-options").arg(self.url()).args(MIRRORED.map(|name| format!("+{name}:{name}")));
-        // One that was killed may have left locks, and nobody else writes here.
-        sweep(repository).await;
         point!("git::before_mirror");
         let fetched = self.run(git, limits.deadline, Some(limits.bytes)).await;
         point!("git::after_mirror");
@@ -290,7 +288,7 @@ fn files(address: &Address, at: SocketAddr, with: &Credentials, scratch: &Path) 
 /// Removes what a fetch that was cut short left; the size of the largest piece.
 async fn sweep(repository: &Path) -> u64 {
     let repository = repository.to_owned();
-    tokio::task::spawn_blocking(move || left::clear(&repository, None)).await.unwrap_or(0)
+    tokio::task::spawn_blocking(move || left::clear_fetched(&repository)).await.unwrap_or(0)
 }
 
 /// Reads what `git ls-remote --symref` writes.

@@ -105,8 +105,8 @@ impl Serving {
         if status.success() { Ok(()) } else { Err(GitError::Failed { what: "serve", message: status.to_string() }) }
     }
 
-    /// Ends it before its time. It is over afterwards, and has taken away what it wrote half: a push does so where its input ends,
-    /// and not where it is killed.
+    /// Ends it before its time; whoever took its input has let go of it. A push takes away what it wrote half where its input ends,
+    /// and not where it is killed: so it is given a while.
     pub async fn cut_short(self) {
         let Self { mut group, input, mut output } = self;
         drop(input);

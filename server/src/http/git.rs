@@ -161,7 +161,9 @@ impl Door {
             let sentence = format!("`{name}` mirrors {}, so it takes no pushes. Push there: Berth fetches it.", mirrors.address);
             return Err(Error::forbidden("mirror", sentence).into());
         }
-        git::ensure_bare(&self.control.repository_folder(&repository), &repository.default_branch).await?;
+        let (folder, branch) = (self.control.repository_folder(&repository), repository.default_branch.clone());
+        // Whole, or the next one finds half of it.
+        request::detached(async move { Ok(git::ensure_bare(&folder, &branch).await) }).await??;
         Ok((standing, repository))
     }
 }

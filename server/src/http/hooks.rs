@@ -7,6 +7,7 @@ use axum::{
     Router,
     body::{Body, HttpBody as _},
     extract::{Path, Request, State},
+    middleware::from_fn,
     response::{IntoResponse as _, Response},
     routing::post,
 };
@@ -15,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use ring::hmac::{self, Context, HMAC_SHA256};
 use subtle::ConstantTimeEq as _;
 
-use super::problem::Problem;
+use super::{problem::Problem, request};
 use crate::control::Control;
 
 /// The largest body: the largest that a forge sends. It is never held as a whole.
@@ -25,7 +26,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// The hooks.
 pub fn router(control: &Arc<Control>) -> Router {
-    Router::new().route("/hooks/{id}", post(hook)).with_state(Arc::clone(control))
+    Router::new().route("/hooks/{id}", post(hook)).with_state(Arc::clone(control)).layer(from_fn(request::to_its_end))
 }
 
 /// What a hook shows for itself.

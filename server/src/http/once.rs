@@ -16,7 +16,7 @@ use axum::{
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::{problem::Problem, request};
 use crate::control::{Control, once::Once};
 
 /// The largest body that is looked at or remembered.
@@ -53,8 +53,10 @@ async fn whole(body: Body) -> Result<Bytes> {
 pub async fn layer(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     match key(&request) {
         None => next.run(request).await,
-        // `to_its_end` carries it on where the client hangs up: that is when it will come again.
-        Some((holder, key)) => run(&control, &holder, &key, request, next).await.unwrap_or_else(|error| Problem(error).into_response()),
+        // Carried out to its end even where the client hangs up or the deadline comes: that is when it will come again.
+        Some((holder, key)) => request::detached(async move { run(&control, &holder, &key, request, next).await })
+            .await
+            .unwrap_or_else(|error| Problem(error).into_response()),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn asked_by(actor: &Actor) {
 ///
 /// # Errors
 /// Those of the work; `internal` where it panicked.
-async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(CURRENT.scope(current(), work).in_current_span()).await.map_err(Error::internal)?
 }
 

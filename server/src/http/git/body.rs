@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{ChildStdin, ChildStdout},
     sync::{mpsc, oneshot},
+    task::AbortHandle,
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -156,8 +157,8 @@ fn input_of(serving: &mut Serving) -> Result<ChildStdin> {
 
 /// How a push began.
 pub(super) enum Begun {
-    /// The first output of the child.
-    Taken(Bytes),
+    /// The first output of the child, and what goes on feeding it.
+    Taken(Bytes, AbortHandle),
     /// Nothing of it reached the child, for this reason.
     Refused(String),
 }
@@ -191,7 +192,7 @@ pub(super) async fn begin_push(
             piece(&mut serving.output).await?
         }
     };
-    Ok((head, Begun::Taken(first)))
+    Ok((head, Begun::Taken(first, feeding.abort_handle())))
 }
 
 /// Passes a fetch through.

@@ -47,8 +47,8 @@ pub(super) async fn push(push: Push, serving: Serving, request: Request) -> Resu
 
 async fn carry(push: Push, mut serving: Serving, request: Request, begun: oneshot::Sender<Result<Body>>) {
     let judge = async |head: &Head| push.control.refuses(&push.repository, head).await;
-    let (head, first) = match begin_push(&mut serving, request, judge).await {
-        Ok((head, Begun::Taken(first))) => (head, first),
+    let (head, first, feeding) = match begin_push(&mut serving, request, judge).await {
+        Ok((head, Begun::Taken(first, feeding))) => (head, first, feeding),
         // Nobody may wait for it any more, here and below.
         Ok((head, Begun::Refused(why))) => return drop(begun.send(Ok(refusal(&head, &why)))),
         Err(error) => {
@@ -62,6 +62,7 @@ async fn carry(push: Push, mut serving: Serving, request: Request, begun: onesho
         Ok(flushed) => flushed,
         Err(error) => {
             let _ = out.send(Err(std::io::Error::other(error))).await;
+            feeding.abort();
             return break_off(&push, serving).await;
         }
     };

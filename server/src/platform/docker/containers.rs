@@ -36,6 +36,9 @@ impl Made {
     }
 }
 
+/// How often it is looked whether a late command is over.
+const LATE_AGAIN: Duration = Duration::from_millis(200);
+
 /// A command in a container that nobody may see to its end: an engine does not end it with the call. Noted as late then, so that
 /// no second one is started beside it.
 struct Left<'a> {
@@ -213,8 +216,12 @@ impl Docker {
         // An engine has no way to end a command: until the late one ends by itself there is no second beside it.
         let late = self.late().get(&name).cloned();
         if let Some(late) = late {
-            let ended = self.within(Call::Ask, &name, docker.inspect_exec(&late)).await;
-            if ended.is_ok_and(|found| found.running == Some(true)) {
+            let over = async {
+                while self.within(Call::Ask, &name, docker.inspect_exec(&late)).await.is_ok_and(|exec| exec.running == Some(true)) {
+                    tokio::time::sleep(LATE_AGAIN).await;
+                }
+            };
+            if tokio::time::timeout(timeout, over).await.is_err() {
                 return Err(PlatformError::TimedOut(timeout));
             }
             self.late().remove(&name);
@@ -241,8 +248,8 @@ impl Docker {
                 return Err(PlatformError::TimedOut(timeout));
             }
             ran => {
-                left.exec = None;
                 ran?;
+                left.exec = None;
             }
         }
         let ended = self.within(Call::Ask, &name, docker.inspect_exec(&made.id)).await?;
