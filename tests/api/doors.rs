@@ -65,17 +65,20 @@ async fn what_changes_something_goes_on_where_its_client_hangs_up() {
     let body = json!({"name": "late"}).to_string();
     let request = format!(
         "POST /api/v1/teams HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         app.berth.console,
         admin.secret(),
         body.len()
     );
     client.write_all(request.as_bytes()).await.unwrap();
+    // Who asks is known by then: it is begun.
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    client.read_exact(&mut go_on).await.unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    client.write_all(body.as_bytes()).await.unwrap();
     client.shutdown().await.unwrap();
-    let mut answer = Vec::new();
-    // Berth has seen it, and lets go of the connection.
-    client.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&answer), "");
+    // Berth sees that nobody waits any more, and lets go of the connection.
+    assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0);
     drop(writes);
     until("the team", async || (admin.get("/teams/late").await.status == 200).then_some(())).await;
 }

@@ -105,7 +105,7 @@ mod tests {
         assert!(!repository.join("objects/tmp_objdir-incoming-x").exists());
         fs::write(repository.join("objects/ab/tmp_obj_d"), "half of it").unwrap();
         fs::create_dir(repository.join("objects/tmp_objdir-incoming-y")).unwrap();
-        assert_eq!(clear_fetched(&repository), 14);
+        assert_eq!(clear_fetched(&repository), 10);
         assert!(!repository.join("objects/ab/tmp_obj_d").exists() && repository.join("objects/ab/cd").exists());
         assert!(repository.join("objects/tmp_objdir-incoming-y").exists(), "it is a push's");
     }
