@@ -219,9 +219,7 @@ async fn who_may_not_push_is_told_so() {
 #[tokio::test]
 async fn the_default_branch_stays_and_other_branches_are_not_deployed() {
     let harbour = harbour().await;
-    let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", "FROM scratch\n");
-    copy.push("First").await;
+    let copy = pushed(&harbour).await;
     let refused = copy.git(&["push", "berth", ":main"]).await;
     assert!(!refused.status.success(), "{}", text(&refused));
     copy.good(&["checkout", "-q", "-b", "topic"]).await;
@@ -237,9 +235,7 @@ async fn the_default_branch_stays_and_other_branches_are_not_deployed() {
 #[tokio::test]
 async fn a_push_nobody_wrote_down_is_found_at_the_next_start() {
     let harbour = harbour().await;
-    let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", "FROM scratch\n");
-    copy.push("First").await;
+    let copy = pushed(&harbour).await;
     let repository = repository(&harbour);
     copy.commit("Behind its back").await;
     copy.good(&["push", "-q", repository.to_str().unwrap(), "main"]).await;
@@ -271,6 +267,14 @@ async fn a_large_push_arrives_whole() {
     harbour.berth.stop().await;
 }
 
+/// A working copy that was pushed once.
+async fn pushed(harbour: &Harbour) -> Copy {
+    let copy = Copy::new(harbour).await;
+    copy.write("Dockerfile", "FROM scratch\n");
+    copy.push("First").await;
+    copy
+}
+
 /// The one repository of a harbour.
 fn repository(harbour: &Harbour) -> PathBuf {
     std::fs::read_dir(harbour.berth.config.repositories()).unwrap().next().unwrap().unwrap().path()
@@ -285,9 +289,7 @@ fn halves(repository: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_push_that_breaks_off_leaves_nothing_behind() {
     let harbour = harbour().await;
-    let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", "FROM scratch\n");
-    copy.push("First").await;
+    let copy = pushed(&harbour).await;
     let repository = repository(&harbour);
     let token = token(&harbour, vec![Scope::Git]).await;
     let moves = format!("{} {} refs/heads/other\0 report-status side-band-64k\n", "0".repeat(40), "a".repeat(40));
@@ -312,9 +314,7 @@ async fn a_push_that_breaks_off_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_a_killed_git_left_is_gone_after_the_next_start() {
     let harbour = harbour().await;
-    let copy = Copy::new(&harbour).await;
-    copy.write("Dockerfile", "FROM scratch\n");
-    copy.push("First").await;
+    let copy = pushed(&harbour).await;
     let repository = repository(&harbour);
     let (half, lock) = (repository.join("objects/tmp_objdir-incoming-a/pack"), repository.join("refs/heads/main.lock"));
     std::fs::create_dir_all(&half).unwrap();

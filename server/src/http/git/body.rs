@@ -12,10 +12,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{ChildStdin, ChildStdout},
     sync::{mpsc, oneshot},
-    task::AbortHandle,
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::git::{Head, Serving, read_head};
 
@@ -157,8 +157,8 @@ fn input_of(serving: &mut Serving) -> Result<ChildStdin> {
 
 /// How a push began.
 pub(super) enum Begun {
-    /// The first output of the child, and what goes on feeding it.
-    Taken(Bytes, AbortHandle),
+    /// The first output of the child, and what goes on feeding it: with it its input ends.
+    Taken(Bytes, AbortOnDropHandle<Result<()>>),
     /// Nothing of it reached the child, for this reason.
     Refused(String),
 }
@@ -172,12 +172,12 @@ pub(super) async fn begin_push(
     let ((tell, head), (say, taken)) = (oneshot::channel(), oneshot::channel());
     let input = input_of(serving)?;
     let way = Way::Waits(Gate { head: tell, taken, first: Vec::new() });
-    let mut feeding = tokio::spawn(feed(request, input, LARGEST_PUSH, way));
+    let mut feeding = AbortOnDropHandle::new(tokio::spawn(feed(request, input, LARGEST_PUSH, way)));
     let Ok(head) = head.await else {
         feeding.await.map_err(Error::internal)??;
         return Err(broken("no head"));
     };
-    let refused = refuses(&head).await.inspect_err(|_| feeding.abort())?;
+    let refused = refuses(&head).await?;
     // Whoever feeds it may have given up.
     let _ = say.send(refused.is_none());
     if let Some(why) = refused {
@@ -185,14 +185,13 @@ pub(super) async fn begin_push(
         return Ok((head, Begun::Refused(why)));
     }
     let first = tokio::select! {
-        // With what feeds it its input would stay open.
-        first = piece(&mut serving.output) => first.inspect_err(|_| feeding.abort())?,
+        first = piece(&mut serving.output) => first?,
         fed = &mut feeding => {
             fed.map_err(Error::internal)??;
             piece(&mut serving.output).await?
         }
     };
-    Ok((head, Begun::Taken(first, feeding.abort_handle())))
+    Ok((head, Begun::Taken(first, feeding)))
 }
 
 /// Passes a fetch through.

@@ -62,7 +62,7 @@ async fn carry(push: Push, mut serving: Serving, request: Request, begun: onesho
         Ok(flushed) => flushed,
         Err(error) => {
             let _ = out.send(Err(std::io::Error::other(error))).await;
-            feeding.abort();
+            drop(feeding);
             return break_off(&push, serving).await;
         }
     };
